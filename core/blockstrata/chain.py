@@ -1,0 +1,137 @@
+"""A backing chain: the layers from the active one down, opened by following the backing references."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from blockstrata.driver import whole_sectors
+from blockstrata.errors import BadImageError, BadRangeError, BlockstrataError
+from blockstrata.gap import GapNode
+from blockstrata.nodes import open_node
+from blockstrata.protocols.file import Probe
+from blockstrata.reference import Options, child, join_backing, parse_reference
+
+if TYPE_CHECKING:
+    from blockstrata.driver import Driver
+    from blockstrata.extents import Extents
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """One layer of a chain: a driver at a depth, 0 being the active layer."""
+
+    depth: int
+    node: Driver
+
+    @property
+    def name(self) -> str:
+        """The file name, as it was given or as the layer above refers to it."""
+        return self.node.name
+
+    @property
+    def size(self) -> int:
+        """Guest bytes, in whole sectors."""
+        return whole_sectors(self.node.length)
+
+    def extents(self, start: int, length: int) -> Extents:
+        """Return the facts of a window of guest bytes; the window must lie in the layer."""
+        return self.node.extents(start, length)
+
+
+class Chain:
+    """Open layers, active first.  Close it, or use it in a ``with`` statement."""
+
+    def __init__(self, layers: tuple[Layer, ...]) -> None:
+        self.layers = layers
+
+    @property
+    def size(self) -> int:
+        """Guest bytes of the active layer, in whole sectors."""
+        return self.layers[0].size
+
+    @property
+    def gap(self) -> BlockstrataError | None:
+        """Why the lowest layer could not be opened, or None if the chain is whole."""
+        node = self.layers[-1].node
+        return node.error if isinstance(node, GapNode) else None
+
+    def layer(self, depth: int) -> Layer:
+        """Return a layer by its depth; ``BadRangeError`` if there is none."""
+        if not 0 <= depth < len(self.layers):
+            last = len(self.layers) - 1
+            raise BadRangeError(self.layers[0].name, "layer", f"{depth} is not in the chain, 0 to {last}")
+        return self.layers[depth]
+
+    def below(self, depth: int) -> Layer | None:
+        """Return the layer that backs the one at a depth, or None at the end of the chain."""
+        return self.layers[depth + 1] if depth + 1 < len(self.layers) else None
+
+    def close(self) -> None:
+        """Close every layer."""
+        for layer in self.layers:
+            layer.node.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_chain(image: str, image_format: str | None = None, probe: Probe = Probe.SEEK) -> Chain:
+    """Open an image and all that it stands on.
+
+    ``image`` is a path or a reference such as ``json:{…}``; ``image_format`` its format, probed if None;
+    ``probe`` how files are asked for their holes.
+    An error of the active layer is raised; one further down ends the chain with a gap (:attr:`Chain.gap`),
+    so that the layers above it can still be looked at.
+    """
+    options = parse_reference(image, image_format)
+    layers = [Layer(0, open_node(options, image, probe))]
+    followed: set[tuple[object, ...]] = set()
+    while True:
+        above = layers[-1]
+        try:
+            found = _backing(above, options, followed)
+            if found is None:
+                break
+            name, options = found
+        except BlockstrataError as error:
+            layers.append(_gap(above, above.node.backing or above.name, error))
+            break
+        try:
+            layers.append(Layer(above.depth + 1, open_node(options, name, probe)))
+        except BlockstrataError as error:
+            layers.append(_gap(above, name, error))
+            break
+    return Chain(tuple(layers))
+
+
+def _gap(above: Layer, name: str, error: BlockstrataError) -> Layer:
+    return Layer(above.depth + 1, GapNode(name, above.size, error))
+
+
+def _backing(above: Layer, options: Options, followed: set[tuple[object, ...]]) -> tuple[str, Options] | None:
+    """Return name and options of the layer below, or None at the end of the chain.
+
+    Options for ``backing`` replace or complete what the image states; null ends the chain.
+    """
+    node = above.node
+    if not node.supports_backing or ("backing" in options and options["backing"] is None):
+        return None
+    given = child(options, "backing", node.name)
+    if given is not None and "filename" in (child(given, "file", node.name) or {}):
+        options = {"driver": node.backing_format, **given} if node.backing_format else given
+        return node.name, options
+    if node.backing is None:
+        return None if given is None else (node.name, given)
+    name = node.backing if node.backing.startswith("json:") else join_backing(node.name, node.backing)
+    step = (*node.host.identity, node.name.rpartition("/")[0] if not name.startswith("/") else "", name)
+    if step in followed:
+        raise BadImageError(
+            node.name, "qcow2 backing file", f"'{name}' leads back to an image already in the chain"
+        )
+    followed.add(step)
+    stated = parse_reference(name, node.backing_format)
+    return name, {**stated, **(given or {})}

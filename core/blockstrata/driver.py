@@ -1,0 +1,90 @@
+"""What a driver is to the rest of the house: a source of facts, asked by window.
+
+A format driver (qcow2, raw) answers over guest offsets, a protocol driver (file, null-co) over its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from blockstrata.facts import SECTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping as Dict
+
+    from blockstrata.extents import Extents
+    from blockstrata.facts import Traits
+
+
+class Driver(Protocol):
+    """One node of the block graph."""
+
+    @property
+    def name(self) -> str:
+        """The file name, as the user or the layer above gave it."""
+
+    @property
+    def driver(self) -> str:
+        """The driver's name, as QEMU calls it: qcow2, raw, file and so on."""
+
+    @property
+    def length(self) -> int:
+        """Bytes that the node really has; a raw file's need not be whole sectors."""
+
+    @property
+    def traits(self) -> Traits:
+        """What holds for the node as a whole and changes what its facts mean; may have to count for it."""
+
+    @property
+    def backing(self) -> str | None:
+        """The reference to the layer below as the image states it, or None."""
+
+    @property
+    def backing_format(self) -> str | None:
+        """The format that the image states for it, or None if it is to be probed."""
+
+    @property
+    def supports_backing(self) -> bool:
+        """Whether a layer may lie below, as QEMU's driver says."""
+
+    @property
+    def host(self) -> HostNode:
+        """The node that holds the stored bytes; itself for a protocol node."""
+
+    def extents(self, start: int, length: int) -> Extents:
+        """Return the facts of a window, which may hold UNREAD and INVALID runs.
+
+        The window may reach up to the node's length in whole sectors.
+        """
+
+    def fault_at(self, offset: int) -> str:
+        """Say why the run at a byte is INVALID; an empty string if it is not."""
+
+    def features(self) -> Dict[str, object]:
+        """Return what is worth telling about the node as a whole, by name, in JSON's types."""
+
+    def close(self) -> None:
+        """Give the file descriptors back."""
+
+
+class HostNode(Driver, Protocol):
+    """A node that stores bytes and can say on what: what format drivers stand on.
+
+    Its ``extents`` answer for any window below 2**63: what lies past the end is BEYOND_EOF.
+    """
+
+    @property
+    def allocated(self) -> int | None:
+        """Bytes of storage that the node occupies, or None if that is not known."""
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Equal for two nodes that are the same file."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return stored bytes, zeroes where there are none, as QEMU reads past a file's end."""
+
+
+def whole_sectors(length: int) -> int:
+    """Return a length in bytes rounded up to whole sectors, as QEMU counts a node's length."""
+    return -(-length // SECTOR) * SECTOR

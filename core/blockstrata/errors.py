@@ -1,0 +1,43 @@
+"""Every error that a user can cause.  Each is one line: which file, what in it, and what is wrong."""
+
+from __future__ import annotations
+
+from blockstrata.printable import printable
+
+
+class BlockstrataError(Exception):
+    """Base of all errors a user can cause.
+
+    ``file`` is the image as the user or a header named it, ``field`` the part of it that is wrong (a header
+    field, a table entry, an option), or empty when it is the file as a whole.
+    """
+
+    def __init__(self, file: str, field: str, what: str) -> None:
+        super().__init__(file, field, what)
+        self.file = file
+        self.field = field
+        self.what = what
+
+    def __str__(self) -> str:
+        """Return one printable line."""
+        return printable(": ".join(part for part in (self.file, self.field, self.what) if part))
+
+
+class OpenError(BlockstrataError):
+    """The file cannot be opened or read."""
+
+
+class BadReferenceError(BlockstrataError):
+    """The name of an image (a path, ``json:{…}``, an option) makes no sense."""
+
+
+class BadImageError(BlockstrataError):
+    """The image is malformed, and QEMU refuses it too."""
+
+
+class UnsupportedError(BlockstrataError):
+    """The image may be fine, but blockstrata does not read this format, protocol or feature."""
+
+
+class BadRangeError(BlockstrataError):
+    """An offset, length or layer number lies outside what there is."""

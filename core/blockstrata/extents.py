@@ -1,0 +1,174 @@
+"""Runs of facts: the one shape in which every driver answers and on which every semantics stands.
+
+An :class:`Extents` covers a window of bytes without gaps.  With three runs::
+
+    edges   0        65536          131072      196608
+            ├─ NORMAL ─┼─ UNALLOCATED ─┼─ NORMAL ─┤
+    facts       0x29         0x08          0x29
+    host        327680       -1            458752
+
+Run ``i`` covers ``edges[i]`` up to but not including ``edges[i + 1]``.  A run with a host offset maps
+linearly: byte ``edges[i] + k`` lies at ``host[i] + k``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blockstrata.facts import NO_HOST
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Extents:
+    """Sorted, gapless, non-empty runs over one window.
+
+    ``edges`` int64 of shape (n + 1,), bytes, strictly increasing; ``facts`` uint8 of shape (n,), codes of
+    :mod:`blockstrata.facts`; ``host`` int64 of shape (n,), bytes, ``NO_HOST`` where there is none.  An empty
+    window has one edge and no runs.  The arrays are read-only.
+    """
+
+    edges: NDArray[np.int64]
+    facts: NDArray[np.uint8]
+    host: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        for array in (self.edges, self.facts, self.host):
+            array.setflags(write=False)
+
+    def __len__(self) -> int:
+        return len(self.facts)
+
+    @property
+    def start(self) -> int:
+        """First byte of the window."""
+        return int(self.edges[0])
+
+    @property
+    def end(self) -> int:
+        """First byte after the window."""
+        return int(self.edges[-1])
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Length of each run in bytes, int64 of shape (n,)."""
+        return np.diff(self.edges)
+
+    def index_at(self, offset: int) -> int:
+        """Return the index of the run that holds the byte; ``IndexError`` outside the window."""
+        if not self.start <= offset < self.end:
+            raise IndexError(f"offset {offset} is outside the window {self.start} to {self.end}")
+        return int(np.searchsorted(self.edges, offset, side="right")) - 1
+
+    def cut(self, start: int, end: int) -> Extents:
+        """Return the part from byte ``start`` up to ``end``; both must lie in the window."""
+        if not self.start <= start <= end <= self.end:
+            raise IndexError(f"{start} to {end} is not inside the window {self.start} to {self.end}")
+        if start == end:
+            return empty(start)
+        first = int(np.searchsorted(self.edges, start, side="right")) - 1
+        last = int(np.searchsorted(self.edges, end, side="left"))
+        edges = self.edges[first : last + 1].copy()
+        host = self.host[first:last].copy()
+        if host[0] != NO_HOST:
+            host[0] += start - edges[0]
+        edges[0], edges[-1] = start, end
+        return Extents(edges, self.facts[first:last], host)
+
+    def shift(self, distance: int) -> Extents:
+        """Return the same runs, the window moved by ``distance`` bytes; host offsets stay."""
+        return Extents(self.edges + distance, self.facts, self.host)
+
+    def coalesce(self) -> Extents:
+        """Return the same bytes in the fewest runs: neighbours with one fact and continuing host join."""
+        if len(self) < 2:
+            return self
+        keep = run_starts(self.edges, self.host, self.facts)
+        if keep.all():
+            return self
+        return Extents(np.append(self.edges[:-1][keep], self.edges[-1]), self.facts[keep], self.host[keep])
+
+    def compose(self, below: Extents) -> Extents:
+        """Return these runs, cut and marked by what lies at their host offsets.
+
+        ``below`` covers host bytes; its storage goes into the facts here.  Runs without a host offset stay as
+        they are.  ``IndexError`` if a host range lies outside ``below``::
+
+            guest   ├──────── NORMAL @ 100 ────────┤
+            below   … ─┤100    DATA    ├── HOLE ── …
+            result  ├─ NORMAL on DATA ─┼ on HOLE ──┤
+        """
+        hosted = self.host != NO_HOST
+        if not hosted.any():
+            return self
+        host_end = self.host + self.lengths
+        if self.host[hosted].min() < below.start or host_end[hosted].max() > below.end:
+            raise IndexError(f"a host range lies outside {below.start} to {below.end}")
+        first = np.searchsorted(below.edges, self.host, side="right") - 1
+        last = np.searchsorted(below.edges, host_end, side="left")
+        pieces = np.where(hosted, last - first, 1)
+        run = np.repeat(np.arange(len(self)), pieces)
+        nth = np.arange(len(run)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+        hosted, first = hosted[run], first[run]
+        piece = np.where(hosted, first + nth, 0)
+        into = np.where(hosted, np.maximum(below.edges[piece] - self.host[run], 0), 0)
+        starts = self.edges[run] + into
+        facts = np.where(hosted, self.facts[run] | (below.facts[piece] & 0x7), self.facts[run])
+        host = np.where(hosted, self.host[run] + into, NO_HOST)
+        return Extents(np.append(starts, self.edges[-1]), facts.astype(np.uint8), host).coalesce()
+
+    def totals(self) -> dict[int, int]:
+        """Return bytes per fact code, for the codes that occur."""
+        lengths = self.lengths
+        return {int(code): int(lengths[self.facts == code].sum()) for code in np.unique(self.facts)}
+
+
+def empty(at: int) -> Extents:
+    """Return the window of no bytes at an offset."""
+    return Extents(np.array([at], np.int64), np.empty(0, np.uint8), np.empty(0, np.int64))
+
+
+def uniform(start: int, end: int, code: int, host: int = NO_HOST) -> Extents:
+    """Return one run from ``start`` up to ``end``, or the empty window if they are equal."""
+    if start == end:
+        return empty(start)
+    return Extents(np.array([start, end], np.int64), np.array([code], np.uint8), np.array([host], np.int64))
+
+
+def join(parts: Sequence[Extents]) -> Extents:
+    """Return windows that follow one another as one; ``ValueError`` if there is a gap or an overlap."""
+    for before, after in pairwise(parts):
+        if before.end != after.start:
+            raise ValueError(f"a window ends at {before.end}, the next starts at {after.start}")
+    return Extents(
+        np.concatenate([parts[0].edges[:1], *(part.edges[1:] for part in parts)]),
+        np.concatenate([part.facts for part in parts]),
+        np.concatenate([part.host for part in parts]),
+    ).coalesce()
+
+
+def run_starts(
+    edges: NDArray[np.int64], host: NDArray[np.int64], *keys: NDArray[np.generic]
+) -> NDArray[np.bool_]:
+    """Say which of n neighbouring runs cannot be joined to the one before: bool of shape (n,).
+
+    Two runs join when every key is equal and either both lack a host offset or the host offsets continue.
+    This is the rule by which ``qemu-img map`` merges its entries (SPEC.md section 2).
+    ``edges`` int64 (n + 1,), ``host`` and each key (n,).
+    """
+    starts = np.ones(len(host), np.bool_)
+    if len(host) > 1:
+        before, after = host[:-1], host[1:]
+        continues = after == np.where(before == NO_HOST, NO_HOST, before + np.diff(edges)[:-1])
+        starts[1:] = ~continues
+        for key in keys:
+            starts[1:] |= key[1:] != key[:-1]
+    return starts

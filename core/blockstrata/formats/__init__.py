@@ -1,0 +1,1 @@
+"""Format drivers: tables in, mapping facts out."""

@@ -1,0 +1,440 @@
+"""A writer of small images, for scenarios and tests.  Nothing else in blockstrata ever writes.
+
+A qcow2 image is stated as an :class:`Image` and a mapping from guest cluster number to what the cluster is.
+Host clusters are handed out in the order of that mapping, behind the metadata::
+
+    ├ header ┼ refcount table ┼ refcount blocks ┼ L1 ┼ L2 tables ┼ data clusters … ┤ tail
+    └──────────────── written in full ────────────────────────────┘
+
+Metadata is written in whole clusters, zeroes included, so the file's only holes are those asked for.  A hole
+shows where the file system can have one, so usually in whole 4 KiB blocks.
+
+The same statement gives the same bytes, given the same zlib.  Left out: internal snapshots, bitmaps, LUKS,
+and compressing with zstd, which the standard library cannot.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from blockstrata.formats.qcow2.header import (
+    COMPRESSION_NAMES,
+    MAGIC,
+    Autoclear,
+    Encryption,
+    Extension,
+    Incompatible,
+)
+from blockstrata.formats.qcow2.tables import COMPRESSED, COPIED, SUBCLUSTERS, ZERO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+_HEADER: Final = struct.Struct(">4sIQIIQIIQQIIQ QQQII B7x")
+_LENGTHS: Final = {2: 72, 3: _HEADER.size}
+"""Bytes of the header that each version has; the older one is the start of the newer one."""
+
+_WINDOW_BITS: Final = -12
+"""Raw deflate with a window of 4 KiB: the most that QEMU's reader makes room for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What holds for a qcow2 image as a whole.  Sizes in bytes."""
+
+    size: int
+    cluster_bits: int = 16
+    version: int = 3
+    extended_l2: bool = False
+    refcount_order: int = 4
+    backing: str | None = None
+    backing_format: str | None = None
+    data_file: str | None = None
+    """Holds the guest's bytes, each at its guest offset.  Created too, and named from the working directory:
+    that is where QEMU looks for it."""
+    data_file_raw: bool = False
+    """Promises that the data file alone reads as the guest; that it does is up to the clusters stated."""
+    compression: str = "zlib"
+    aes: bool = False
+    """States AES encryption.  The bytes are stored as given, so a guest reads them decrypted, as noise."""
+    tail: int = 0
+    """Bytes by which the file is longer than its last host cluster needs, or shorter: then what lay there is
+    lost.  QEMU calls an image corrupt that lacks a whole cluster."""
+
+    @property
+    def cluster_size(self) -> int:
+        """Bytes."""
+        return 1 << self.cluster_bits
+
+    @property
+    def clusters(self) -> int:
+        """Guest clusters, the last of which may be cut short by the size."""
+        return -(-self.size // self.cluster_size)
+
+    @property
+    def l2_entries(self) -> int:
+        """Guest clusters that one L2 table maps."""
+        return self.cluster_size // (16 if self.extended_l2 else 8)
+
+
+@dataclass(frozen=True, slots=True)
+class Unallocated:
+    """Left to the layer below, like a cluster that is not stated, but its L2 table is sure to exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Stored bytes: the pattern, over and over to the cluster's end."""
+
+    pattern: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Preallocated:
+    """A cluster of data like any other, but its host range is a hole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compressed:
+    """Deflated bytes: the pattern, over and over to the cluster's end.
+
+    Neighbours in the stated order share host clusters, as far as the refcounts can count, and may reach from
+    one into the next.
+    """
+
+    pattern: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroPlain:
+    """Reads as zero; no host cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroAlloc:
+    """Reads as zero, over a host cluster that holds the ``stale`` pattern, or is a hole if that is empty."""
+
+    stale: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Subclusters:
+    """A cluster of an image with extended L2 entries, each of its 32 subclusters in its own state.
+
+    ``states`` is 32 letters: ``D`` data, ``Z`` zero, ``U`` unallocated.  A capital has the pattern stored
+    under it, a small letter a hole.  Without a host cluster (``hosted`` false) only ``z`` and ``u`` will do.
+    """
+
+    states: str
+    pattern: bytes = b"\x55"
+    hosted: bool = True
+
+
+Cluster = Unallocated | Data | Preallocated | Compressed | ZeroPlain | ZeroAlloc | Subclusters
+"""What one guest cluster is."""
+
+
+def write_image(path: Path, image: Image, clusters: Mapping[int, Cluster]) -> None:
+    """Create a qcow2 image; guest clusters that are not stated stay unallocated.
+
+    ``FileExistsError`` if the file, or the data file, is there already; ``ValueError`` for what the format
+    cannot say.
+    """
+    _check(image, clusters)
+    host = _HostClusters(image)
+    entries = {guest: host.place(guest, cluster) for guest, cluster in clusters.items()}
+    if image.data_file is None:
+        metadata = _metadata(image, entries, host.references)
+        stored = [(len(metadata) + offset, content) for offset, content in host.stored]
+    else:
+        metadata = _metadata(image, entries, [])
+        stored = []
+        write_raw(image.data_file, image.size, host.stored)
+    length = len(metadata) + len(host.references) * image.cluster_size + image.tail
+    write_raw(path, length, [(0, metadata), *stored])
+
+
+def write_raw(path: Path | str, length: int, stored: Iterable[tuple[int, bytes]]) -> None:
+    """Create a file of ``length`` bytes that stores each (offset, content), and is a hole everywhere else.
+
+    What reaches past the length is cut off.  ``FileExistsError`` if there is such a file already.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    try:
+        os.ftruncate(fd, length)
+        for offset, content in stored:
+            _write(fd, offset, memoryview(content)[: max(0, length - offset)])
+    finally:
+        os.close(fd)
+
+
+def _write(fd: int, offset: int, content: memoryview) -> None:
+    while content:
+        written = os.pwrite(fd, content, offset)
+        offset += written
+        content = content[written:]
+
+
+def _check(image: Image, clusters: Mapping[int, Cluster]) -> None:
+    faults = {
+        "cluster_bits is not in 9 to 21": not 9 <= image.cluster_bits <= 21,
+        "version is neither 2 nor 3": image.version not in _LENGTHS,
+        "refcount_order is not in 0 to 6": not 0 <= image.refcount_order <= 6,
+        "clusters are too small for extended L2 entries": image.extended_l2 and image.cluster_bits < 14,
+        "the compression type is not known": image.compression not in COMPRESSION_NAMES,
+        "only a data file can be raw": image.data_file_raw and image.data_file is None,
+        "a feature needs version 3": image.version == 2 and _needs_version_3(image),
+        "a cluster lies outside the image": any(not 0 <= guest < image.clusters for guest in clusters),
+    }
+    for what, wrong in faults.items():
+        if wrong:
+            raise ValueError(what)
+
+
+def _needs_version_3(image: Image) -> bool:
+    return bool(_incompatible(image)) or image.refcount_order != 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An L2 entry; its host offset, if it is ``hosted`` in this file, counts from the first data cluster."""
+
+    word: int = 0
+    bitmap: int = 0
+    hosted: bool = False
+
+
+class _HostClusters:
+    """Hands out the host clusters of guest data.  Offsets count from the first of them.
+
+    With a data file there is nothing to hand out: each cluster's place is its guest offset there.
+    """
+
+    def __init__(self, image: Image) -> None:
+        self.image = image
+        self.references: list[int] = []
+        self.stored: list[tuple[int, bytes]] = []
+        self._packed_to = 0
+
+    def place(self, guest: int, cluster: Cluster) -> _Entry:
+        """Find room for a guest cluster, note what is stored there, and return its L2 entry."""
+        if isinstance(cluster, Compressed):
+            return self._compress(cluster.pattern)
+        if isinstance(cluster, Subclusters) and not self.image.extended_l2:
+            raise ValueError("subclusters need extended L2 entries")
+        parts = _as_subclusters(cluster)
+        if len(parts.states) != SUBCLUSTERS or set(parts.states) - set("DdZzUu" if parts.hosted else "zu"):
+            raise ValueError(f"{parts.states!r} does not say what {SUBCLUSTERS} subclusters are")
+        if parts.hosted:
+            return self._place(guest, parts.states, parts.pattern)
+        return self._entry(0, parts.states)
+
+    def _place(self, guest: int, states: str, pattern: bytes) -> _Entry:
+        size = self.image.cluster_size
+        if self.image.data_file is None:
+            host = len(self.references) * size
+            self.references.append(1)
+        else:
+            host = guest * size
+        if any(map(str.isupper, states)):
+            self._store(host, states, _repeat(pattern, size))
+        return self._entry(host | COPIED, states, hosted=self.image.data_file is None)
+
+    def _store(self, host: int, states: str, content: bytes) -> None:
+        """Note the stretches of a host cluster that have a capital letter."""
+        if states.isupper():
+            self.stored.append((host, content))
+            return
+        step = self.image.cluster_size // SUBCLUSTERS
+        for index, state in enumerate(states):
+            if state.isupper():
+                at = index * step
+                self.stored.append((host + at, content[at : at + step]))
+
+    def _entry(self, word: int, states: str, *, hosted: bool = False) -> _Entry:
+        zero = _bits(states, "Z")
+        if self.image.extended_l2:
+            return _Entry(word, zero << SUBCLUSTERS | _bits(states, "D"), hosted)
+        if zero and self.image.version == 2:
+            raise ValueError("version 2 has no zero clusters")
+        return _Entry(word | (ZERO if zero else 0), 0, hosted)
+
+    def _compress(self, pattern: bytes) -> _Entry:
+        image = self.image
+        if image.compression != "zlib" or image.data_file is not None:
+            raise ValueError("only zlib is compressed, and only into the image itself")
+        deflate = zlib.compressobj(9, zlib.DEFLATED, _WINDOW_BITS)
+        stream = deflate.compress(_repeat(pattern, image.cluster_size)) + deflate.flush()
+        if len(stream) >= image.cluster_size:
+            raise ValueError("a cluster does not get smaller when compressed")
+        at = self._pack(len(stream))
+        self.stored.append((at, stream))
+        more_sectors = (at % 512 + len(stream) - 1) // 512
+        return _Entry(COMPRESSED | more_sectors << 70 - image.cluster_bits | at, hosted=True)
+
+    def _pack(self, length: int) -> int:
+        """Return the host byte where so many compressed bytes go, and count the references.
+
+        They follow the last ones, if these end inside a cluster that can take one more reference, and if
+        they fit there or the next host cluster is still free::
+
+            ├── shared ─────────────┼── next ──┤
+            │ one ┤ two ┤ three ┤ four ┤
+        """
+        size, references = self.image.cluster_size, self.references
+        at = self._packed_to
+        shared, used = divmod(at, size)
+        fits = used + length <= size or shared == len(references) - 1
+        if used == 0 or not fits or references[shared] == (1 << (1 << self.image.refcount_order)) - 1:
+            shared = len(references)
+            at = shared * size
+        self._packed_to = at + length
+        last = (self._packed_to - 1) // size
+        references.extend([0] * (last + 1 - len(references)))
+        for index in range(shared, last + 1):
+            references[index] += 1
+        return at
+
+
+def _as_subclusters(
+    cluster: Unallocated | Data | Preallocated | ZeroPlain | ZeroAlloc | Subclusters,
+) -> Subclusters:
+    """Return the cluster as one whose subclusters are all in the same state, unless it is of that kind."""
+    match cluster:
+        case Unallocated():
+            return Subclusters("u" * SUBCLUSTERS, hosted=False)
+        case ZeroPlain():
+            return Subclusters("z" * SUBCLUSTERS, hosted=False)
+        case ZeroAlloc(stale):
+            return Subclusters(("Z" if stale else "z") * SUBCLUSTERS, stale)
+        case Preallocated():
+            return Subclusters("d" * SUBCLUSTERS)
+        case Data(pattern):
+            return Subclusters("D" * SUBCLUSTERS, pattern)
+        case Subclusters():
+            return cluster
+
+
+def _bits(states: str, letter: str) -> int:
+    return sum(1 << index for index, state in enumerate(states) if state.upper() == letter)
+
+
+def _repeat(pattern: bytes, length: int) -> bytes:
+    if not pattern:
+        raise ValueError("an empty pattern fills nothing")
+    return (pattern * -(-length // len(pattern)))[:length]
+
+
+def _metadata(image: Image, entries: Mapping[int, _Entry], data_references: list[int]) -> bytes:
+    """Return the file up to the first data cluster.
+
+    The refcounts count their own clusters too, so their number is approached from below.
+    """
+    size = image.cluster_size
+    l1_entries = -(-image.clusters // image.l2_entries)
+    used_l1 = sorted({guest // image.l2_entries for guest in entries})
+    l1_clusters = -(-l1_entries * 8 // size)
+    per_block = size * 8 >> image.refcount_order
+    blocks = 0
+    while True:
+        table_clusters = -(-blocks * 8 // size)
+        l1_offset = (1 + table_clusters + blocks) * size
+        l2_offset = l1_offset + l1_clusters * size
+        data_offset = l2_offset + len(used_l1) * size
+        needed = -(-(data_offset // size + len(data_references)) // per_block)
+        if needed <= blocks:
+            break
+        blocks = needed
+
+    l1 = np.zeros(l1_clusters * size // 8, ">u8")
+    l1[used_l1] = [l2_offset + nth * size | COPIED for nth in range(len(used_l1))]
+    blocks_offset = (1 + table_clusters) * size
+    table = np.zeros(table_clusters * size // 8, ">u8")
+    table[:blocks] = blocks_offset + np.arange(blocks) * size
+    references = [1] * (data_offset // size) + data_references
+    return b"".join(
+        [
+            _header(image, l1_entries, l1_offset, table_clusters).ljust(size, b"\0"),
+            table.tobytes(),
+            _refcounts(references, image.refcount_order).ljust(blocks * size, b"\0"),
+            l1.tobytes(),
+            _l2_tables(image, entries, used_l1, data_offset),
+        ]
+    )
+
+
+def _l2_tables(image: Image, entries: Mapping[int, _Entry], used_l1: list[int], data_offset: int) -> bytes:
+    words = np.zeros((len(used_l1), image.l2_entries, 2 if image.extended_l2 else 1), ">u8")
+    nth = {l1_index: place for place, l1_index in enumerate(used_l1)}
+    for guest, entry in entries.items():
+        l1_index, l2_index = divmod(guest, image.l2_entries)
+        # the host offset stands in the low bits of every kind of entry, so it can be added to
+        word = entry.word + (data_offset if entry.hosted else 0)
+        words[nth[l1_index], l2_index] = (word, entry.bitmap) if image.extended_l2 else (word,)
+    return words.tobytes()
+
+
+def _refcounts(references: list[int], order: int) -> bytes:
+    """Return refcounts ``1 << order`` bits wide; those of less than a byte fill it from its low bits up."""
+    if order >= 3:
+        return np.array(references, f">u{1 << order - 3}").tobytes()
+    bits = np.array(references)[:, None] >> np.arange(1 << order) & 1
+    return np.packbits(bits.astype(np.uint8), bitorder="little").tobytes()
+
+
+def _incompatible(image: Image) -> Incompatible:
+    features = Incompatible(0)
+    if image.data_file is not None:
+        features |= Incompatible.DATA_FILE
+    if image.compression != "zlib":
+        features |= Incompatible.COMPRESSION_TYPE
+    if image.extended_l2:
+        features |= Incompatible.EXTENDED_L2
+    return features
+
+
+def _header(image: Image, l1_entries: int, l1_offset: int, table_clusters: int) -> bytes:
+    """Return header, extensions and backing name; ``ValueError`` if one cluster cannot hold them."""
+    length = _LENGTHS[image.version]
+    extensions = b"".join(
+        struct.pack(">II", kind, len(name)) + name + bytes(-len(name) % 8)
+        for kind, name in [
+            (Extension.BACKING_FORMAT, os.fsencode(image.backing_format or "")),
+            (Extension.DATA_FILE, os.fsencode(image.data_file or "")),
+        ]
+        if name
+    )
+    extensions += struct.pack(">II", Extension.END, 0)
+    backing = os.fsencode(image.backing or "")
+    fields = _HEADER.pack(
+        MAGIC,
+        image.version,
+        length + len(extensions) if backing else 0,
+        len(backing),
+        image.cluster_bits,
+        image.size,
+        Encryption.AES if image.aes else Encryption.NONE,
+        l1_entries,
+        l1_offset,
+        image.cluster_size,
+        table_clusters,
+        0,
+        0,
+        _incompatible(image),
+        0,
+        Autoclear.RAW_DATA_FILE if image.data_file_raw else 0,
+        image.refcount_order,
+        length,
+        COMPRESSION_NAMES.index(image.compression),
+    )
+    header = fields[:length] + extensions + backing
+    if len(header) > image.cluster_size:
+        raise ValueError("names do not fit into the header's cluster")
+    return header

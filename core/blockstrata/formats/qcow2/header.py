@@ -1,0 +1,325 @@
+"""The qcow2 header and its extensions, checked as QEMU 7.2 checks them before it trusts an image.
+
+The layout is docs/interop/qcow2.txt of QEMU; all fields are big-endian.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from blockstrata.errors import BadImageError, UnsupportedError
+from blockstrata.facts import SECTOR
+
+if TYPE_CHECKING:
+    from blockstrata.driver import HostNode
+
+MAGIC: Final = b"QFI\xfb"
+_VERSION_2: Final = struct.Struct(">4sIQIIQIIQQIIQ")
+_VERSION_3: Final = struct.Struct(">QQQII")
+_V3_LENGTH: Final = 104
+_COMPRESSION_AT: Final = 104
+
+# the largest tables that QEMU loads, bytes or entries
+_MAX_L1_BYTES: Final = 32 << 20
+_MAX_REFCOUNT_TABLE_BYTES: Final = 8 << 20
+_MAX_SNAPSHOTS: Final = 65536
+_SNAPSHOT_HEADER_BYTES: Final = 40
+_MAX_BACKING_NAME: Final = 1023
+_MAX_FORMAT_NAME: Final = 16
+
+
+class Incompatible(IntFlag):
+    """Features that a reader must know to read the image at all."""
+
+    DIRTY = 1
+    CORRUPT = 2
+    DATA_FILE = 4
+    COMPRESSION_TYPE = 8
+    EXTENDED_L2 = 16
+
+
+class Autoclear(IntFlag):
+    """Features that a writer which does not know them must switch off."""
+
+    BITMAPS = 1
+    RAW_DATA_FILE = 2
+
+
+class Encryption(IntEnum):
+    """Encryption methods."""
+
+    NONE = 0
+    AES = 1
+    LUKS = 2
+
+
+class Extension(IntEnum):
+    """Header extensions that change how an image is read."""
+
+    END = 0
+    BACKING_FORMAT = 0xE2792ACA
+    FEATURE_NAMES = 0x6803F857
+    BITMAPS = 0x23852875
+    ENCRYPTION_HEADER = 0x0537BE77
+    DATA_FILE = 0x44415441
+
+
+COMPRESSION_NAMES: Final = ("zlib", "zstd")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A checked qcow2 header.  Offsets and sizes in bytes, tables in entries."""
+
+    version: int
+    cluster_bits: int
+    size: int
+    """Guest bytes, a multiple of 512."""
+    encryption: Encryption
+    l1_offset: int
+    l1_entries: int
+    refcount_table_offset: int
+    refcount_table_clusters: int
+    refcount_order: int
+    """Refcounts are ``1 << refcount_order`` bits wide."""
+    snapshots_offset: int
+    snapshots: int
+    incompatible: int
+    compatible: int
+    autoclear: int
+    compression: str
+    backing: str | None
+    backing_format: str | None
+    data_file: str | None
+
+    @property
+    def cluster_size(self) -> int:
+        """Bytes."""
+        return 1 << self.cluster_bits
+
+    @property
+    def extended_l2(self) -> bool:
+        """Whether L2 entries are 128 bits with a bitmap of 32 subclusters."""
+        return bool(self.incompatible & Incompatible.EXTENDED_L2)
+
+    @property
+    def l2_entry_size(self) -> int:
+        """Bytes of an L2 entry."""
+        return 16 if self.extended_l2 else 8
+
+    @property
+    def l2_entries(self) -> int:
+        """Entries in one L2 table, which is one cluster long."""
+        return self.cluster_size // self.l2_entry_size
+
+    @property
+    def l2_span(self) -> int:
+        """Guest bytes that one L2 table maps."""
+        return self.l2_entries << self.cluster_bits
+
+    @property
+    def has_data_file(self) -> bool:
+        """Whether guest data lies in another file, each byte at its guest offset."""
+        return bool(self.incompatible & Incompatible.DATA_FILE)
+
+
+class _Fields(NamedTuple):
+    """The header's fields in the order in which they stand; those of version 3 have version 2's defaults."""
+
+    magic: bytes
+    version: int
+    backing_file_offset: int
+    backing_file_size: int
+    cluster_bits: int
+    size: int
+    crypt_method: int
+    l1_size: int
+    l1_table_offset: int
+    refcount_table_offset: int
+    refcount_table_clusters: int
+    nb_snapshots: int
+    snapshots_offset: int
+    incompatible_features: int = 0
+    compatible_features: int = 0
+    autoclear_features: int = 0
+    refcount_order: int = 4
+    header_length: int = _VERSION_2.size
+    compression_type: int = 0
+
+    @property
+    def cluster_size(self) -> int:
+        return 1 << self.cluster_bits
+
+
+def read_header(file: HostNode) -> Header:
+    """Read and check the header of a qcow2 image.
+
+    ``BadImageError`` names the field that QEMU refuses, ``UnsupportedError`` the feature that is not known.
+    """
+    reader = _HeaderReader(file)
+    fields = reader.fields()
+    reader.check_features(fields)
+    reader.check_tables(fields)
+    extensions = reader.extensions(fields)
+    header = Header(
+        version=fields.version,
+        cluster_bits=fields.cluster_bits,
+        size=fields.size // SECTOR * SECTOR,
+        encryption=Encryption(fields.crypt_method),
+        l1_offset=fields.l1_table_offset,
+        l1_entries=fields.l1_size,
+        refcount_table_offset=fields.refcount_table_offset,
+        refcount_table_clusters=fields.refcount_table_clusters,
+        refcount_order=fields.refcount_order,
+        snapshots_offset=fields.snapshots_offset,
+        snapshots=fields.nb_snapshots,
+        incompatible=fields.incompatible_features,
+        compatible=fields.compatible_features,
+        autoclear=fields.autoclear_features,
+        compression=COMPRESSION_NAMES[fields.compression_type],
+        backing=reader.backing(fields),
+        backing_format=_text(extensions.get(Extension.BACKING_FORMAT)),
+        data_file=_text(extensions.get(Extension.DATA_FILE)),
+    )
+    needed = -(-fields.size // header.l2_span)
+    if fields.l1_size < needed:
+        raise reader.bad(
+            "l1_size", f"{fields.l1_size} entries cannot map {fields.size} bytes: {needed} are needed"
+        )
+    return header
+
+
+class _HeaderReader:
+    """The steps of reading one header; each raises what it finds wrong."""
+
+    def __init__(self, file: HostNode) -> None:
+        self.file = file
+
+    def bad(self, field: str, what: str) -> BadImageError:
+        return BadImageError(self.file.name, f"qcow2 {field}", what)
+
+    def unknown(self, field: str, what: str) -> UnsupportedError:
+        return UnsupportedError(self.file.name, f"qcow2 {field}", what)
+
+    def fields(self) -> _Fields:
+        block = self.file.read(0, _COMPRESSION_AT + 1)
+        fields = _Fields(*_VERSION_2.unpack_from(block))
+        if fields.magic != MAGIC:
+            raise self.bad("magic", "is not QFI\\xfb, so this is no qcow2 image")
+        if fields.version not in (2, 3):
+            raise self.unknown("version", f"{fields.version} is neither 2 nor 3")
+        if not 9 <= fields.cluster_bits <= 21:
+            raise self.bad("cluster_bits", f"{fields.cluster_bits} is not in 9 to 21")
+        if fields.version == 3:
+            more = _VERSION_3.unpack_from(block, _VERSION_2.size)
+            fields = _Fields(*fields[: -len(more) - 1], *more)
+            if fields.header_length < _V3_LENGTH:
+                raise self.bad("header_length", f"{fields.header_length} is less than {_V3_LENGTH}")
+            if fields.header_length > _COMPRESSION_AT:
+                fields = fields._replace(compression_type=block[_COMPRESSION_AT])
+        if fields.header_length > fields.cluster_size:
+            raise self.bad("header_length", f"{fields.header_length} exceeds the cluster size")
+        if fields.backing_file_offset > fields.cluster_size:
+            raise self.bad(
+                "backing_file_offset", f"{fields.backing_file_offset:#x} is past the first cluster"
+            )
+        return fields
+
+    def check_features(self, fields: _Fields) -> None:
+        unknown = fields.incompatible_features & ~sum(Incompatible)
+        if unknown:
+            bits = ", ".join(str(bit) for bit in range(64) if unknown >> bit & 1)
+            raise self.unknown("incompatible_features", f"unknown bit {bits}")
+        if fields.incompatible_features & Incompatible.EXTENDED_L2 and fields.cluster_size // 32 < SECTOR:
+            raise self.bad(
+                "cluster_bits", f"clusters of {fields.cluster_size} bytes are too small for extended L2"
+            )
+        if fields.refcount_order > 6:
+            raise self.bad("refcount_order", f"{fields.refcount_order} is more than 6")
+        if fields.crypt_method > Encryption.LUKS:
+            raise self.unknown("crypt_method", f"{fields.crypt_method} is not known")
+        if fields.compression_type >= len(COMPRESSION_NAMES):
+            raise self.unknown("compression_type", f"{fields.compression_type} is not known")
+        marked = bool(fields.incompatible_features & Incompatible.COMPRESSION_TYPE)
+        if marked != (fields.compression_type != 0):
+            raise self.bad("incompatible_features", "the compression type bit contradicts compression_type")
+        if (
+            fields.autoclear_features & Autoclear.RAW_DATA_FILE
+            and not fields.incompatible_features & Incompatible.DATA_FILE
+        ):
+            raise self.bad("autoclear_features", "says the data file is raw, but there is no data file")
+
+    def check_tables(self, fields: _Fields) -> None:
+        if fields.refcount_table_clusters == 0:
+            raise self.bad("refcount_table_clusters", "is 0, but every image has a refcount table")
+        refcount_table = fields.refcount_table_clusters << fields.cluster_bits
+        self.check_table(fields, "refcount_table_offset", refcount_table, _MAX_REFCOUNT_TABLE_BYTES)
+        snapshots = fields.nb_snapshots * _SNAPSHOT_HEADER_BYTES
+        self.check_table(fields, "snapshots_offset", snapshots, _MAX_SNAPSHOTS * _SNAPSHOT_HEADER_BYTES)
+        self.check_table(fields, "l1_table_offset", fields.l1_size * 8, _MAX_L1_BYTES)
+
+    def check_table(self, fields: _Fields, field: str, length: int, most: int) -> None:
+        offset: int = getattr(fields, field)
+        if length > most:
+            raise self.bad(field, f"the table of {length} bytes is longer than {most}")
+        if offset % fields.cluster_size:
+            raise self.bad(field, f"{offset:#x} is not aligned to a cluster")
+        if offset > 2**63 - 1 - length:
+            raise self.bad(field, f"{offset:#x} is out of range")
+
+    def backing(self, fields: _Fields) -> str | None:
+        offset, length = fields.backing_file_offset, fields.backing_file_size
+        if offset == 0:
+            return None
+        if length > min(_MAX_BACKING_NAME, fields.cluster_size - offset):
+            raise self.bad("backing_file_size", f"{length} is too long a name")
+        return _text(self.file.read(offset, length))
+
+    def extensions(self, fields: _Fields) -> dict[int, bytes]:
+        """Return the extensions' payloads by type.
+
+        ::
+
+            header_length              backing_file_offset, or the end of the first cluster
+            ├ type, length ┤ payload ┤0…7┤ type, length ┤ … ┤
+        """
+        at, end = fields.header_length, fields.backing_file_offset or fields.cluster_size
+        found: dict[int, bytes] = {}
+        while at < end:
+            kind, length = struct.unpack(">II", self.file.read(at, 8))
+            at += 8
+            if length > end - at:
+                raise self.bad(f"header extension {kind:#010x}", f"{length} bytes reach past the header")
+            if kind == Extension.END:
+                break
+            if kind in Extension._value2member_map_:
+                found[kind] = self.file.read(at, length)
+                self.check_extension(Extension(kind), found[kind], fields)
+            at += (length + 7) & ~7
+        return found
+
+    def check_extension(self, kind: Extension, payload: bytes, fields: _Fields) -> None:
+        field = f"header extension {kind.name.lower()}"
+        if kind is Extension.BACKING_FORMAT and len(payload) >= _MAX_FORMAT_NAME:
+            raise self.bad(field, f"a name of {len(payload)} bytes is too long")
+        if kind is Extension.ENCRYPTION_HEADER:
+            if fields.crypt_method != Encryption.LUKS:
+                raise self.bad(field, "the image is not encrypted with LUKS")
+            if len(payload) != 16:
+                raise self.bad(field, f"is {len(payload)} bytes long, not 16")
+        if kind is Extension.BITMAPS:
+            if len(payload) != 24:
+                raise self.bad(field, f"is {len(payload)} bytes long, not 24")
+            if fields.autoclear_features & Autoclear.BITMAPS and any(payload[4:8]):
+                raise self.bad(field, "a reserved field is not zero")
+
+
+def _text(name: bytes | None) -> str | None:
+    """Return a name as C reads it: up to a NUL.  An empty name is none."""
+    if name is None:
+        return None
+    return os.fsdecode(name.split(b"\0", 1)[0]) or None

@@ -1,0 +1,169 @@
+"""A qcow2 image as a source of facts."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from blockstrata.errors import BadImageError
+from blockstrata.extents import Extents, empty, join, uniform
+from blockstrata.facts import Mapping, Traits, fact
+from blockstrata.formats.qcow2 import tables
+from blockstrata.formats.qcow2.header import Encryption, Header, Incompatible, read_header
+from blockstrata.formats.qcow2.refcounts import looks_preallocated
+from blockstrata.formats.qcow2.tables import TableEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Mapping as Dict
+
+    from numpy.typing import NDArray
+
+    from blockstrata.driver import HostNode
+
+_BATCH_ENTRIES: Final = 1 << 18
+"""L2 entries decoded at once: 2 MiB of table, enough to hide numpy's cost a call."""
+
+_UNALLOCATED = fact(Mapping.UNALLOCATED)
+_INVALID = fact(Mapping.INVALID)
+
+
+class Qcow2Node:
+    """An open qcow2 image.
+
+    ``file`` holds header and tables, ``data_file`` the guest's bytes if they are not in ``file`` too.
+    """
+
+    driver = "qcow2"
+    supports_backing = True
+
+    def __init__(self, file: HostNode, header: Header, data_file: HostNode | None) -> None:
+        self.name = file.name
+        self.length = header.size
+        self.header = header
+        self.file = file
+        self.host: HostNode = data_file or file
+        self.backing = header.backing
+        self.backing_format = header.backing_format
+
+    @cached_property
+    def traits(self) -> Traits:
+        """Return what holds for the image as a whole; counts references the first time."""
+        encrypted = self.header.encryption != Encryption.NONE
+        return Traits(
+            host_driver=self.host.traits.host_driver,
+            encrypted=encrypted,
+            recurse=not encrypted and looks_preallocated(self.file, self.header),
+        )
+
+    def extents(self, start: int, length: int) -> Extents:
+        """Return the facts of a window of guest bytes, storage included."""
+        end = start + length
+        if length == 0:
+            return empty(start)
+        header = self.header
+        first = start // header.l2_span
+        stretches = list(self._stretches(first, -(-end // header.l2_span)))
+        return self._on_storage(join(stretches).cut(start, end))
+
+    def _on_storage(self, mapped: Extents) -> Extents:
+        hosted = mapped.host >= 0
+        if not hosted.any():
+            return mapped
+        low = int(mapped.host[hosted].min())
+        high = int((mapped.host + mapped.lengths)[hosted].max())
+        return mapped.compose(self.host.extents(low, high - low))
+
+    def _stretches(self, first: int, last: int) -> Iterator[Extents]:
+        """Yield the facts of L1 entries ``first`` up to ``last``, storage left open.
+
+        Entries that name no table cost one run a stretch; the others are decoded in batches::
+
+            L1       ·  ·  ·  ·  A  B  C  ·  ·  ·  D
+            yields   ├─────────┤├───────┤├──────┤├──┤
+        """
+        header = self.header
+        l2_offsets = self._l1[first:last] & np.uint64(tables.OFFSET_MASK)
+        aligned = (l2_offsets & np.uint64(header.cluster_size - 1)) == 0
+        kind = np.where(l2_offsets == 0, 0, np.where(aligned, 1, 2))
+        starts = np.flatnonzero(np.diff(kind, prepend=-1))
+        for begin, until in zip(starts.tolist(), [*starts[1:].tolist(), len(kind)], strict=True):
+            guest = (first + begin) * header.l2_span
+            if kind[begin] == 1:
+                yield from self._decoded(guest, l2_offsets[begin:until])
+            else:
+                code = _UNALLOCATED if kind[begin] == 0 else _INVALID
+                yield uniform(guest, (first + until) * header.l2_span, code)
+
+    def _decoded(self, guest: int, l2_offsets: NDArray[np.uint64]) -> Iterator[Extents]:
+        header = self.header
+        batch = max(1, _BATCH_ENTRIES // header.l2_entries)
+        for at in range(0, len(l2_offsets), batch):
+            some = l2_offsets[at : at + batch].tolist()
+            raw = b"".join(self.file.read(offset, header.cluster_size) for offset in some)
+            words = np.frombuffer(raw, ">u8").astype(np.uint64)
+            if header.extended_l2:
+                words = words.reshape(-1, 2)
+            yield tables.decode(header, guest + at * header.l2_span, words)
+
+    @cached_property
+    def _l1(self) -> NDArray[np.uint64]:
+        entries = -(-self.length // self.header.l2_span)
+        return np.frombuffer(self.file.read(self.header.l1_offset, entries * 8), ">u8").astype(np.uint64)
+
+    def entry_at(self, offset: int) -> TableEntry:
+        """Return where in the tables a guest byte is mapped."""
+        header = self.header
+        l1_index, rest = divmod(offset, header.l2_span)
+        l2_index = rest >> header.cluster_bits
+        l1_entry = int(self._l1[l1_index])
+        l2_offset = l1_entry & tables.OFFSET_MASK
+        if l2_offset == 0 or l2_offset % header.cluster_size:
+            return TableEntry(l1_index, l2_index, None, l1_entry, 0, None)
+        size = header.l2_entry_size
+        raw = self.file.read(l2_offset + l2_index * size, size)
+        bitmap = int.from_bytes(raw[8:], "big") if header.extended_l2 else None
+        return TableEntry(l1_index, l2_index, l2_offset, l1_entry, int.from_bytes(raw[:8], "big"), bitmap)
+
+    def fault_at(self, offset: int) -> str:
+        """Say why the entry that maps a guest byte is INVALID; an empty string if it is not."""
+        return tables.explain(
+            self.header, offset // self.header.cluster_size * self.header.cluster_size, self.entry_at(offset)
+        )
+
+    def features(self) -> Dict[str, object]:
+        """Return the header's facts that change how the image is read or that users ask for."""
+        header = self.header
+        features: dict[str, object] = {
+            "compat": "1.1" if header.version == 3 else "0.10",
+            "cluster-size": header.cluster_size,
+            "extended-l2": header.extended_l2,
+            "compression-type": header.compression,
+            "refcount-bits": 1 << header.refcount_order,
+            "dirty": bool(header.incompatible & Incompatible.DIRTY),
+            "corrupt": bool(header.incompatible & Incompatible.CORRUPT),
+            "snapshots": header.snapshots,
+        }
+        if header.encryption != Encryption.NONE:
+            features["encryption"] = header.encryption.name.lower()
+        if header.has_data_file:
+            features["data-file"] = self.host.name
+        return features
+
+    def close(self) -> None:
+        """Close the image, and its data file if it has one."""
+        self.file.close()
+        if self.host is not self.file:
+            self.host.close()
+
+
+def open_qcow2(file: HostNode, header: Header | None = None, data_file: HostNode | None = None) -> Qcow2Node:
+    """Open a qcow2 image on a host node; ``BadImageError`` if its data file is missing or not wanted."""
+    header = header or read_header(file)
+    if header.has_data_file and data_file is None:
+        raise BadImageError(file.name, "qcow2 data file", "is required for this image, and it names none")
+    if data_file is not None and not header.has_data_file:
+        raise BadImageError(file.name, "data-file", "is given, but the image has no external data file")
+    return Qcow2Node(file, header, data_file)

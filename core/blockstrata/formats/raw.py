@@ -1,0 +1,81 @@
+"""QEMU's ``raw`` format: the bytes of the node below, or a slice of them.
+
+::
+
+    below    ├───── offset ─────├──────── size ────────┤···
+    guest                       0                      size
+
+A raw node holds bytes at offsets, so it is also a node that other formats can stand on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blockstrata.driver import whole_sectors
+from blockstrata.errors import BadRangeError
+from blockstrata.extents import Extents, join, uniform
+from blockstrata.facts import NO_HOST, SECTOR, Mapping, Storage, Traits, fact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping as Dict
+
+    from blockstrata.driver import HostNode
+
+
+class RawNode:
+    """The raw format over a host node: ``length`` bytes of it from ``offset``."""
+
+    driver = "raw"
+    backing = None
+    backing_format = None
+    supports_backing = False
+
+    def __init__(self, host: HostNode, offset: int = 0, size: int | None = None) -> None:
+        """``BadRangeError`` under QEMU's conditions: the slice must lie in the file, in whole sectors."""
+        available = whole_sectors(host.length)
+        if offset > available:
+            raise BadRangeError(host.name, "offset", f"{offset} is past the end of the file ({available})")
+        if size is not None and size > available - offset:
+            raise BadRangeError(
+                host.name, "size", f"{size} from offset {offset} is past the end of the file ({available})"
+            )
+        if size is not None and size % SECTOR:
+            raise BadRangeError(host.name, "size", f"{size} is not a multiple of {SECTOR}")
+        self.host = host
+        self.name = host.name
+        # QEMU takes a slice's end from the file's length in whole sectors
+        self.length = size if size is not None else available - offset if offset else host.length
+        self.traits = Traits(host_driver=host.traits.host_driver)
+        self.allocated = host.allocated
+        self.identity: tuple[object, ...] = (*host.identity, offset)
+        self._offset = offset
+        self._sliced = size is not None or offset > 0
+
+    def extents(self, start: int, length: int) -> Extents:
+        """Return the host node's storage at the same bytes, shifted by the slice's offset."""
+        end = start + length
+        inside_end = max(start, min(end, whole_sectors(self.length)))
+        below = self.host.extents(start + self._offset, inside_end - start)
+        inside = below.shift(-self._offset)
+        if inside_end == end:
+            return inside
+        code = fact(Mapping.PASSTHROUGH, Storage.BEYOND_EOF)
+        return join([inside, uniform(inside_end, end, code, NO_HOST)])
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return bytes of the slice, zeroes past its end."""
+        inside = max(0, min(length, self.length - offset))
+        return self.host.read(offset + self._offset, inside) + bytes(length - inside)
+
+    def fault_at(self, offset: int) -> str:  # noqa: ARG002
+        """Return an empty string: raw has no tables to be corrupt."""
+        return ""
+
+    def features(self) -> Dict[str, object]:
+        """Return the slice, if it is one."""
+        return {"offset": self._offset, "size": self.length} if self._sliced else {}
+
+    def close(self) -> None:
+        """Close the node below."""
+        self.host.close()

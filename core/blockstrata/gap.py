@@ -1,0 +1,46 @@
+"""The place of a layer that could not be opened: it holds a chain's lower end open, and its reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blockstrata.extents import Extents, uniform
+from blockstrata.facts import Mapping, Traits, fact
+from blockstrata.protocols.null import NullNode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping as Dict
+
+    from blockstrata.driver import HostNode
+    from blockstrata.errors import BlockstrataError
+
+
+class GapNode:
+    """A layer that is missing or unreadable.  ``length`` is the layer's above: its own is not known."""
+
+    driver = "missing"
+    backing = None
+    backing_format = None
+    supports_backing = False
+
+    def __init__(self, name: str, length: int, error: BlockstrataError) -> None:
+        self.name = name
+        self.length = length
+        self.error = error
+        self.traits = Traits(host_driver="missing")
+        self.host: HostNode = NullNode(name, "missing", 0, read_zeroes=False)
+
+    def extents(self, start: int, length: int) -> Extents:
+        """Return one INVALID run: nobody knows what would be read here."""
+        return uniform(start, start + length, fact(Mapping.INVALID))
+
+    def fault_at(self, offset: int) -> str:  # noqa: ARG002
+        """Return why the layer could not be opened."""
+        return str(self.error)
+
+    def features(self) -> Dict[str, object]:
+        """Return the error."""
+        return {"error": str(self.error)}
+
+    def close(self) -> None:
+        """Do nothing."""

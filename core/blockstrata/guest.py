@@ -1,0 +1,151 @@
+"""The walk down the layers: which of them serves which guest bytes, and what nobody serves.
+
+A layer defers what its tables leave unallocated.  Where nothing lies below, or the backing layer ends first,
+the block layer supplies zeroes itself; such runs carry the mark SYNTHESISED::
+
+    active   ├── data ──┤ · · · · · ·  · · · · · ·┤
+    backing  ├─ · · · · · · ┼─ data ─┤ (ends here)
+    guest    ├── data ──┼zero┼─ data ─┼── zero ───┤
+    depth         0       1      1          0
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blockstrata.errors import BadImageError, BadRangeError
+from blockstrata.extents import Extents, empty
+from blockstrata.facts import DEFERRING, NO_HOST, SYNTHESISED, Mapping, fact
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from blockstrata.chain import Chain, Layer
+
+_MAPPING_BITS = np.uint8(0x78)
+_DEFERRING = np.array([fact(mapping) for mapping in DEFERRING], np.uint8)
+_INVALID = np.uint8(fact(Mapping.INVALID))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """Facts over a window of guest bytes, and for each run the layer they come from.
+
+    ``source`` int64 of shape (n,) indexes ``layers``; ``depth`` int64 of shape (n,) is what ``qemu-img map``
+    calls depth.  ``in_place``: the view of one layer in its chain, in which deferred runs stay deferred.
+    """
+
+    extents: Extents
+    source: NDArray[np.int64]
+    depth: NDArray[np.int64]
+    layers: tuple[Layer, ...]
+    in_place: bool = False
+
+    def require_valid(self) -> None:
+        """``BadImageError`` naming layer, entry and reason if a run is INVALID."""
+        broken = np.flatnonzero(self.extents.facts & _MAPPING_BITS == _INVALID)
+        if len(broken):
+            offset = int(self.extents.edges[broken[0]])
+            layer = self.layers[int(self.source[broken[0]])]
+            raise BadImageError(layer.name, f"guest offset {offset:#x}", layer.node.fault_at(offset))
+
+
+def merged(chain: Chain, start: int, length: int) -> View:
+    """Return what the guest reads: each run from the first layer, from the top, that serves it.
+
+    ``BadRangeError`` if the window does not lie in the chain; one of no bytes lies anywhere.
+    """
+    _check_window(chain.layers[0], start, length)
+    wanted = np.array([[start], [start + length]], np.int64) if length else np.empty((2, 0), np.int64)
+    starts, facts, host, depth = [], [], [], []
+    for layer in chain.layers:
+        if not wanted.size:
+            break
+        first, last = int(wanted[0, 0]), int(wanted[1, -1])
+        own = _end_at(layer.extents(first, last - first), _backing_end(chain, layer))
+        pieces, run = _intersect(own, wanted)
+        deferred = _defers(own.facts[run])
+        run, served = run[~deferred], pieces[:, ~deferred]
+        starts.append(served[0])
+        facts.append(own.facts[run])
+        host.append(np.where(own.host[run] == NO_HOST, NO_HOST, own.host[run] + served[0] - own.edges[run]))
+        depth.append(np.full(len(run), layer.depth, np.int64))
+        wanted = _joined(pieces[:, deferred])
+    if not starts:
+        return _of_one(empty(start), chain.layers, 0)
+    order = np.argsort(np.concatenate(starts))
+    edges = np.append(np.concatenate(starts)[order], start + length)
+    extents = Extents(edges, np.concatenate(facts)[order], np.concatenate(host)[order])
+    depths = np.concatenate(depth)[order]
+    return View(extents, depths, depths, chain.layers)
+
+
+def in_place(chain: Chain, depth: int, start: int, length: int) -> View:
+    """Return one layer as it stands in its chain: what it defers stays deferred, cut where its backing ends.
+
+    ``BadRangeError`` if there is no such layer, or the window does not lie in it.
+    """
+    layer = chain.layer(depth)
+    _check_window(layer, start, length)
+    own = _end_at(layer.extents(start, length), _backing_end(chain, layer))
+    return _of_one(own, chain.layers, depth, in_place=True)
+
+
+def alone(layer: Layer, start: int, length: int) -> View:
+    """Return one layer as QEMU sees it when it is opened with ``backing: null``; its depth is 0."""
+    _check_window(layer, start, length)
+    return _of_one(_end_at(layer.extents(start, length), 0), (layer,), 0)
+
+
+def _of_one(extents: Extents, layers: tuple[Layer, ...], index: int, *, in_place: bool = False) -> View:
+    source = np.full(len(extents), index, np.int64)
+    return View(extents, source, source, layers, in_place)
+
+
+def _check_window(layer: Layer, start: int, length: int) -> None:
+    if start < 0 or length < 0 or (length and start + length > layer.size):
+        raise BadRangeError(layer.name, "range", f"{start} plus {length} is past the end ({layer.size})")
+
+
+def _backing_end(chain: Chain, layer: Layer) -> int:
+    """Return the first guest byte that the layer below cannot serve; 0 if nothing lies below."""
+    below = chain.below(layer.depth)
+    return below.size if below else 0
+
+
+def _defers(facts: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return np.isin(facts & _MAPPING_BITS, _DEFERRING) & (facts < SYNTHESISED)
+
+
+def _end_at(own: Extents, end: int) -> Extents:
+    """Return the runs cut at a byte, the deferring ones from there on marked SYNTHESISED."""
+    edges, facts, host = own.edges, own.facts, own.host
+    if own.start < end < own.end and end not in edges:
+        run = own.index_at(end)
+        edges = np.insert(edges, run + 1, end)
+        facts = np.insert(facts, run, facts[run])
+        rest = NO_HOST if host[run] == NO_HOST else host[run] + end - edges[run]
+        host = np.insert(host, run + 1, rest)
+    mark = _defers(facts) & (edges[:-1] >= end)
+    return Extents(edges, np.where(mark, facts | np.uint8(SYNTHESISED), facts), host)
+
+
+def _intersect(own: Extents, wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+    """Return the pieces of runs in wanted ranges, (2, n) starts and ends, and the run of each piece."""
+    edges = np.unique(np.concatenate([own.edges, wanted[0], wanted[1]]))
+    pieces = np.stack([edges[:-1], edges[1:]])
+    range_of = np.searchsorted(wanted[0], pieces[0], side="right") - 1
+    inside = (range_of >= 0) & (pieces[0] < wanted[1][range_of])
+    pieces = pieces[:, inside]
+    return pieces, np.searchsorted(own.edges, pieces[0], side="right") - 1
+
+
+def _joined(ranges: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return sorted ranges, (2, n), with those that touch joined."""
+    if not ranges.size:
+        return ranges
+    apart = ranges[0, 1:] != ranges[1, :-1]
+    return np.stack([ranges[0, np.append(True, apart)], ranges[1, np.append(apart, True)]])

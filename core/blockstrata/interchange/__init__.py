@@ -1,0 +1,1 @@
+"""Other tools' notations, out and in."""

@@ -1,0 +1,41 @@
+"""Our own listings of map entries: a table for people with the letters of any semantics, and CSV."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blockstrata.facts import NO_HOST
+from blockstrata.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blockstrata.chain import Layer
+    from blockstrata.interchange.entries import Entries
+
+
+def human_lines(entries: Entries, layers: tuple[Layer, ...]) -> Iterator[str]:
+    """Yield a table of every entry: offset, length and host offset in hexadecimal, letters, depth, file."""
+    semantics = entries.semantics
+    flags_head = "".join(each.letter for each in semantics.lettered)
+    yield f"{'Offset':<16}{'Length':<16}{flags_head:<6}{'Depth':<6}{'Mapped to':<16}File\n"
+    for start, length, depth, source, flags, offset in _rows(entries):
+        where, name = "-", ""
+        if offset != NO_HOST:
+            where, name = f"{offset:#x}", printable(layers[source].node.host.name)
+        row = f"{start:<#16x}{length:<#16x}{semantics.letters(flags):<6}{depth:<6}{where:<16}{name}"
+        yield f"{row.rstrip()}\n"
+
+
+def csv_lines(entries: Entries) -> Iterator[str]:
+    """Yield the columns of the JSON form as CSV: numbers, flags as 0 and 1, no offset as an empty field."""
+    columns = entries.semantics.columns
+    yield ",".join(["start", "length", "depth", *(column.key for column in columns), "offset"]) + "\n"
+    for start, length, depth, _, flags, offset in _rows(entries):
+        bits = ",".join("1" if flags & column.flag else "0" for column in columns)
+        yield f"{start},{length},{depth},{bits},{'' if offset == NO_HOST else offset}\n"
+
+
+def _rows(entries: Entries) -> Iterator[tuple[int, int, int, int, int, int]]:
+    columns = (entries.start, entries.length, entries.depth, entries.source, entries.flags, entries.offset)
+    return zip(*(column.tolist() for column in columns), strict=True)

@@ -1,0 +1,72 @@
+"""The output of ``qemu-img map``: JSON and the table for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blockstrata.facts import NO_HOST
+from blockstrata.printable import printable
+from blockstrata.semantics.historic import Flag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blockstrata.chain import Layer
+    from blockstrata.interchange.entries import Entries
+
+_WORDS = ("false", "true")
+
+
+def json_lines(entries: Entries) -> Iterator[str]:
+    """Yield the lines of a JSON array, one object an entry, laid out as qemu-img lays them out.
+
+    The keys are ``start, length, depth``, the flags of the semantics by name, and ``offset`` where valid.
+    """
+    columns = [(column.key, column.flag) for column in entries.semantics.columns]
+    bits = {
+        flags: "".join(f', "{key}": {_WORDS[bool(flags & flag)]}' for key, flag in columns)
+        for flags in set(entries.flags.tolist())
+    }
+    last = len(entries) - 1
+    rows = zip(
+        entries.start.tolist(),
+        entries.length.tolist(),
+        entries.depth.tolist(),
+        entries.flags.tolist(),
+        entries.offset.tolist(),
+        strict=True,
+    )
+    for index, (start, length, depth, flags, offset) in enumerate(rows):
+        opening = "[" if index == 0 else ""
+        where = "" if offset == NO_HOST else f', "offset": {offset}'
+        closing = "]" if index == last else ","
+        span = f'"start": {start}, "length": {length}, "depth": {depth}'
+        yield f"{opening}{{ {span}{bits[flags]}{where}}}{closing}\n"
+
+
+class NoOffsetError(Exception):
+    """A run has data that no offset leads to, which the table for people cannot show."""
+
+
+def human_lines(entries: Entries, layers: tuple[Layer, ...]) -> Iterator[str]:
+    """Yield the lines of qemu-img's table: the runs that have data and are not zero, in hexadecimal.
+
+    ``NoOffsetError`` when it comes to data that has no offset, as qemu-img ends there too.
+    """
+    yield f"{'Offset':<16}{'Length':<16}{'Mapped to':<16}File\n"
+    for index, flags in enumerate(entries.flags.tolist()):
+        if not flags & Flag.DATA or (flags & Flag.ZERO and index):
+            continue
+        offset = int(entries.offset[index])
+        if offset == NO_HOST:
+            raise NoOffsetError("File contains external, encrypted or compressed clusters.")
+        if flags & Flag.ZERO:
+            continue
+        name = printable(layers[int(entries.source[index])].node.host.name)
+        start, length = int(entries.start[index]), int(entries.length[index])
+        yield f"{_hex(start)}{_hex(length)}{_hex(offset)}{name}\n"
+
+
+def _hex(number: int) -> str:
+    """Return a number as C's ``%#-16x`` writes it: 0 has no prefix."""
+    return f"{number:<16x}" if number == 0 else f"{number:<#16x}"

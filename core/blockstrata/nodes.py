@@ -1,0 +1,104 @@
+"""Options to open nodes: which driver, on what, and is the format one that we read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blockstrata.errors import BadReferenceError, BlockstrataError, UnsupportedError
+from blockstrata.formats.probe import PROBE_BYTES, probe_format
+from blockstrata.formats.qcow2.header import read_header
+from blockstrata.formats.qcow2.node import open_qcow2
+from blockstrata.formats.raw import RawNode
+from blockstrata.protocols.file import Probe, open_file
+from blockstrata.protocols.null import DEFAULT_SIZE, NullNode
+from blockstrata.reference import (
+    FILE_DRIVERS,
+    NULL_DRIVERS,
+    PROTOCOL_DRIVERS,
+    Options,
+    bool_option,
+    check_options,
+    child,
+    parse_reference,
+    size_option,
+    text_option,
+)
+
+if TYPE_CHECKING:
+    from blockstrata.driver import Driver, HostNode
+
+
+def open_node(options: Options, name: str, probe: Probe = Probe.SEEK) -> Driver:
+    """Open what options describe: a format node on its file, or a protocol node alone.
+
+    ``name`` is how messages call it.  The format is probed where no driver is given, as QEMU does;
+    ``probe`` says how files are asked for their holes.
+    """
+    driver = options.get("driver")
+    if driver in PROTOCOL_DRIVERS:
+        return _open_protocol(driver, options, name, probe)
+    file_options = child(options, "file", name)
+    if file_options is None:
+        what = f"driver '{driver}' needs a file" if driver else "names neither a driver nor a file"
+        raise BadReferenceError(name, "file", what)
+    file = _open_host(file_options, name, probe)
+    try:
+        return _open_format(driver, file, options, probe)
+    except BlockstrataError:
+        file.close()
+        raise
+
+
+def _open_format(driver: object, file: HostNode, options: Options, probe: Probe) -> Driver:
+    if driver is None:
+        driver = probe_format(file.read(0, PROBE_BYTES), file.name)
+    if driver == "raw":
+        return _open_raw(file, options)
+    if driver == "qcow2":
+        check_options(options, "qcow2", file.name)
+        header = read_header(file)
+        stated = header.data_file if header.has_data_file else None
+        data_file = _open_data_file(options, stated, file.name, probe)
+        return open_qcow2(file, header, data_file)
+    raise UnsupportedError(file.name, "", f"format '{driver}' is not one that blockstrata reads (qcow2, raw)")
+
+
+def _open_raw(file: HostNode, options: Options) -> RawNode:
+    check_options(options, "raw", file.name)
+    offset = size_option(options, "offset", file.name) or 0
+    return RawNode(file, offset, size_option(options, "size", file.name))
+
+
+def _open_data_file(options: Options, stated: str | None, name: str, probe: Probe) -> HostNode | None:
+    """Open the external data file: the option's, or the header's, whose name is not joined to the image's."""
+    given = child(options, "data-file", name)
+    if given is not None:
+        return _open_host(given, name, probe)
+    if stated is None:
+        return None
+    stated_options = parse_reference(stated)
+    return _open_host(child(stated_options, "file", stated) or stated_options, stated, probe)
+
+
+def _open_host(options: Options, name: str, probe: Probe) -> HostNode:
+    driver = options.get("driver")
+    if driver is None or driver in PROTOCOL_DRIVERS:
+        return _open_protocol(driver, options, name, probe)
+    if driver == "raw":
+        below = child(options, "file", name)
+        if below is None:
+            raise BadReferenceError(name, "file", "driver 'raw' needs a file")
+        return _open_raw(_open_host(below, name, probe), options)
+    raise UnsupportedError(name, "driver", f"'{driver}' is not one that another format can stand on here")
+
+
+def _open_protocol(driver: str | None, options: Options, name: str, probe: Probe) -> HostNode:
+    check_options(options, driver or "file", name)
+    if driver in NULL_DRIVERS:
+        size = size_option(options, "size", name)
+        read_zeroes = bool_option(options, "read-zeroes", name)
+        return NullNode(
+            f"{driver}://", driver, DEFAULT_SIZE if size is None else size, read_zeroes=read_zeroes
+        )
+    assert driver is None or driver in FILE_DRIVERS  # noqa: S101
+    return open_file(text_option(options, "filename", name), driver, probe)

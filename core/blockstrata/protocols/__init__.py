@@ -1,0 +1,1 @@
+"""Protocol drivers: bytes in, storage facts out."""

@@ -1,0 +1,194 @@
+"""Files and block devices of this host: QEMU's ``file`` and ``host_device`` drivers.
+
+Opened read-only, never locked.  Where a file's holes are is asked once, when it is opened and before any byte
+of it is read: reading fills the page cache, after which ext4 and xfs answer otherwise for space that is
+reserved and not yet written (SPEC.md section 3, "Probing").
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from enum import Enum
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from blockstrata.errors import OpenError, UnsupportedError
+from blockstrata.extents import Extents, uniform
+from blockstrata.facts import Mapping, Storage, Traits, fact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping as Dict
+
+
+class Probe(Enum):
+    """How a file is asked where its storage is."""
+
+    SEEK = "seek"
+    """SEEK_DATA and SEEK_HOLE, as QEMU asks.  Never answers UNWRITTEN."""
+    NONE = "none"
+    """Not at all: storage is OPAQUE.  For when only headers are wanted."""
+
+
+END: Final = 2**63 - 1
+"""First byte past what a file can hold; host windows reach up to here."""
+
+_DATA = fact(Mapping.PASSTHROUGH, Storage.DATA)
+_HOLE = fact(Mapping.PASSTHROUGH, Storage.HOLE)
+_BEYOND = fact(Mapping.PASSTHROUGH, Storage.BEYOND_EOF)
+_OPAQUE = fact(Mapping.PASSTHROUGH, Storage.OPAQUE)
+
+
+class FileNode:
+    """An open file or block device.
+
+    ``name`` is how it was named (relative to the working directory), ``length`` its bytes.
+    """
+
+    backing = None
+    backing_format = None
+
+    supports_backing = False
+
+    def __init__(
+        self, name: str, fd: int, driver: str, status: os.stat_result, length: int, probe: Probe
+    ) -> None:
+        self.name = name
+        self.length = length
+        self.driver = driver
+        self.traits = Traits(host_driver=driver, is_protocol=True)
+        self.allocated: int | None = status.st_blocks * 512
+        self.identity: tuple[object, ...] = (driver, status.st_dev, status.st_ino, status.st_rdev)
+        self._fd = fd
+        self._probe = probe
+
+    @property
+    def host(self) -> FileNode:
+        """Return this node: a file stores its own bytes."""
+        return self
+
+    def extents(self, start: int, length: int) -> Extents:
+        """Return the storage of a window of host bytes; past the end it is BEYOND_EOF."""
+        return self._runs.cut(start, start + length)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return bytes, zeroes past the end of the file; ``OpenError`` if the file cannot be read."""
+        self._runs  # noqa: B018  asked before anything is read, see the head of this module
+        parts = []
+        missing = length
+        while missing and offset < self.length:
+            try:
+                part = os.pread(self._fd, min(missing, 1 << 30), offset)
+            except OSError as error:
+                raise OpenError(self.name, f"byte {offset}", _reason(error)) from None
+            if not part:
+                break
+            parts.append(part)
+            offset += len(part)
+            missing -= len(part)
+        return b"".join([*parts, bytes(missing)])
+
+    def fault_at(self, offset: int) -> str:  # noqa: ARG002
+        """Return an empty string: a file has no corrupt runs."""
+        return ""
+
+    def features(self) -> Dict[str, object]:
+        """Return nothing: length and allocation say all there is."""
+        return {}
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
+
+    @cached_property
+    def _runs(self) -> Extents:
+        if self.driver == "host_device" or self._probe is Probe.NONE:
+            return _runs([(0, _OPAQUE)], self.length)
+        return _runs(_seek_probe(self._fd, self.length), self.length)
+
+
+def open_file(name: str, driver: str | None = None, probe: Probe = Probe.SEEK) -> FileNode:
+    """Open a file or block device read-only.
+
+    ``driver`` is "file", "host_device", or None to choose by what it is, as QEMU does for a plain name.
+    ``OpenError`` if it cannot be opened, ``UnsupportedError`` for what has no bytes at an offset (a
+    directory, a pipe, a socket, a terminal).
+    """
+    try:
+        # without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever
+        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (OSError, ValueError) as error:
+        raise OpenError(name, "", _reason(error)) from None
+    try:
+        status = os.fstat(fd)
+        kind = _kind(name, status)
+        if driver == "host_device" and kind == "file":
+            raise UnsupportedError(
+                name, "driver", "'host_device' wants a block device, this is a regular file"
+            )
+        length = os.lseek(fd, 0, os.SEEK_END)
+    except OSError as error:
+        os.close(fd)
+        raise OpenError(name, "", _reason(error)) from None
+    except UnsupportedError:
+        os.close(fd)
+        raise
+    return FileNode(name, fd, driver or kind, status, length, probe)
+
+
+def _kind(name: str, status: os.stat_result) -> str:
+    if stat.S_ISREG(status.st_mode):
+        return "file"
+    if stat.S_ISBLK(status.st_mode):
+        return "host_device"
+    words = {
+        stat.S_IFDIR: "a directory",
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a character device",
+    }
+    what = words.get(stat.S_IFMT(status.st_mode), "no regular file")
+    raise UnsupportedError(name, "", f"is {what}, not a disk image")
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)
+
+
+def _seek_probe(fd: int, length: int) -> list[tuple[int, int]]:
+    """Return (start, fact code) of each run of a file, by SEEK_DATA and SEEK_HOLE as QEMU asks.
+
+    A file system that cannot answer has no holes::
+
+        SEEK_DATA(0) ─┐     SEEK_HOLE(d) ─┐    SEEK_DATA(h) ── ENXIO
+             ├─ hole ─┤d──── data ────────┤h─────── hole ───────┤length
+    """
+    runs: list[tuple[int, int]] = []
+    at = 0
+    while at < length:
+        try:
+            data = os.lseek(fd, at, os.SEEK_DATA)
+            hole = os.lseek(fd, data, os.SEEK_HOLE)
+        except OSError as error:
+            # ENXIO: nothing but a hole from here to the end
+            runs.append((at, _HOLE if error.errno == errno.ENXIO else _DATA))
+            break
+        if data > at:
+            runs.append((at, _HOLE))
+        runs.append((data, _DATA))
+        at = hole
+    return runs
+
+
+def _runs(runs: list[tuple[int, int]], length: int) -> Extents:
+    """Return runs over all host offsets: those given, and BEYOND_EOF from ``length`` on."""
+    if length == 0:
+        return uniform(0, END, _BEYOND, 0)
+    starts, codes = zip(*runs, (length, _BEYOND), strict=True)
+    edges = np.array([*starts, END], np.int64)
+    return Extents(edges, np.array(codes, np.uint8), edges[:-1].copy())

@@ -1,0 +1,66 @@
+"""QEMU's ``null-co`` and ``null-aio``: a disk of a given size and no storage at all.
+
+It reads as zero only where ``read-zeroes`` is on; else nothing is promised about its content.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from blockstrata.extents import Extents, join, uniform
+from blockstrata.facts import Mapping, Storage, Traits, fact
+from blockstrata.protocols.file import END
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping as Dict
+
+DEFAULT_SIZE: Final = 1 << 30
+"""Bytes, where no size is given."""
+
+
+class NullNode:
+    """A null-co or null-aio node of ``length`` bytes."""
+
+    backing = None
+    backing_format = None
+    supports_backing = False
+    allocated: int | None = 0
+
+    def __init__(self, name: str, driver: str, length: int, *, read_zeroes: bool) -> None:
+        self.name = name
+        self.length = length
+        self.driver = driver
+        self.traits = Traits(host_driver=driver, is_protocol=True)
+        self._read_zeroes = read_zeroes
+
+    @property
+    def host(self) -> NullNode:
+        """Return this node."""
+        return self
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Return what no other node equals: two null nodes share nothing."""
+        return (self.driver, id(self))
+
+    def extents(self, start: int, length: int) -> Extents:
+        """Return one run: a hole if it reads as zeroes, else undefined; BEYOND_EOF past the end."""
+        content = Storage.HOLE if self._read_zeroes else Storage.UNDEFINED
+        inside = uniform(0, self.length, fact(Mapping.PASSTHROUGH, content), 0)
+        beyond = uniform(self.length, END, fact(Mapping.PASSTHROUGH, Storage.BEYOND_EOF), self.length)
+        return join([inside, beyond]).cut(start, start + length)
+
+    def read(self, offset: int, length: int) -> bytes:  # noqa: ARG002
+        """Return zeroes."""
+        return bytes(length)
+
+    def fault_at(self, offset: int) -> str:  # noqa: ARG002
+        """Return an empty string: there is nothing to be corrupt."""
+        return ""
+
+    def features(self) -> Dict[str, object]:
+        """Return whether reads are promised to give zeroes."""
+        return {"read-zeroes": self._read_zeroes}
+
+    def close(self) -> None:
+        """Do nothing."""

@@ -1,0 +1,167 @@
+"""What a user or a header may name: a path, ``file:`` and ``null-co://`` names, ``json:{…}``.
+
+A reference becomes QEMU's block device options as one nested dictionary.  A plain name leaves the format
+open, to be probed::
+
+    top.qcow2                        {"file": {"filename": "top.qcow2"}}
+    json:{"driver": "raw", "file.filename": "base.img"}
+                                     {"driver": "raw", "file": {"filename": "base.img"}}
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final, TypeAlias
+
+from blockstrata.errors import BadReferenceError, UnsupportedError
+from blockstrata.sizes import parse_size
+
+Options: TypeAlias = dict[str, Any]
+"""Nested block device options, values as JSON has them."""
+
+FILE_DRIVERS: Final = ("file", "host_device")
+NULL_DRIVERS: Final = ("null-co", "null-aio")
+PROTOCOL_DRIVERS: Final = (*FILE_DRIVERS, *NULL_DRIVERS)
+
+_NULL_NAME: Final = re.compile(r"(null-co|null-aio):(.*)", re.DOTALL)
+_COMMON: Final = frozenset(
+    "driver node-name cache discard read-only auto-read-only force-share detect-zeroes".split()
+)
+_KNOWN: Final = {
+    "file": _COMMON
+    | set("filename aio aio-max-batch locking pr-manager drop-cache x-check-cache-dropped".split()),
+    "null-co": _COMMON | {"size", "latency-ns", "read-zeroes"},
+    "raw": _COMMON | {"file", "offset", "size"},
+    "qcow2": _COMMON
+    | set(
+        "file backing data-file encrypt lazy-refcounts pass-discard-request pass-discard-snapshot"
+        " pass-discard-other overlap-check cache-size l2-cache-size l2-cache-entry-size refcount-cache-size"
+        " cache-clean-interval discard-no-unref".split()
+    ),
+}
+_KNOWN["host_device"] = _KNOWN["file"]
+_KNOWN["null-aio"] = _KNOWN["null-co"]
+
+
+def parse_reference(text: str, driver: str | None = None) -> Options:
+    """Return the options that a name means; ``driver`` is the format if it is known, and wins over json's.
+
+    ``BadReferenceError`` if the name makes no sense, ``UnsupportedError`` for a protocol that is not spoken.
+    """
+    if text.startswith("json:"):
+        options = _parse_json(text)
+        return {**options, "driver": driver} if driver else options
+    protocol = _parse_name(text)
+    if driver in PROTOCOL_DRIVERS:
+        return {**protocol, "driver": driver}
+    return {"driver": driver, "file": protocol} if driver else {"file": protocol}
+
+
+def _parse_name(text: str) -> Options:
+    if not text:
+        raise BadReferenceError("''", "", "an image needs a name")
+    null = _NULL_NAME.fullmatch(text)
+    if null:
+        if null[2] != "//":
+            raise BadReferenceError(text, "", f"the only name of this driver is {null[1]}://")
+        return {"driver": null[1]}
+    if text.startswith("file:"):
+        return {"driver": "file", "filename": text.removeprefix("file:")}
+    if has_protocol(text):
+        protocol = text.partition(":")[0]
+        raise UnsupportedError(
+            text, "", f"protocol '{protocol}' is not supported; a file of this name is written ./{text}"
+        )
+    return {"filename": text}
+
+
+def has_protocol(name: str) -> bool:
+    """Say whether a name starts with a protocol: it has a colon before any slash (SPEC.md section 7)."""
+    return re.match(r"[^:/]*:", name) is not None
+
+
+def join_backing(overlay: str, backing: str) -> str:
+    """Return a backing name as QEMU opens it: relative to the directory of the overlay as it was named."""
+    if has_protocol(backing) or backing.startswith("/"):
+        return backing
+    return overlay[: overlay.rfind("/") + 1] + backing
+
+
+def _parse_json(text: str) -> Options:
+    name = text if len(text) <= 60 else text[:59] + "…"
+    try:
+        options = json.loads(text.removeprefix("json:"))
+    except (ValueError, RecursionError) as error:
+        reason = "is nested too deeply" if isinstance(error, RecursionError) else f"is not JSON: {error}"
+        raise BadReferenceError(name, "", reason) from None
+    if not isinstance(options, dict):
+        raise BadReferenceError(name, "", "is no JSON object")
+    return _nest(options, name)
+
+
+def _nest(options: Options, name: str) -> Options:
+    """Turn dotted keys into nested dictionaries: ``file.filename`` and ``file: {filename}`` mean the same."""
+    nested: Options = {}
+    for key, value in options.items():
+        *parents, last = key.split(".")
+        target = nested
+        for parent in parents:
+            target = target.setdefault(parent, {})
+            if not isinstance(target, dict):
+                raise BadReferenceError(name, key, f"'{parent}' is given twice")
+        before = target.get(last)
+        if isinstance(value, dict) and (before is None or isinstance(before, dict)):
+            target[last] = {**(before or {}), **_nest(value, name)}
+        elif last in target:
+            raise BadReferenceError(name, key, "is given twice")
+        else:
+            target[last] = value
+    return nested
+
+
+def check_options(options: Options, driver: str, name: str) -> None:
+    """Refuse an option that QEMU's driver of that name does not have; ``BadReferenceError`` names it."""
+    unknown = sorted(set(options) - _KNOWN[driver])
+    if unknown:
+        raise BadReferenceError(name, unknown[0], f"driver '{driver}' has no such option")
+
+
+def child(options: Options, key: str, name: str) -> Options | None:
+    """Return the options of a child, or None if there are none; ``BadReferenceError`` for a node name."""
+    value = options.get(key)
+    if value is None or isinstance(value, dict):
+        return value
+    raise BadReferenceError(name, key, f"names a node, '{value}', but there are none; give its options")
+
+
+def size_option(options: Options, key: str, name: str) -> int | None:
+    """Return an option in bytes, written as a number or as QEMU writes sizes."""
+    value = options.get(key)
+    if value is None:
+        return None
+    try:
+        size = parse_size(str(value)) if not isinstance(value, bool) else -1
+    except ValueError as error:
+        raise BadReferenceError(name, key, str(error)) from None
+    if size < 0:
+        raise BadReferenceError(name, key, f"{value} is not a size")
+    return size
+
+
+def bool_option(options: Options, key: str, name: str) -> bool:
+    """Return a switch, written true, "on", "yes" or their opposites; off if it is not there."""
+    value = options.get(key, False)
+    if value in (True, "on", "yes", "true", "y"):
+        return True
+    if value in (False, "off", "no", "false", "n"):
+        return False
+    raise BadReferenceError(name, key, f"'{value}' is neither on nor off")
+
+
+def text_option(options: Options, key: str, name: str) -> str:
+    """Return an option that must be there as text."""
+    value = options.get(key)
+    if not isinstance(value, str) or not value:
+        raise BadReferenceError(name, key, "is missing")
+    return value

@@ -1,0 +1,92 @@
+"""What a semantics is: letters, words, and one table from facts to flags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blockstrata.facts import CODES, Traits, is_code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from blockstrata.guest import View
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One flag as the screen shows it: its letter in ``L·AO``, and its name."""
+
+    flag: int
+    letter: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One flag as JSON and CSV show it, by its key."""
+
+    flag: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a truth table, with the words of SPEC.md."""
+
+    flags: int
+    words: str
+    is_bug: bool = False
+
+
+@dataclass(frozen=True)
+class Semantics:
+    """A meaning of flags, as data.
+
+    ``answer(code, traits)`` gives the flags of one fact; ``settle`` turns a layer's flags into those of a
+    whole walk down the chain.  ``offset_flag`` says that the host offset may be used.
+    """
+
+    name: str
+    switch: str
+    """The one short word on the screen's switch and, besides ``name``, on the command line."""
+    title: str
+    lettered: tuple[Letter, ...]
+    columns: tuple[Column, ...]
+    offset_flag: int
+    format_rows: tuple[Row, ...]
+    protocol_rows: tuple[Row, ...]
+    answer: Callable[[int, Traits], int]
+    settle: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+
+    def letters(self, flags: int) -> str:
+        """Return flags as letters, ``·`` for those that are not set: ``L·AO``."""
+        return "".join(each.letter if flags & each.flag else "·" for each in self.lettered)
+
+    def row(self, flags: int, *, is_protocol: bool = False) -> Row:
+        """Return the row of the truth table that flags stand in; flags without a letter do not count."""
+        mask = sum(each.flag for each in self.lettered)
+        rows = self.protocol_rows if is_protocol else self.format_rows
+        return next(row for row in rows if row.flags == flags & mask)
+
+    def table(self, traits: Traits) -> NDArray[np.uint8]:
+        """Return the flags of every fact code, uint8 of shape (256,), read-only."""
+        return _table(self.answer, traits)
+
+    def flags(self, view: View) -> NDArray[np.uint8]:
+        """Return the flags of every run of a view, uint8 of shape (n,)."""
+        tables = np.stack([self.table(layer.node.traits) for layer in view.layers])
+        flags: NDArray[np.uint8] = tables[view.source, view.extents.facts]
+        return flags if view.in_place else self.settle(flags)
+
+
+@lru_cache(maxsize=256)
+def _table(answer: Callable[[int, Traits], int], traits: Traits) -> NDArray[np.uint8]:
+    table = np.array([answer(code, traits) if is_code(code) else 0 for code in range(CODES)], np.uint8)
+    table.setflags(write=False)
+    return table

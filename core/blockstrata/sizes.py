@@ -1,0 +1,42 @@
+"""Sizes as QEMU writes and reads them: 1024-based suffixes, a fraction, hexadecimal."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Final
+
+_SUFFIXES: Final = "BKMGTPE"
+_DECIMAL = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([BKMGTPE]?)", re.IGNORECASE | re.ASCII)
+_HEXADECIMAL = re.compile(r"0x[0-9a-f]+", re.IGNORECASE | re.ASCII)
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes that a text such as ``4096``, ``64k``, ``1.5G`` or ``0x10000`` means.
+
+    ``ValueError`` with the reason if it means none, or 2**63 bytes or more.
+    """
+    if _HEXADECIMAL.fullmatch(text):
+        size = int(text, 16)
+    else:
+        match = _DECIMAL.fullmatch(text)
+        if not match:
+            raise ValueError(f"'{text}' is not a size; write bytes as 65536, 0x10000, 64k or 1.5G")
+        exact = Fraction(match[1]) * 1024 ** _SUFFIXES.index(match[2].upper() or "B")
+        if not match[2] and exact.denominator != 1:
+            raise ValueError(f"'{text}' is no whole number of bytes")
+        size = int(exact)
+    if size >= 1 << 63:
+        raise ValueError(f"'{text}' is 8 EiB or more")
+    return size
+
+
+def format_size(size: int) -> str:
+    """Return a size in bytes for people: ``512 B``, ``64 KiB``, ``1.50 GiB``; whole numbers stay whole."""
+    for power, unit in reversed(list(enumerate(("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")))):
+        scale = 1 << 10 * power
+        if size >= scale:
+            value = size / scale
+            digits = 0 if size % scale == 0 else 2 if value < 10 else 1 if value < 100 else 0
+            return f"{value:.{digits}f} {unit}"
+    return "0 B"

@@ -1,0 +1,52 @@
+"""How much of a view is what: bytes and runs for each kind of fact, with its meaning in every semantics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blockstrata.facts import Mapping, fact
+from blockstrata.semantics import SEMANTICS
+
+if TYPE_CHECKING:
+    from blockstrata.guest import View
+
+_MAPPING_BITS = np.uint8(0x78)
+_INVALID = np.uint8(fact(Mapping.INVALID))
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """One line of a summary.  ``length`` in bytes; ``flags`` by the name of the semantics."""
+
+    length: int
+    runs: int
+    flags: dict[str, int]
+    is_invalid: bool = False
+
+
+def totals(view: View) -> list[Total]:
+    """Return one line for each combination of flags in a view, the largest first, INVALID runs last."""
+    lengths = view.extents.lengths
+    invalid = view.extents.facts & _MAPPING_BITS == _INVALID
+    keys = np.stack([*(semantics.flags(view) for semantics in SEMANTICS), invalid.astype(np.uint8)])
+    kinds, kind_of = np.unique(keys, axis=1, return_inverse=True)
+    found = []
+    for index, (*flags, is_invalid) in enumerate(kinds.T.tolist()):
+        chosen = kind_of.reshape(-1) == index
+        names = [semantics.name for semantics in SEMANTICS]
+        meaning = dict(zip(names, flags, strict=True))
+        found.append(Total(int(lengths[chosen].sum()), int(chosen.sum()), meaning, bool(is_invalid)))
+    return sorted(found, key=lambda total: (total.is_invalid, -total.length))
+
+
+def faults(view: View, most: int) -> list[str]:
+    """Return where and why runs are INVALID, ``most`` lines of it at the most."""
+    broken = np.flatnonzero(view.extents.facts & _MAPPING_BITS == _INVALID)[:most]
+    starts = view.extents.edges[broken].tolist()
+    layers = [view.layers[index].node for index in view.source[broken].tolist()]
+    return [
+        f"guest offset {start:#x}: {node.fault_at(start)}" for start, node in zip(starts, layers, strict=True)
+    ]

@@ -1,0 +1,164 @@
+"""The text of ``info`` and ``table``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from blockstrata.gap import GapNode
+from blockstrata.guest import in_place, merged
+from blockstrata.printable import printable
+from blockstrata.semantics import SEMANTICS
+from blockstrata.semantics.historic import HISTORIC, Flag
+from blockstrata.semantics.proposed import PROPOSED
+from blockstrata.sizes import format_size
+from blockstrata.summary import faults, totals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blockstrata.chain import Chain, Layer
+    from blockstrata.guest import View
+    from blockstrata.summary import Total
+
+_MOST_FAULTS = 5
+
+
+def collect(chain: Chain, *, quick: bool = False) -> dict[str, Any]:
+    """Return what ``info --output json`` prints.
+
+    Sizes in bytes; ``quick`` leaves out all that needs the tables to be read.
+    """
+    facts: dict[str, Any] = {
+        "image": chain.layers[0].name,
+        "virtual-size": chain.size,
+        "layers": [_layer(chain, layer, quick=quick) for layer in chain.layers],
+    }
+    if chain.gap:
+        facts["gap"] = str(chain.gap)
+    if not quick:
+        facts["guest"] = _totals(merged(chain, 0, chain.size))
+    return facts
+
+
+def _layer(chain: Chain, layer: Layer, *, quick: bool) -> dict[str, Any]:
+    node = layer.node
+    facts: dict[str, Any] = {"depth": layer.depth, "filename": node.name, "format": node.driver}
+    if isinstance(node, GapNode):
+        facts["error"] = str(node.error)
+        return facts
+    facts["virtual-size"] = layer.size
+    facts["file-length"] = node.host.length
+    facts["allocated"] = node.host.allocated
+    if node.backing:
+        facts["backing"] = node.backing
+        if node.backing_format:
+            facts["backing-format"] = node.backing_format
+    facts["features"] = dict(node.features())
+    if not quick:
+        facts.update(_totals(in_place(chain, layer.depth, 0, layer.size)))
+    return facts
+
+
+def _totals(view: View) -> dict[str, Any]:
+    lines = totals(view)
+    found: dict[str, Any] = {
+        "runs": len(view.extents),
+        "totals": [_total(line, is_protocol=view.layers[0].node.traits.is_protocol) for line in lines],
+    }
+    reasons = faults(view, _MOST_FAULTS)
+    if reasons:
+        found["faults"] = reasons
+    return found
+
+
+def _total(line: Total, *, is_protocol: bool) -> dict[str, Any]:
+    size = {"bytes": line.length, "runs": line.runs}
+    if line.is_invalid:
+        return {**size, "invalid": True}
+    flags = line.flags
+    return {
+        **size,
+        "present": bool(flags[HISTORIC.name] & Flag.ALLOCATED),
+        **{semantics.name: semantics.letters(flags[semantics.name]) for semantics in SEMANTICS},
+        "words": PROPOSED.row(flags[PROPOSED.name], is_protocol=is_protocol).words,
+    }
+
+
+def json_lines(facts: dict[str, Any]) -> Iterator[str]:
+    """Yield collected facts as JSON."""
+    yield json.dumps(facts, indent=2) + "\n"
+
+
+def human_lines(facts: dict[str, Any]) -> Iterator[str]:
+    """Yield collected facts as a tree of layers, the active one first."""
+    layers = facts["layers"]
+    size, name = _size(facts["virtual-size"]), printable(facts["image"])
+    yield f"{name}: {size} virtual, {_count(len(layers), 'layer')}\n"
+    for layer in layers:
+        last = layer is layers[-1]
+        yield "│\n"
+        yield from _layer_lines(layer, "└─ " if last else "├─ ", "   " if last else "│  ")
+    if "guest" in facts:
+        yield f"\nguest sees  {_count(facts['guest']['runs'], 'run')}\n"
+        yield from _total_lines(facts["guest"])
+
+
+def _layer_lines(layer: dict[str, Any], branch: str, trunk: str) -> Iterator[str]:
+    yield f"{branch}{layer['depth']}  {printable(layer['filename'])}  ({layer['format']})\n"
+    trunk += "   "
+    if "error" in layer:
+        yield f"{trunk}{layer['error']}\n"
+        return
+    stored = "unknown" if layer["allocated"] is None else format_size(layer["allocated"])
+    file_length = format_size(layer["file-length"])
+    yield f"{trunk}{_size(layer['virtual-size'])} virtual, {file_length} file, {stored} stored\n"
+    features = ", ".join(f"{name} {_word(value)}" for name, value in layer["features"].items() if value)
+    if features:
+        yield f"{trunk}{features}\n"
+    if "backing" in layer:
+        stated = printable(layer.get("backing-format", "probed"))
+        yield f"{trunk}backing {printable(layer['backing'])} ({stated})\n"
+    if "runs" in layer:
+        yield f"{trunk}{_count(layer['runs'], 'run')}\n"
+        yield from (f"{trunk}{line}" for line in _total_lines(layer))
+
+
+def _total_lines(found: dict[str, Any]) -> Iterator[str]:
+    for line in found["totals"]:
+        size = f"{format_size(line['bytes']):>10}"
+        if "invalid" in line:
+            yield f"{size}  invalid\n"
+        else:
+            letters = "  ".join(line[semantics.name] for semantics in SEMANTICS)
+            # what the block layer supplies looks like a zero that is stored nowhere, but it is in no layer
+            unallocated = " (not ALLOCATED)" if "Z" in line[HISTORIC.name] and not line["present"] else ""
+            yield f"{size}  {letters}  {line['words']}{unallocated}\n"
+    yield from (f"! {reason}\n" for reason in found.get("faults", ()))
+
+
+def _size(size: int) -> str:
+    return f"{format_size(size)} ({size} bytes)" if size % 1024 else format_size(size)
+
+
+def _word(value: object) -> str:
+    if value is True:
+        return "on"
+    return printable(str(value))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def truth_tables() -> Iterator[str]:
+    """Yield the truth tables of every semantics."""
+    for semantics in SEMANTICS:
+        tables = [("", semantics.format_rows)]
+        if semantics.protocol_rows is not semantics.format_rows:
+            tables = [("format layers", semantics.format_rows), ("protocol layers", semantics.protocol_rows)]
+        for kind, rows in tables:
+            names = ", ".join(f"{each.letter} {each.name}" for each in semantics.lettered)
+            yield f"{semantics.name}: {semantics.title} ({names}){' — ' + kind if kind else ''}\n"
+            yield from (f"  {semantics.letters(row.flags)}  {row.words}\n" for row in rows)
+            yield "\n"
