@@ -187,9 +187,7 @@ def read_header(file: HostNode) -> Header:
     )
     needed = -(-fields.size // header.l2_span)
     if fields.l1_size < needed:
-        raise reader.bad(
-            "l1_size", f"{fields.l1_size} entries cannot map {fields.size} bytes: {needed} are needed"
-        )
+        raise reader.bad("l1_size", f"{fields.l1_size} is less than the {needed} entries the size needs")
     return header
 
 
@@ -215,8 +213,7 @@ class _HeaderReader:
         if not 9 <= fields.cluster_bits <= 21:
             raise self.bad("cluster_bits", f"{fields.cluster_bits} is not in 9 to 21")
         if fields.version == 3:
-            more = _VERSION_3.unpack_from(block, _VERSION_2.size)
-            fields = _Fields(*fields[: -len(more) - 1], *more)
+            fields = _Fields(*_VERSION_2.unpack_from(block), *_VERSION_3.unpack_from(block, _VERSION_2.size))
             if fields.header_length < _V3_LENGTH:
                 raise self.bad("header_length", f"{fields.header_length} is less than {_V3_LENGTH}")
             if fields.header_length > _COMPRESSION_AT:
@@ -224,9 +221,7 @@ class _HeaderReader:
         if fields.header_length > fields.cluster_size:
             raise self.bad("header_length", f"{fields.header_length} exceeds the cluster size")
         if fields.backing_file_offset > fields.cluster_size:
-            raise self.bad(
-                "backing_file_offset", f"{fields.backing_file_offset:#x} is past the first cluster"
-            )
+            raise self.bad("backing_file_offset", f"{fields.backing_file_offset:#x} is past cluster 0")
         return fields
 
     def check_features(self, fields: _Fields) -> None:
@@ -235,9 +230,7 @@ class _HeaderReader:
             bits = ", ".join(str(bit) for bit in range(64) if unknown >> bit & 1)
             raise self.unknown("incompatible_features", f"unknown bit {bits}")
         if fields.incompatible_features & Incompatible.EXTENDED_L2 and fields.cluster_size // 32 < SECTOR:
-            raise self.bad(
-                "cluster_bits", f"clusters of {fields.cluster_size} bytes are too small for extended L2"
-            )
+            raise self.bad("cluster_bits", f"{fields.cluster_bits} is too small for extended L2 entries")
         if fields.refcount_order > 6:
             raise self.bad("refcount_order", f"{fields.refcount_order} is more than 6")
         if fields.crypt_method > Encryption.LUKS:
@@ -247,10 +240,8 @@ class _HeaderReader:
         marked = bool(fields.incompatible_features & Incompatible.COMPRESSION_TYPE)
         if marked != (fields.compression_type != 0):
             raise self.bad("incompatible_features", "the compression type bit contradicts compression_type")
-        if (
-            fields.autoclear_features & Autoclear.RAW_DATA_FILE
-            and not fields.incompatible_features & Incompatible.DATA_FILE
-        ):
+        has_data_file = fields.incompatible_features & Incompatible.DATA_FILE
+        if fields.autoclear_features & Autoclear.RAW_DATA_FILE and not has_data_file:
             raise self.bad("autoclear_features", "says the data file is raw, but there is no data file")
 
     def check_tables(self, fields: _Fields) -> None:
