@@ -176,3 +176,45 @@ def table() -> None:
     from blockstrata_viewer import report
 
     _write(report.truth_tables())
+
+
+@main.command()
+@click.argument("image")
+@click.option("--theme", type=click.Choice(["dark", "light"]), default="dark", show_default=True)
+@click.option("--semantics", type=click.Choice(SEMANTICS_NAMES), default="proposed", show_default=True)
+def view(image: str, theme: str, semantics: str) -> None:
+    """Open the viewer on an image and all that it stands on."""
+    _view_image(image, theme, semantics)
+
+
+@main.command()
+@click.argument("scenario", required=False)
+@click.option("--list", "list_scenarios", is_flag=True, help="Name the scenarios and stop.")
+@click.option("--theme", type=click.Choice(["dark", "light"]), default="dark", show_default=True)
+@click.option("--semantics", type=click.Choice(SEMANTICS_NAMES), default="proposed", show_default=True)
+def demo(scenario: str | None, list_scenarios: bool, theme: str, semantics: str) -> None:
+    """Make a small real chain in a temporary directory and open it."""
+    import tempfile
+    from pathlib import Path
+
+    from blockstrata_viewer.scenarios import DEFAULT, SCENARIOS
+
+    if list_scenarios:
+        _write(f"{each.name:<16}{each.summary}\n" for each in SCENARIOS.values())
+        return
+    name = scenario or DEFAULT
+    if name not in SCENARIOS:
+        raise click.UsageError(f"no scenario '{name}'; blockstrata demo --list names them")
+    with tempfile.TemporaryDirectory(prefix="blockstrata-") as directory:
+        _view_image(str(SCENARIOS[name].build(Path(directory))), theme, semantics)
+
+
+def _view_image(image: str, theme: str, semantics: str) -> None:
+    """Run the viewer, or print its picture once if nobody can press a key."""
+    if sys.stdout.isatty() and sys.stdin.isatty():
+        from blockstrata_viewer.app import ViewerApp
+
+        sys.exit(ViewerApp(image, theme, semantics).run() or 0)
+    from blockstrata_viewer.snapshot import picture
+
+    _write(iter(picture(image, theme, semantics)))

@@ -6,8 +6,9 @@ Host clusters are handed out in the order of that mapping, behind the metadata::
     ├ header ┼ refcount table ┼ refcount blocks ┼ L1 ┼ L2 tables ┼ data clusters … ┤ tail
     └──────────────── written in full ────────────────────────────┘
 
-Metadata is written in whole clusters, zeroes included, so the file's only holes are those asked for.  A hole
-shows where the file system can have one, so usually in whole 4 KiB blocks.
+Metadata is written in whole clusters, zeroes included, so the file's only holes are those asked for, and what
+compressed clusters leave over of their last host cluster.  A hole shows where the file system can have one,
+so usually in whole 4 KiB blocks.
 
 The same statement gives the same bytes, given the same zlib.  Left out: internal snapshots, bitmaps, LUKS,
 and compressing with zstd, which the standard library cannot.

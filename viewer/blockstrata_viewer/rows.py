@@ -1,0 +1,85 @@
+"""One line of the screen, cell by cell: text and ink, turned into segments at the end."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.cells import get_character_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Ink(NamedTuple):
+    """Colours of a cell, as rich names them."""
+
+    fg: str
+    bg: str
+    bold: bool = False
+
+
+@lru_cache(maxsize=4096)
+def style_of(ink: Ink) -> Style:
+    """Return an ink as rich draws it."""
+    return Style(color=ink.fg, bgcolor=ink.bg, bold=ink.bold)
+
+
+class Row:
+    """A line of ``width`` cells, blank in an ink at first.  What is put past its ends is cut off."""
+
+    def __init__(self, width: int, ink: Ink) -> None:
+        self.width = width
+        self._cells: list[tuple[str, Ink]] = [(" ", ink)] * width
+
+    def put(self, x: int, text: str, ink: Ink) -> int:
+        """Put text at a cell and return the cell after it; a wide character takes two."""
+        for char in text:
+            size = get_character_cell_size(char)
+            if size and x >= 0 and x + size <= self.width:
+                self._cells[x] = (char, ink)
+                if size == 2:
+                    self._cells[x + 1] = ("", ink)
+            x += size
+        return x
+
+    def tint(self, x: int, change: Callable[[str], str]) -> None:
+        """Change both colours of a cell."""
+        char, ink = self._cells[x]
+        self._cells[x] = (char, Ink(change(ink.fg), change(ink.bg), ink.bold))
+
+    def glyph_at(self, x: int) -> str:
+        """Return the character of a cell."""
+        return self._cells[x][0]
+
+    def ink_at(self, x: int) -> Ink:
+        """Return the ink of a cell."""
+        return self._cells[x][1]
+
+    def strip(self) -> Strip:
+        """Return the line for Textual, neighbours of one ink as one segment."""
+        segments = [
+            Segment("".join(char for char, _ in cells), style_of(ink))
+            for ink, cells in groupby(self._cells, itemgetter(1))
+        ]
+        return Strip(segments, self.width)
+
+    def text(self) -> str:
+        """Return the line without its inks."""
+        return "".join(char for char, _ in self._cells)
+
+
+def shorten(text: str, width: int) -> str:
+    """Return text cut in its middle to a width in cells, so that both ends of a file's name stay."""
+    if len(text) <= width:
+        return text
+    if width <= 1:
+        return "…"[:width]
+    left = width // 2
+    right = width - 1 - left
+    return text[:left] + "…" + (text[-right:] if right else "")
