@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING, ClassVar
 
@@ -48,8 +49,8 @@ class ViewerApp(App[int]):
         Binding("down,j", "select(1)", "next layer", id="layer.down", show=False),
         Binding("plus,equals_sign,right_square_bracket", "zoom(1)", "zoom", id="zoom.in", key_display="+ -"),
         Binding("minus,left_square_bracket", "zoom(-1)", "zoom out", id="zoom.out", show=False),
-        Binding("f", "fit", "fit all", id="zoom.fit"),
-        Binding("s", "semantics(1)", "old / new flags", id="semantics.next"),
+        Binding("f", "fit", "fit", id="zoom.fit"),
+        Binding("s", "semantics(1)", "flags", id="semantics.next"),
         Binding("S", "semantics(-1)", "previous flags", id="semantics.previous", show=False),
         Binding("t", "theme", "theme", id="theme.next"),
         Binding("question_mark,f1", "help", "help", id="help", key_display="?"),
@@ -75,6 +76,8 @@ class ViewerApp(App[int]):
         self.image = image
         self.failure: BlockstrataError | None = None
         self.scene: Scene | None = None
+        self.settled = asyncio.Event()
+        """Set once the image is on the screen, or the reason why it is not."""
         self._palette = THEMES[theme]
         self._semantics = semantics
         self.mono = self.no_color or os.environ.get("TERM") == "dumb"
@@ -105,6 +108,7 @@ class ViewerApp(App[int]):
         page = self.query_one("#message", Static)
         page.add_class("error")
         page.update(f"{message.error}\n\nq quits")
+        self.settled.set()
 
     async def on_viewer_app_loaded(self, message: Loaded) -> None:
         """Put the disk on the screen."""
@@ -127,6 +131,7 @@ class ViewerApp(App[int]):
             Keys(self.key_help(footer=True)),
         )
         self.arrange()
+        self.settled.set()
 
     def key_help(self, *, footer: bool = False) -> list[tuple[str, str]]:
         """Return the keys and what they do, from the bindings."""

@@ -74,6 +74,11 @@ class Row:
         return "".join(char for char, _ in self._cells)
 
 
+def clip(text: str, width: int) -> str:
+    """Return text cut at its end to a width in cells."""
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"[:width]
+
+
 def shorten(text: str, width: int) -> str:
     """Return text cut in its middle to a width in cells, so that both ends of a file's name stay."""
     if len(text) <= width:

@@ -42,14 +42,14 @@ class Shares:
         inside = np.minimum(index, len(self.classes) - 1)
         ends = np.minimum(self.edges[inside + 1], offsets[:, None])
         lengths = np.where(index <= runs[:, None], ends - self.edges[inside], 0)
-        sums: NDArray[np.int64] = self._sums[runs // _BLOCK].copy()
+        sums = self._sums[runs // _BLOCK].copy()
         np.add.at(sums, (np.arange(len(offsets))[:, None], self.classes[inside]), lengths)
-        return sums
+        return np.asarray(sums, np.int64)
 
     def between(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the bytes of each class between neighbouring offsets, int64 (m - 1, kinds)."""
-        return np.diff(self.before(offsets), axis=0)
+        return np.asarray(np.diff(self.before(offsets), axis=0), np.int64)
 
     def totals(self) -> NDArray[np.int64]:
         """Return the bytes of each class, int64 (kinds,)."""
-        return self._sums[-1]
+        return np.asarray(self._sums[-1], np.int64)

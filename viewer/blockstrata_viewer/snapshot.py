@@ -22,7 +22,7 @@ async def _picture(image: str, theme: str, semantics: str) -> list[str]:
     app = ViewerApp(image, theme, semantics)
     app.mono = True
     async with app.run_test(size=shutil.get_terminal_size(_SIZE)) as pilot:
-        await app.workers.wait_for_complete()
+        await app.settled.wait()
         await pilot.pause()
         if app.failure:
             raise app.failure

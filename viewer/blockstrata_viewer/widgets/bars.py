@@ -61,22 +61,22 @@ def draw_legend(scene: Scene, width: int) -> Row:
 
     palette = scene.palette
     row = Row(width, Ink(palette.text, palette.page))
-    shares = _shares(scene)
-    entries = [(state, f"{100 * share:.1f}%" if width >= NARROW else "") for state, share in shares]
-    words = [len(state.letters) + len(state.short) + len(share) + 8 for state, share in entries]
-    is_short = sum(words) > width - 2
+    _shares(scene)
+    entries = [(state, [state.short, f"{100 * share:.1f}%"]) for state, share in _shares(scene)]
+    # words and shares, words alone, or nothing but letters: whichever has room
+    for words_shown in (2, 1, 0):
+        widths = [6 + len(" ".join([state.letters, *words[:words_shown]])) for state, words in entries]
+        if sum(widths) <= width:
+            break
     at = 2
-    for state, share in entries:
-        needed = 3 + len(state.letters) + 1 + (0 if is_short else len(state.short) + 1 + len(share))
-        if at + needed > width - 1:
+    for (state, words), needed in zip(entries, widths, strict=True):
+        if at + needed - 3 > width:
             break
         draw_swatch(row, at, state.paint, palette)
         at = row.put(at + 3, state.letters, Ink(palette.text, palette.page, bold=True))
-        if not is_short:
-            at = row.put(at + 1, state.short, Ink(palette.dim, palette.page))
-        if not is_short:
-            at = row.put(at + 1, share, Ink(palette.faint, palette.page))
-        at += 3
+        for word, colour in zip(words[:words_shown], (palette.dim, palette.faint), strict=False):
+            at = row.put(at + 1, word, Ink(colour, palette.page))
+        at += 2
     return row
 
 

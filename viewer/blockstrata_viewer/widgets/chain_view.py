@@ -161,7 +161,7 @@ class _Painter:
                 continue
             if glyph in "╰─╯╵":
                 continue
-            ground = ink.fg if glyph in LOWER[5:] + LEFT[5:] and glyph != " " else ink.bg
+            ground = ink.fg if glyph in LOWER[4:] + LEFT[4:] and glyph != " " else ink.bg
             row.put(
                 at, "┃" if y in selected else "│", self.ink(palette.crosshair, ground, bold=y in selected)
             )

@@ -14,7 +14,7 @@ from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.historic import HISTORIC, Flag
 from blockstrata.sizes import format_size
 from blockstrata_viewer.palette import Paint, ramp, state_of
-from blockstrata_viewer.rows import Ink, Row, shorten
+from blockstrata_viewer.rows import Ink, Row, clip, shorten
 from blockstrata_viewer.scene import GUEST
 from blockstrata_viewer.units import exact_size
 
@@ -81,8 +81,7 @@ class _Pen:
         draw_swatch(row, self.x, state.paint, palette)
         x = row.put(self.x + 3, f"{name} ", Ink(palette.dim, palette.panel))
         x = row.put(x, f"{state.letters or state.short:<5}", Ink(colour, palette.panel, bold=in_force))
-        words = f"{state.words} {note}".rstrip()
-        row.put(x, shorten(words, max(0, self.end - x)), Ink(colour, palette.panel))
+        row.put(x, clip(f"{note}{state.words}", max(0, self.end - x)), Ink(colour, palette.panel))
 
 
 def draw_swatch(row: Row, x: int, paint: Paint, palette: Palette) -> None:
@@ -154,7 +153,7 @@ def _note(track: Track, run: int) -> str:
     view = track.view
     table = HISTORIC.table(view.layers[int(view.source[run])].node.traits)
     flags = int(table[int(view.extents.facts[run])])
-    return "(ALLOCATED)" if flags & Flag.ALLOCATED else "(not ALLOCATED)"
+    return "ALLOCATED: " if flags & Flag.ALLOCATED else "not ALLOCATED: "
 
 
 def _mapping(code: int) -> str:

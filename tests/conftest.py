@@ -1,0 +1,63 @@
+"""The marker ``live``: tests that run real tools are left out where a tool is missing, and the end says so.
+
+With ``BLOCKSTRATA_REQUIRE_QEMU=1`` in the environment a missing tool is a failure instead.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections import Counter
+
+import pytest
+
+
+def pytest_runtest_setup(item):
+    tools = [tool for marker in item.iter_markers("live") for tool in marker.args]
+    missing = sorted({tool for tool in tools if shutil.which(tool) is None})
+    if not missing:
+        return
+    reason = f"{', '.join(missing)} not found"
+    if os.environ.get("BLOCKSTRATA_REQUIRE_QEMU") == "1":
+        pytest.fail(f"{reason}, and BLOCKSTRATA_REQUIRE_QEMU=1", pytrace=False)
+    pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter):
+    reports = [
+        report
+        for outcome in ("passed", "failed", "error", "skipped")
+        for report in terminalreporter.stats.get(outcome, ())
+        if "live" in getattr(report, "keywords", ())
+    ]
+    if not reports:
+        return
+    left_out = Counter(
+        (report.nodeid.partition("::")[0], _reason(report))
+        for report in reports
+        if report.skipped or (report.failed and report.when == "setup")
+    )
+    terminalreporter.section("live checks")
+    for (file, reason), count in sorted(left_out.items()):
+        terminalreporter.line(f"{file}: {count} left out: {reason}")
+    if not left_out:
+        count = len({report.nodeid for report in reports})
+        terminalreporter.line(f"all {count} live checks ran, with {_version()}")
+    for name, value in sorted({pair for report in reports for pair in report.user_properties}):
+        terminalreporter.line(f"{name}: {value}")
+
+
+def _reason(report) -> str:
+    """Return why a test was left out; a skipped one keeps that as the last of three."""
+    if isinstance(report.longrepr, tuple):
+        return report.longrepr[2].removeprefix("Skipped: ")
+    return str(report.longrepr)
+
+
+def _version() -> str:
+    """Return the line by which qemu-img names itself."""
+    if shutil.which("qemu-img") is None:
+        return "no qemu-img"
+    done = subprocess.run(["qemu-img", "--version"], capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout.splitlines()[0]

@@ -1,0 +1,20 @@
+"""One demo chain for all tests of the viewer."""
+
+from __future__ import annotations
+
+import pytest
+
+from blockstrata_viewer.disk import load_disk
+from blockstrata_viewer.scenarios import DEFAULT, SCENARIOS
+
+
+@pytest.fixture(scope="session")
+def demo_image(tmp_path_factory):
+    return str(SCENARIOS[DEFAULT].build(tmp_path_factory.mktemp("demo")))
+
+
+@pytest.fixture(scope="session")
+def demo_disk(demo_image):
+    disk = load_disk(demo_image)
+    yield disk
+    disk.chain.close()

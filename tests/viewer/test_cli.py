@@ -1,0 +1,209 @@
+"""The command line: what it prints, how it fails, what it imports."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from blockstrata import __version__
+from blockstrata_viewer.cli import main
+
+
+def run(*words):
+    return CliRunner().invoke(main, list(words))
+
+
+def python(*words):
+    return subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_version():
+    assert run("--version").output == f"blockstrata {__version__}\n"
+
+
+def test_an_image_is_viewed_and_without_a_terminal_printed_once(demo_image):
+    done = python("-m", "blockstrata_viewer", demo_image)
+    assert done.returncode == 0
+    assert "CORE SAMPLE" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_a_command_is_no_image(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("map").exit_code == 2
+    assert run("./map").exit_code == 1
+    assert "./map: No such file or directory" in run("./map").stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["map", "nosuch.qcow2"], 1),
+        (["info", "nosuch.qcow2"], 1),
+        (["nosuch.qcow2"], 1),
+        (["map", "--layer", "0", "json:{"], 1),
+        (["map", "evil\x1b[31m\n.qcow2"], 1),
+        (["map", "--semantics", "nonsense", "x"], 2),
+        (["map", "--in-place", "x"], 2),
+        (["map", "--start-offset", "much", "x"], 2),
+        (["map"], 2),
+        (["demo", "nosuch"], 2),
+    ],
+)
+def test_errors_are_one_line(words, code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run(*words)
+    assert done.exit_code == code
+    assert done.stderr.startswith("blockstrata: ")
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.rstrip("\n").isprintable()
+
+
+def test_a_layer_that_is_not_there(demo_image):
+    done = run("map", "--layer", "3", demo_image)
+    assert done.exit_code == 1
+    assert "layer: 3 is not in the chain, 0 to 2" in done.stderr
+
+
+def lengths(done):
+    assert done.exit_code == 0, done.stderr
+    return [entry["length"] for entry in json.loads(done.stdout)]
+
+
+def test_proposed_json_names_the_four_bits(demo_image):
+    for name in ("proposed", "new"):
+        first, *_ = json.loads(run("map", "--output", "json", "--semantics", name, demo_image).stdout)
+        keys = ["start", "length", "depth", "local", "zero", "alloc", "offset_valid"]
+        assert [key for key in first if key != "offset"] == keys
+
+
+def test_offsets_are_there_where_they_are_valid(demo_image):
+    for entry in json.loads(run("map", "--output", "json", "--semantics", "new", demo_image).stdout):
+        assert ("offset" in entry) == entry["offset_valid"]
+
+
+def test_in_place_defers_and_alone_does_not(demo_image):
+    in_place = json.loads(run("map", "--output", "json", "--layer", "1", "--in-place", demo_image).stdout)
+    alone = json.loads(run("map", "--output", "json", "--layer", "1", demo_image).stdout)
+    assert {entry["depth"] for entry in in_place} == {1}
+    assert {entry["depth"] for entry in alone} == {0}
+    assert any(not (entry["present"] or entry["zero"] or entry["data"]) for entry in in_place)
+    assert all(entry["zero"] or entry["data"] for entry in alone)
+    assert sum(entry["length"] for entry in in_place) == sum(entry["length"] for entry in alone)
+
+
+def test_a_range_is_cut_to_the_disk(demo_image):
+    whole = sum(lengths(run("map", "--output", "json", demo_image)))
+    part = run("map", "--output", "json", "--start-offset", "1M", "--max-length", "1000", demo_image)
+    assert sum(lengths(part)) == 1000
+    past = run("map", "--output", "json", "--start-offset", str(whole + 5), demo_image)
+    assert lengths(past) == [0]
+    assert json.loads(past.stdout)[0]["start"] == whole + 5
+
+
+def test_csv_has_the_columns_of_json(demo_image):
+    rows = run("map", "--output", "csv", "--semantics", "new", demo_image).stdout.splitlines()
+    entries = json.loads(run("map", "--output", "json", "--semantics", "new", demo_image).stdout)
+    assert rows[0] == "start,length,depth,local,zero,alloc,offset_valid,offset"
+    assert len(rows) == len(entries) + 1
+    for row, entry in zip(rows[1:], entries, strict=True):
+        values = [int(value) if value else None for value in row.split(",")]
+        assert values == [entry.get(key) for key in rows[0].split(",")]
+
+
+def test_info_adds_up(demo_image):
+    facts = json.loads(run("info", "--output", "json", demo_image).stdout)
+    assert [layer["format"] for layer in facts["layers"]] == ["qcow2", "qcow2", "raw"]
+    for part in (*facts["layers"], {**facts["guest"], "virtual-size": facts["virtual-size"]}):
+        assert sum(line["bytes"] for line in part["totals"]) == part["virtual-size"]
+        assert sum(line["runs"] for line in part["totals"]) == part["runs"]
+    text = run("info", demo_image).stdout
+    assert "web01-monday.qcow2" in text
+    assert "guest sees" in text
+
+
+def test_quick_info_reads_no_table(demo_image, monkeypatch):
+    from blockstrata.protocols.file import FileNode
+
+    read = []
+    real = FileNode.read
+    monkeypatch.setattr(
+        FileNode,
+        "read",
+        lambda self, offset, length: read.append(offset + length) or real(self, offset, length),
+    )
+    facts = json.loads(run("info", "--quick", "--output", "json", demo_image).stdout)
+    assert max(read) <= 65536
+    assert "totals" not in facts["layers"][0]
+    assert facts["layers"][0]["features"]["extended-l2"] is True
+
+
+def test_info_marks_a_gap(demo_image, tmp_path):
+    image = tmp_path / "web01-active.qcow2"
+    image.write_bytes(Path(demo_image).read_bytes())
+    done = run("info", str(image))
+    assert done.exit_code == 0
+    assert "web01-monday.qcow2: No such file or directory" in done.stdout
+    refused = run("map", "--output", "json", str(image))
+    assert refused.exit_code == 1
+    assert refused.stdout == ""
+    assert run("map", "--output", "json", "--layer", "0", str(image)).exit_code == 0
+
+
+def test_table_prints_every_row():
+    text = run("table").stdout
+    for letters in ("DZO", "D··", "LZAO", "L·A·", "····"):
+        assert f"  {letters}  " in text
+
+
+def test_demo_lists_its_scenarios():
+    assert "web-server" in run("demo", "--list").stdout
+
+
+@pytest.mark.parametrize(("words", "unwanted"), [(["--version"], "numpy"), (["map", "--help"], "textual")])
+def test_commands_import_only_what_they_need(words, unwanted):
+    code = f"""
+import sys
+from blockstrata_viewer.cli import main
+try:
+    main({words!r}, prog_name="blockstrata")
+finally:
+    assert {unwanted!r} not in sys.modules
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_map_imports_no_textual(demo_image):
+    code = f"""
+import sys
+from blockstrata_viewer.cli import main
+try:
+    main(["map", {demo_image!r}], prog_name="blockstrata")
+except SystemExit:
+    pass
+assert "textual" not in sys.modules and "rich" not in sys.modules
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_whoever_reads_may_leave_early(demo_image):
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m blockstrata_viewer map --output json {demo_image!r} | head -n 1"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""
