@@ -24,6 +24,9 @@ FILE_DRIVERS: Final = ("file", "host_device")
 NULL_DRIVERS: Final = ("null-co", "null-aio")
 PROTOCOL_DRIVERS: Final = (*FILE_DRIVERS, *NULL_DRIVERS)
 
+_MAX_NESTING: Final = 128
+"""Keys in one another in a json reference; far more than anyone writes, far less than a stack holds."""
+
 _NULL_NAME: Final = re.compile(r"(null-co|null-aio):(.*)", re.DOTALL)
 _COMMON: Final = frozenset(
     "driver node-name cache discard read-only auto-read-only force-share detect-zeroes".split()
@@ -91,33 +94,49 @@ def join_backing(overlay: str, backing: str) -> str:
 def _parse_json(text: str) -> Options:
     name = text if len(text) <= 60 else text[:59] + "…"
     try:
-        options = json.loads(text.removeprefix("json:"))
-    except (ValueError, RecursionError) as error:
-        reason = "is nested too deeply" if isinstance(error, RecursionError) else f"is not JSON: {error}"
-        raise BadReferenceError(name, "", reason) from None
-    if not isinstance(options, dict):
+        pairs = json.loads(text.removeprefix("json:"), object_pairs_hook=_Pairs)
+    except RecursionError:
+        raise BadReferenceError(name, "", "is nested too deeply") from None
+    except ValueError as error:
+        raise BadReferenceError(name, "", f"is not JSON: {error}") from None
+    if not isinstance(pairs, _Pairs):
         raise BadReferenceError(name, "", "is no JSON object")
-    return _nest(options, name)
+    return _nest(pairs, name)
 
 
-def _nest(options: Options, name: str) -> Options:
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object as it was written, keys that are given twice included."""
+
+
+def _nest(pairs: _Pairs, name: str) -> Options:
     """Turn dotted keys into nested dictionaries: ``file.filename`` and ``file: {filename}`` mean the same."""
     nested: Options = {}
-    for key, value in options.items():
-        *parents, last = key.split(".")
-        target = nested
-        for parent in parents:
-            target = target.setdefault(parent, {})
-            if not isinstance(target, dict):
-                raise BadReferenceError(name, key, f"'{parent}' is given twice")
-        before = target.get(last)
-        if isinstance(value, dict) and (before is None or isinstance(before, dict)):
-            target[last] = {**(before or {}), **_nest(value, name)}
-        elif last in target:
-            raise BadReferenceError(name, key, "is given twice")
+    waiting: list[tuple[list[str], Any]] = [([], pairs)]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, _Pairs):
+            if len(path) > _MAX_NESTING:
+                raise BadReferenceError(name, "", "is nested too deeply")
+            if path:
+                _put(nested, path, {}, name)
+            waiting.extend(([*path, *key.split(".")], inner) for key, inner in reversed(value))
         else:
-            target[last] = value
+            _put(nested, path, value, name)
     return nested
+
+
+def _put(nested: Options, path: list[str], value: object, name: str) -> None:
+    """Put a value at a path; dictionaries are shared, anything else may be given once."""
+    *parents, last = path
+    for parent in parents:
+        nested = nested.setdefault(parent, {})
+        if not isinstance(nested, dict):
+            raise BadReferenceError(name, ".".join(path), f"'{parent}' is given twice")
+    if value == {} and isinstance(nested.get(last), dict):
+        return
+    if last in nested:
+        raise BadReferenceError(name, ".".join(path), "is given twice")
+    nested[last] = value
 
 
 def check_options(options: Options, driver: str, name: str) -> None:
@@ -151,10 +170,10 @@ def size_option(options: Options, key: str, name: str) -> int | None:
 
 def bool_option(options: Options, key: str, name: str) -> bool:
     """Return a switch, written true, "on", "yes" or their opposites; off if it is not there."""
-    value = options.get(key, False)
-    if value in (True, "on", "yes", "true", "y"):
+    value = options.get(key)
+    if value is True or value in ("on", "yes", "true", "y"):
         return True
-    if value in (False, "off", "no", "false", "n"):
+    if value is None or value is False or value in ("off", "no", "false", "n"):
         return False
     raise BadReferenceError(name, key, f"'{value}' is neither on nor off")
 

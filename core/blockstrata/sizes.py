@@ -23,7 +23,7 @@ def parse_size(text: str) -> int:
         if not match:
             raise ValueError(f"'{text}' is not a size; write bytes as 65536, 0x10000, 64k or 1.5G")
         exact = Fraction(match[1]) * 1024 ** _SUFFIXES.index(match[2].upper() or "B")
-        if not match[2] and exact.denominator != 1:
+        if match[2].upper() in ("", "B") and exact.denominator != 1:
             raise ValueError(f"'{text}' is no whole number of bytes")
         size = int(exact)
     if size >= 1 << 63:
@@ -33,10 +33,13 @@ def parse_size(text: str) -> int:
 
 def format_size(size: int) -> str:
     """Return a size in bytes for people: ``512 B``, ``64 KiB``, ``1.50 GiB``; whole numbers stay whole."""
-    for power, unit in reversed(list(enumerate(("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")))):
-        scale = 1 << 10 * power
-        if size >= scale:
-            value = size / scale
-            digits = 0 if size % scale == 0 else 2 if value < 10 else 1 if value < 100 else 0
-            return f"{value:.{digits}f} {unit}"
-    return "0 B"
+    value, unit = Fraction(size), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB"):
+        # what would be written as 1024 is written as 1 of the next unit
+        if value < 1023 + Fraction(1, 2):
+            break
+        value, unit = value / 1024, larger
+    if value.denominator == 1:
+        return f"{value} {unit}"
+    digits = 2 if value < 10 else 1 if value < 100 else 0
+    return f"{float(value):.{digits}f} {unit}"

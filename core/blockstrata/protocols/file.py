@@ -12,6 +12,7 @@ import os
 import stat
 from enum import Enum
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -118,6 +119,7 @@ def open_file(name: str, driver: str | None = None, probe: Probe = Probe.SEEK) -
     directory, a pipe, a socket, a terminal).
     """
     try:
+        _kind(name, Path(name).stat())  # some of what is no disk cannot even be opened
         # without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever
         fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
@@ -178,9 +180,11 @@ def _seek_probe(fd: int, length: int) -> list[tuple[int, int]]:
             # ENXIO: nothing but a hole from here to the end
             runs.append((at, _HOLE if error.errno == errno.ENXIO else _DATA))
             break
+        # the file may have grown since its length was taken
         if data > at:
             runs.append((at, _HOLE))
-        runs.append((data, _DATA))
+        if data < length:
+            runs.append((data, _DATA))
         at = hole
     return runs
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from blockstrata.driver import whole_sectors
 from blockstrata.extents import Extents, join, uniform
 from blockstrata.facts import Mapping, Storage, Traits, fact
 from blockstrata.protocols.file import END
@@ -44,10 +45,14 @@ class NullNode:
         return (self.driver, id(self))
 
     def extents(self, start: int, length: int) -> Extents:
-        """Return one run: a hole if it reads as zeroes, else undefined; BEYOND_EOF past the end."""
+        """Return one run: a hole if it reads as zeroes, else undefined; BEYOND_EOF past the last sector.
+
+        Unlike a file's, the tail of the last sector is like the rest: QEMU's driver answers so.
+        """
         content = Storage.HOLE if self._read_zeroes else Storage.UNDEFINED
-        inside = uniform(0, self.length, fact(Mapping.PASSTHROUGH, content), 0)
-        beyond = uniform(self.length, END, fact(Mapping.PASSTHROUGH, Storage.BEYOND_EOF), self.length)
+        end = whole_sectors(self.length)
+        inside = uniform(0, end, fact(Mapping.PASSTHROUGH, content), 0)
+        beyond = uniform(end, END, fact(Mapping.PASSTHROUGH, Storage.BEYOND_EOF), end)
         return join([inside, beyond]).cut(start, start + length)
 
     def read(self, offset: int, length: int) -> bytes:  # noqa: ARG002

@@ -291,6 +291,8 @@ class _HeaderReader:
                 found[kind] = self.file.read(at, length)
                 self.check_extension(Extension(kind), found[kind], fields)
             at += (length + 7) & ~7
+        if fields.crypt_method == Encryption.LUKS and Extension.ENCRYPTION_HEADER not in found:
+            raise self.bad("header extension encryption_header", "is missing, but LUKS needs it")
         return found
 
     def check_extension(self, kind: Extension, payload: bytes, fields: _Fields) -> None:
