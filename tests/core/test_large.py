@@ -1,4 +1,4 @@
-"""Size does not matter: a full terabyte is one run, found in little memory; an empty exabyte costs nothing."""
+"""Size does not matter: a full terabyte is one run in little memory; an empty exabyte is free."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ finally:
 
 
 def write_dense(path, size):
-    """Write an image whose clusters all are allocated, one after another in the host file, as a sparse file."""
+    """Write an image whose clusters all are allocated, one after another in a sparse file."""
     clusters = size // CLUSTER
     tables = clusters // ENTRIES
     l1_at, l2_at = 2 * CLUSTER, 4 * CLUSTER
