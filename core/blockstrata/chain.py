@@ -19,10 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """One layer of a chain: a driver at a depth, 0 being the active layer."""
+    """One layer of a chain: a driver at a depth, 0 being the active layer.
+
+    ``known`` holds facts of the whole layer that were read before, UNREAD where they were not; nothing is
+    read then.  ``error`` is why reading stopped, if it did.
+    """
 
     depth: int
     node: Driver
+    known: Extents | None = None
+    error: BlockstrataError | None = None
 
     @property
     def name(self) -> str:
@@ -36,7 +42,13 @@ class Layer:
 
     def extents(self, start: int, length: int) -> Extents:
         """Return the facts of a window of guest bytes; the window must lie in the layer."""
+        if self.known is not None:
+            return self.known.cut(start, start + length)
         return self.node.extents(start, length)
+
+    def fault_at(self, offset: int) -> str:
+        """Say why the run at a guest byte is INVALID; an empty string if it is not."""
+        return str(self.error) if self.error else self.node.fault_at(offset)
 
 
 class Chain:

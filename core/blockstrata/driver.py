@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from blockstrata.facts import SECTOR
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from collections.abc import Mapping as Dict
 
     from blockstrata.extents import Extents
@@ -55,6 +56,13 @@ class Driver(Protocol):
         """Return the facts of a window, which may hold UNREAD and INVALID runs.
 
         The window may reach up to the node's length in whole sectors.
+        """
+
+    def windows(self) -> Iterator[tuple[int, int, int]]:
+        """Yield (start, length, tables) of windows that cover the node, each of bounded work.
+
+        For whoever reads the whole node and wants to stop or tell how far it is; ``tables`` is how many
+        tables the window takes to read.
         """
 
     def fault_at(self, offset: int) -> str:

@@ -9,6 +9,7 @@ from blockstrata.facts import Mapping, Traits, fact
 from blockstrata.protocols.null import NullNode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from collections.abc import Mapping as Dict
 
     from blockstrata.driver import HostNode
@@ -33,6 +34,10 @@ class GapNode:
     def extents(self, start: int, length: int) -> Extents:
         """Return one INVALID run: nobody knows what would be read here."""
         return uniform(start, start + length, fact(Mapping.INVALID))
+
+    def windows(self) -> Iterator[tuple[int, int, int]]:
+        """Yield the one window: there are no tables to read."""
+        yield 0, self.length, 0
 
     def fault_at(self, offset: int) -> str:  # noqa: ARG002
         """Return why the layer could not be opened."""

@@ -50,7 +50,7 @@ class View:
         if len(broken):
             offset = int(self.extents.edges[broken[0]])
             layer = self.layers[int(self.source[broken[0]])]
-            raise BadImageError(layer.name, f"guest offset {offset:#x}", layer.node.fault_at(offset))
+            raise BadImageError(layer.name, f"guest offset {offset:#x}", layer.fault_at(offset))
 
 
 def merged(chain: Chain, start: int, length: int) -> View:
@@ -135,7 +135,9 @@ def _end_at(own: Extents, end: int) -> Extents:
 
 def _intersect(own: Extents, wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
     """Return the pieces of runs in wanted ranges, (2, n) starts and ends, and the run of each piece."""
-    edges = np.unique(np.concatenate([own.edges, wanted[0], wanted[1]]))
+    # three sorted lists: a stable sort merges them in one pass, which np.unique does not know
+    edges = np.sort(np.concatenate([own.edges, wanted[0], wanted[1]]), kind="stable")
+    edges = edges[np.append(True, edges[1:] != edges[:-1])]
     pieces = np.stack([edges[:-1], edges[1:]])
     range_of = np.searchsorted(wanted[0], pieces[0], side="right") - 1
     inside = (range_of >= 0) & (pieces[0] < wanted[1][range_of])

@@ -46,7 +46,8 @@ def faults(view: View, most: int) -> list[str]:
     """Return where and why runs are INVALID, ``most`` lines of it at the most."""
     broken = np.flatnonzero(view.extents.facts & _MAPPING_BITS == _INVALID)[:most]
     starts = view.extents.edges[broken].tolist()
-    layers = [view.layers[index].node for index in view.source[broken].tolist()]
+    layers = [view.layers[index] for index in view.source[broken].tolist()]
     return [
-        f"guest offset {start:#x}: {node.fault_at(start)}" for start, node in zip(starts, layers, strict=True)
+        f"guest offset {start:#x}: {layer.fault_at(start)}"
+        for start, layer in zip(starts, layers, strict=True)
     ]

@@ -18,6 +18,7 @@ from blockstrata.extents import Extents, join, uniform
 from blockstrata.facts import NO_HOST, SECTOR, Mapping, Storage, Traits, fact
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from collections.abc import Mapping as Dict
 
     from blockstrata.driver import HostNode
@@ -67,6 +68,10 @@ class RawNode:
         """Return bytes of the slice, zeroes past its end."""
         inside = max(0, min(length, self.length - offset))
         return self.host.read(offset + self._offset, inside) + bytes(length - inside)
+
+    def windows(self) -> Iterator[tuple[int, int, int]]:
+        """Yield the one window: there are no tables to read."""
+        yield 0, whole_sectors(self.length), 0
 
     def fault_at(self, offset: int) -> str:  # noqa: ARG002
         """Return an empty string: raw has no tables to be corrupt."""

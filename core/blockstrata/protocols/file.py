@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from blockstrata.driver import whole_sectors
 from blockstrata.errors import OpenError, UnsupportedError
 from blockstrata.extents import Extents, uniform
 from blockstrata.facts import Mapping, Storage, Traits, fact
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from collections.abc import Mapping as Dict
 
 
@@ -91,6 +93,10 @@ class FileNode:
             offset += len(part)
             missing -= len(part)
         return b"".join([*parts, bytes(missing)])
+
+    def windows(self) -> Iterator[tuple[int, int, int]]:
+        """Yield the one window: there are no tables to read."""
+        yield 0, whole_sectors(self.length), 0
 
     def fault_at(self, offset: int) -> str:  # noqa: ARG002
         """Return an empty string: a file has no corrupt runs."""

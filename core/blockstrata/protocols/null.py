@@ -13,6 +13,7 @@ from blockstrata.facts import Mapping, Storage, Traits, fact
 from blockstrata.protocols.file import END
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from collections.abc import Mapping as Dict
 
 DEFAULT_SIZE: Final = 1 << 30
@@ -58,6 +59,10 @@ class NullNode:
     def read(self, offset: int, length: int) -> bytes:  # noqa: ARG002
         """Return zeroes."""
         return bytes(length)
+
+    def windows(self) -> Iterator[tuple[int, int, int]]:
+        """Yield the one window: there are no tables to read."""
+        yield 0, whole_sectors(self.length), 0
 
     def fault_at(self, offset: int) -> str:  # noqa: ARG002
         """Return an empty string: there is nothing to be corrupt."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from blockstrata.driver import whole_sectors
 from blockstrata.errors import BadImageError
 from blockstrata.extents import Extents, empty, join, uniform
 from blockstrata.facts import Mapping, Traits, fact
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 _BATCH_ENTRIES: Final = 1 << 18
 """L2 entries decoded at once: 2 MiB of table, enough to hide numpy's cost a call."""
+
+_WINDOW_ENTRIES: Final = 1 << 20
+"""L2 entries a window of :meth:`Qcow2Node.windows`: 8 MiB of table, some tens of milliseconds."""
 
 _UNALLOCATED = fact(Mapping.UNALLOCATED)
 _INVALID = fact(Mapping.INVALID)
@@ -67,6 +71,20 @@ class Qcow2Node:
         first = start // header.l2_span
         stretches = list(self._stretches(first, -(-end // header.l2_span)))
         return self._on_storage(join(stretches).cut(start, end))
+
+    def windows(self) -> Iterator[tuple[int, int, int]]:
+        """Yield windows that take a few batches of L2 tables each; what no table maps is in one of them."""
+        header = self.header
+        used = (self._l1 & np.uint64(tables.OFFSET_MASK)) != 0
+        most = max(1, _WINDOW_ENTRIES // header.l2_entries)
+        before = np.cumsum(used)
+        first = 0
+        while first < len(used):
+            done = int(before[first - 1]) if first else 0
+            last = min(len(used), int(np.searchsorted(before, done + most, side="right")))
+            start, end = first * header.l2_span, min(last * header.l2_span, whole_sectors(self.length))
+            yield start, end - start, int(before[last - 1]) - done
+            first = last
 
     def _on_storage(self, mapped: Extents) -> Extents:
         hosted = mapped.host >= 0
