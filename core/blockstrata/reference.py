@@ -114,9 +114,9 @@ def _nest(pairs: _Pairs, name: str) -> Options:
     waiting: list[tuple[list[str], Any]] = [([], pairs)]
     while waiting:
         path, value = waiting.pop()
+        if len(path) > _MAX_NESTING:
+            raise BadReferenceError(name, "", "is nested too deeply")
         if isinstance(value, _Pairs):
-            if len(path) > _MAX_NESTING:
-                raise BadReferenceError(name, "", "is nested too deeply")
             if path:
                 _put(nested, path, {}, name)
             waiting.extend(([*path, *key.split(".")], inner) for key, inner in reversed(value))

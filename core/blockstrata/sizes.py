@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Final
 
 _SUFFIXES: Final = "BKMGTPE"
-_DECIMAL = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([BKMGTPE]?)", re.IGNORECASE | re.ASCII)
+_DECIMAL = re.compile(r"([0-9]+(?:\.[0-9]*)?)([BKMGTPE]?)", re.IGNORECASE | re.ASCII)
 _HEXADECIMAL = re.compile(r"0x[0-9a-f]+", re.IGNORECASE | re.ASCII)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blockstrata_viewer.disk import load_disk
+from blockstrata_viewer.loading import load_whole
 from blockstrata_viewer.scenarios import DEFAULT, SCENARIOS
 
 
@@ -15,6 +15,6 @@ def demo_image(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def demo_disk(demo_image):
-    disk = load_disk(demo_image)
+    disk = load_whole(demo_image)
     yield disk
     disk.chain.close()

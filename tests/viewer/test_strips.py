@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blockstrata.semantics import SEMANTICS, by_name
-from blockstrata_viewer.palette import DARK, Paint
+from blockstrata_viewer.palette import DARK, MONO, Paint
 from blockstrata_viewer.rows import Ink, Row
 from blockstrata_viewer.shares import Shares
 from blockstrata_viewer.viewport import Viewport
-from blockstrata_viewer.widgets.strips import LEVELS, columns_of, draw_strip, levels
+from blockstrata_viewer.widgets.strips import LEVELS, Look, columns_of, draw_strip, levels
 
 NEW, OLD = by_name("proposed"), by_name("historic")
 
@@ -72,9 +72,9 @@ def test_one_boundary_is_found_where_it_is(demo_disk):
                     assert columns.split[column] == 0
 
 
-def draw(track, viewport, semantics, rows=1, *, mono=False, drill=-1):
+def draw(track, viewport, semantics, rows=1, palette=DARK, **look):
     lines = [Row(viewport.columns, Ink("#ffffff", DARK.page)) for _ in range(rows)]
-    draw_strip(lines, 0, track, viewport, semantics, DARK, drill=drill, mono=mono)
+    draw_strip(lines, track, viewport, semantics, Look(0, palette, **look))
     return lines
 
 
@@ -108,7 +108,27 @@ def test_toggling_recolours_the_same_facts(demo_disk):
 
 
 def test_without_colour_a_cell_shows_what_most_of_it_is(demo_disk):
-    (line,) = draw(demo_disk.tracks[2], Viewport(demo_disk.size, 64).fit(), NEW, mono=True)
+    (line,) = draw(demo_disk.tracks[2], Viewport(demo_disk.size, 64).fit(), NEW, palette=MONO)
     text = line.text()
     assert set(text) == {"█", "░", " "}
     assert text.rstrip() == text[:48]  # the base ends there; past it there is no track
+
+
+def test_differences_cover_what_means_the_same(demo_disk):
+    """What is left are the runs whose old answer, read letter by letter, is not the new one."""
+    track = demo_disk.tracks[0]
+    viewport = Viewport(demo_disk.size, 128).fit()
+    (line,) = draw(track, viewport, NEW, differences=True, letters=False)
+    shares = track.shares.between(np.arange(129, dtype=np.int64) * viewport.cell)
+    for column in range(128):
+        is_empty = line.ink_at(column).bg == DARK.track and line.glyph_at(column) == " "
+        assert is_empty == (not shares[column][track.differing].any())
+
+
+def test_patterns_add_ink_to_solid_cells(demo_disk):
+    viewport = Viewport(demo_disk.size, 128).fit()
+    (plain,) = draw(demo_disk.tracks[1], viewport, NEW, letters=False)
+    (inked,) = draw(demo_disk.tracks[1], viewport, NEW, letters=False, patterns=True)
+    assert "╱" in inked.text()
+    assert "╱" not in plain.text()
+    assert [plain.ink_at(x).bg for x in range(128)] == [inked.ink_at(x).bg for x in range(128)]

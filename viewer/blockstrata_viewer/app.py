@@ -3,178 +3,299 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import gc
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.app import App
-from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.message import Message
+from textual.theme import Theme
 from textual.widgets import Static
+from textual.worker import get_current_worker
 
 from blockstrata.errors import BlockstrataError
 from blockstrata.printable import printable
-from blockstrata_viewer.layout import WIDE
-from blockstrata_viewer.palette import THEMES
+from blockstrata_viewer.bindings import BINDINGS, footer_keys, help_keys
+from blockstrata_viewer.commands import ViewerCommands
+from blockstrata_viewer.layout import SIDE_PANEL, WIDE, chain_layout
+from blockstrata_viewer.palette import DARK, LIGHT, THEMES, palette_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from textual import events
     from textual.app import ComposeResult
+    from textual.binding import BindingType
 
     from blockstrata_viewer.disk import Disk
+    from blockstrata_viewer.palette import Palette
     from blockstrata_viewer.scene import Scene
     from blockstrata_viewer.widgets.chain_view import ChainView
 
 _TALL = 30
 """Rows from which the inspector has its full height under the chain."""
+_PANEL_TALL, _PANEL = 9, 7
+
+
+@dataclass
+class Opened:
+    """One of the images: its scene once there is one, or why there is none."""
+
+    image: str
+    scene: Scene | None = None
+    failure: BlockstrataError | None = None
+    is_whole: bool = False
 
 
 class ViewerApp(App[int]):
-    """Shows one image.  Its exit value is the exit code."""
+    """Shows images, one at a time.  Its exit value is the exit code.
+
+    ``colours`` is one of :data:`palette.COLOURS`; ``keymap`` holds the user's own keys by binding id.
+    """
 
     CSS_PATH = "app.tcss"
-    ENABLE_COMMAND_PALETTE = False
     TITLE = "blockstrata"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "move(-1)", "move", id="cursor.left", key_display="← →"),
-        Binding("right,l", "move(1)", "move the cursor", id="cursor.right", show=False),
-        Binding("shift+left", "move(-10)", "ten cells left", id="cursor.left10", show=False),
-        Binding("shift+right", "move(10)", "ten cells right", id="cursor.right10", show=False),
-        Binding("home", "edge(0)", "start of the disk", id="cursor.home", show=False),
-        Binding("end", "edge(1)", "end of the disk", id="cursor.end", show=False),
-        Binding("up,k", "select(-1)", "layer", id="layer.up", key_display="↑ ↓"),
-        Binding("down,j", "select(1)", "next layer", id="layer.down", show=False),
-        Binding("plus,equals_sign,right_square_bracket", "zoom(1)", "zoom", id="zoom.in", key_display="+ -"),
-        Binding("minus,left_square_bracket", "zoom(-1)", "zoom out", id="zoom.out", show=False),
-        Binding("f", "fit", "fit", id="zoom.fit"),
-        Binding("s", "semantics(1)", "flags", id="semantics.next"),
-        Binding("S", "semantics(-1)", "previous flags", id="semantics.previous", show=False),
-        Binding("t", "theme", "theme", id="theme.next"),
-        Binding("question_mark,f1", "help", "help", id="help", key_display="?"),
-        Binding("q", "quit_viewer", "quit", id="quit"),
-    ]
+    COMMANDS: ClassVar = {ViewerCommands}
+    BINDINGS: ClassVar[list[BindingType]] = list(BINDINGS)
 
     class Loaded(Message):
-        """The image is open and read."""
+        """More of an image is read; ``is_whole`` if all of it is."""
 
-        def __init__(self, disk: Disk) -> None:
+        def __init__(self, opened: Opened, disk: Disk, *, is_whole: bool) -> None:
             super().__init__()
+            self.opened = opened
             self.disk = disk
+            self.is_whole = is_whole
 
     class Failed(Message):
-        """The image cannot be shown."""
+        """An image cannot be shown."""
 
-        def __init__(self, error: BlockstrataError) -> None:
+        def __init__(self, opened: Opened, error: BlockstrataError) -> None:
             super().__init__()
+            self.opened = opened
             self.error = error
 
-    def __init__(self, image: str, theme: str = "dark", semantics: str = "proposed") -> None:
+    def __init__(
+        self,
+        images: Sequence[str],
+        theme: str = "dark",
+        semantics: str = "proposed",
+        colours: str = "truecolor",
+        keymap: dict[str, str] | None = None,
+    ) -> None:
         super().__init__()
-        self.image = image
-        self.failure: BlockstrataError | None = None
-        self.scene: Scene | None = None
+        self.images = [Opened(image) for image in images]
+        self.shown = 0
         self.settled = asyncio.Event()
-        """Set once the image is on the screen, or the reason why it is not."""
-        self._palette = THEMES[theme]
-        self._semantics = semantics
-        self.mono = self.no_color or os.environ.get("TERM") == "dumb"
+        """Set once the first image is wholly read and on the screen, or the reason why it is not."""
+        self.inspector_shown = True
+        self.keys = keymap or {}
+        self.set_keymap(self.keys)
+        self._first_semantics = semantics
+        self._colours = colours
+        self._count = 0
+        for palette in (DARK, LIGHT):
+            self.register_theme(
+                Theme(
+                    name=f"blockstrata-{palette.name}",
+                    primary=palette.accent,
+                    accent=palette.accent,
+                    foreground=palette.text,
+                    background=palette.page,
+                    surface=palette.panel,
+                    panel=palette.panel,
+                    warning=palette.paints[2],
+                    error=palette.paints[6],
+                    dark=palette is DARK,
+                )
+            )
+        self.theme_name = theme
+        self.theme = f"blockstrata-{theme}"
+
+    @property
+    def opened(self) -> Opened:
+        """The image on the screen."""
+        return self.images[self.shown]
+
+    @property
+    def scene(self) -> Scene | None:
+        """The scene on the screen."""
+        return self.opened.scene
+
+    @property
+    def failure(self) -> BlockstrataError | None:
+        """Why there is no scene on the screen."""
+        return self.opened.failure
 
     def compose(self) -> ComposeResult:
-        """Show that the image is being opened; the rest is mounted when it is."""
-        yield Static(f"opening {printable(self.image)} …", id="message", markup=False)
+        """Show that an image is being opened; the rest is mounted when there is something to show."""
+        yield Static("", id="message", markup=False)
 
     def on_mount(self) -> None:
         """Start reading once the first frame is painted."""
-        self.call_after_refresh(self.load)
+        self.call_after_refresh(self.show_image, 0)
+
+    def show_image(self, index: int) -> None:
+        """Bring one of the images to the screen, and read it if it was not."""
+        self.shown = index % len(self.images)
+        opened = self.opened
+        self.query_one("#message", Static).update(f"opening {printable(opened.image)} …")
+        if opened.failure:
+            self.show_failure(opened.failure)
+        elif opened.scene:
+            self.call_later(self.show_scene)
+        if not opened.is_whole and not opened.failure:
+            self.load(opened)
 
     @work(thread=True, exclusive=True)
-    def load(self) -> None:
-        """Open and read the image away from the screen; numpy comes in here."""
-        from blockstrata_viewer.disk import load_disk  # noqa: PLC0415
+    def load(self, opened: Opened) -> None:
+        """Read an image away from the screen, with a picture now and then; numpy comes in here."""
+        from blockstrata_viewer.loading import load  # noqa: PLC0415
 
+        worker = get_current_worker()
+        last: Disk | None = None
         try:
-            disk = load_disk(self.image)
+            for disk in load(opened.image):
+                if worker.is_cancelled:
+                    return
+                if disk.progress:
+                    self.post_message(self.Loaded(opened, disk, is_whole=False))
+                last = disk
         except BlockstrataError as error:
-            self.post_message(self.Failed(error))
-        else:
-            self.post_message(self.Loaded(disk))
+            self.post_message(self.Failed(opened, error))
+        if last and not worker.is_cancelled:
+            # what was read stays; the collector need not look at it again
+            gc.collect()
+            gc.freeze()
+            self.post_message(self.Loaded(opened, last, is_whole=True))
 
     def on_viewer_app_failed(self, message: Failed) -> None:
         """Say why there is nothing to see; the viewer stays until it is left."""
-        self.failure = message.error
+        message.opened.failure = message.error
+        if message.opened is self.opened:
+            self.show_failure(message.error)
+            self.settled.set()
+
+    def show_failure(self, error: BlockstrataError) -> None:
+        """Put an error in the place of an image."""
+        for part in self.query("#title, #main, #legend, #keys"):
+            part.display = False
         page = self.query_one("#message", Static)
-        page.add_class("error")
-        page.update(f"{message.error}\n\nq quits")
-        self.settled.set()
+        page.display = True
+        page.update(f"{error}\n\nq quits")
 
     async def on_viewer_app_loaded(self, message: Loaded) -> None:
-        """Put the disk on the screen."""
+        """Put what is read of an image on the screen."""
         from blockstrata.semantics import by_name  # noqa: PLC0415
         from blockstrata_viewer.scene import Scene  # noqa: PLC0415
         from blockstrata_viewer.viewport import Viewport  # noqa: PLC0415
-        from blockstrata_viewer.widgets.bars import Keys, Legend, Title  # noqa: PLC0415
+
+        opened, disk = message.opened, message.disk
+        opened.is_whole = message.is_whole
+        if opened.scene is None:
+            viewport = Viewport(disk.size, 1).fit()
+            opened.scene = Scene(disk, viewport, self.palette(), by_name(self._first_semantics))
+        else:
+            opened.scene = opened.scene.with_disk(disk)
+        if opened is self.opened:
+            await self.show_scene()
+            if message.is_whole:
+                self.settled.set()
+
+    def palette(self) -> Palette:
+        """Return the palette in force."""
+        return palette_for(self._colours, self.theme_name)
+
+    async def show_scene(self) -> None:
+        """Mount the parts of the main screen if they are not there yet, and show the scene in them."""
+        from blockstrata_viewer.widgets.bars import Bar, draw_keys, draw_legend, draw_title  # noqa: PLC0415
         from blockstrata_viewer.widgets.chain_view import ChainView  # noqa: PLC0415
         from blockstrata_viewer.widgets.inspector import Inspector  # noqa: PLC0415
 
-        disk = message.disk
-        self.scene = Scene(
-            disk, Viewport(disk.size, 1).fit(), self._palette, by_name(self._semantics), mono=self.mono
-        )
-        await self.query_one("#message").remove()
-        await self.mount(
-            Title(),
-            Container(ChainView(), Inspector(), id="main"),
-            Legend(),
-            Keys(self.key_help(footer=True)),
-        )
-        self.arrange()
-        self.settled.set()
-
-    def key_help(self, *, footer: bool = False) -> list[tuple[str, str]]:
-        """Return the keys and what they do, from the bindings."""
-        found = []
-        for binding in self.BINDINGS:
-            assert isinstance(binding, Binding)  # noqa: S101
-            if footer and not binding.show:
-                continue
-            keys = binding.key_display or binding.key.replace("question_mark", "?")
-            found.append(
-                (keys if footer else binding.key_display or _plain(binding.key), binding.description)
+        message = self.query_one("#message", Static)
+        message.display = False
+        if not self.query("#main"):
+            keys = footer_keys()
+            await self.mount(
+                Bar(lambda scene, width: draw_title(scene, width, self.place()), id="title"),
+                Container(ChainView(), Inspector(), id="main"),
+                Bar(draw_legend, id="legend"),
+                Bar(lambda scene, width: draw_keys(scene, width, keys, self.note()), id="keys"),
             )
-        return found
+        for part in self.query("#title, #main, #legend, #keys"):
+            part.display = True
+        self.arrange()
+
+    def place(self) -> str:
+        """Return which of several images is shown, as in 2/3."""
+        return f"{self.shown + 1}/{len(self.images)}" if len(self.images) > 1 else ""
+
+    def note(self) -> str:
+        """Return what the footer says instead of keys: a count that is being typed, or the last note."""
+        return f"{self._count} …" if self._count else self._note
+
+    _note = ""
+
+    def say(self, text: str) -> None:
+        """Put a note into the footer until the next key."""
+        self._note = text
+        self.refresh_parts()
 
     def arrange(self) -> None:
         """Fit the parts to the terminal's size, and show the scene."""
         if self.scene is None or not self.query("#main"):
             return
-        width, height = self.size
-        side = width >= WIDE
-        main = self.query_one("#main")
-        main.set_class(side, "side")
-        from blockstrata_viewer.layout import SIDE_PANEL, chain_layout  # noqa: PLC0415
         from blockstrata_viewer.widgets.inspector import Inspector  # noqa: PLC0415
 
+        width, height = self.size
+        side = width >= WIDE and self.inspector_shown
+        self.query_one("#main").set_class(side, "side")
         inspector = self.query_one(Inspector)
+        inspector.display = self.inspector_shown
         inspector.side = side
         inspector.styles.width = SIDE_PANEL if side else "1fr"
-        panel = 9 if height >= _TALL else 7
-        inspector.styles.height = "1fr" if side else panel
+        inspector.styles.height = "1fr" if side else _PANEL_TALL if height >= _TALL else _PANEL
         strips = chain_layout(width - SIDE_PANEL if side else width, height, 1, 0)
         self.show(self.scene.resize(strips.columns))
 
     def show(self, scene: Scene) -> None:
         """Make a scene the one on the screen."""
-        self.scene = scene
-        for widget in self.query("Title, ChainView, Inspector, Legend, Keys"):
-            widget.scene = scene  # type: ignore[attr-defined]
+        self.opened.scene = scene
+        self.refresh_parts()
+
+    def refresh_parts(self) -> None:
+        """Hand the scene to everything that draws it."""
+        for part in self.query("Bar, ChainView, Inspector"):
+            part.scene = self.scene  # type: ignore[attr-defined]
 
     def change(self, change: Callable[[Scene], Scene]) -> None:
         """Show what a change makes of the scene, if there is one yet."""
+        self._note = ""
         if self.scene is not None:
             self.show(change(self.scene))
+
+    def seek(self, change: Callable[[Scene], Scene | None], nothing: str) -> None:
+        """Repeat a search as often as the count says; say so where it finds nothing."""
+        for _ in range(self.take_count()):
+            found = change(self.scene) if self.scene else None
+            if found is None:
+                self.say(nothing)
+                return
+            self._note = ""
+            self.show(found)
+
+    def take_count(self) -> int:
+        """Return the count that was typed before a key, 1 if none was."""
+        count, self._count = self._count or 1, 0
+        return count
+
+    def on_key(self, event: events.Key) -> None:
+        """Collect the digits of a count."""
+        if event.character and event.character.isdigit() and event.character.isascii():
+            self._count = min(self._count * 10 + int(event.character), 10**6)
+            self.refresh_parts()
 
     def on_resize(self, event: events.Resize) -> None:  # noqa: ARG002
         """Fit to the new size."""
@@ -182,7 +303,8 @@ class ViewerApp(App[int]):
 
     def action_move(self, cells: int) -> None:
         """Move the cursor by cells."""
-        self.change(lambda scene: scene.move(cells))
+        count = self.take_count()
+        self.change(lambda scene: scene.move(cells * count))
 
     def action_edge(self, end: int) -> None:
         """Move the cursor to the start or the end of the disk."""
@@ -190,38 +312,119 @@ class ViewerApp(App[int]):
 
     def action_select(self, steps: int) -> None:
         """Choose the layer below or above."""
-        self.change(lambda scene: scene.select(scene.selected + steps))
+        count = self.take_count()
+        self.change(lambda scene: scene.select(scene.selected + steps * count))
 
     def action_zoom(self, steps: int) -> None:
         """Zoom about the cursor."""
-        self.change(lambda scene: scene.zoom(steps))
+        count = self.take_count()
+        self.change(lambda scene: scene.zoom(steps * count))
 
     def action_fit(self) -> None:
         """Show the whole disk."""
         self.change(lambda scene: scene.fit())
 
+    def action_fit_selection(self) -> None:
+        """Show what lies between the markers, or the extent at the cursor."""
+        self.change(lambda scene: scene.fit_selection())
+
+    def action_change(self, step: int) -> None:
+        """Go to the next change of state in the selected layer."""
+        self.seek(lambda scene: scene.change(step), "no further change in this layer")
+
+    def action_difference(self) -> None:
+        """Go to the next place where historic and proposed mean different things."""
+        self.seek(lambda scene: scene.difference(), "from here on, old and new mean the same in this layer")
+
+    def action_differences(self) -> None:
+        """Show only where historic and proposed mean different things, or all again."""
+        self.change(lambda scene: replace(scene, differences=not scene.differences))
+
+    def action_suspicious(self) -> None:
+        """Go to the next run that the table calls a bug."""
+        self.seek(lambda scene: scene.suspicious(), "nothing suspicious from here on in this layer")
+
+    def action_mark(self) -> None:
+        """Set a marker at the cursor."""
+        self.change(lambda scene: scene.mark())
+
+    def action_clear(self) -> None:
+        """Take the markers away; without any, leave a file's axis."""
+        self._count = 0
+
+        def clear(scene: Scene) -> Scene:
+            return scene.file_axis() if scene.above and not scene.markers else replace(scene, markers=())
+
+        self.change(clear)
+
+    def action_file_axis(self) -> None:
+        """Show the selected layer's file on its own axis, or come back from there."""
+        self.change(lambda scene: scene.file_axis())
+
+    def action_patterns(self) -> None:
+        """Add ink to solid cells, or take it away."""
+        self.change(lambda scene: replace(scene, patterns=not scene.patterns))
+
     def action_semantics(self, steps: int) -> None:
         """Show the same facts under the next semantics."""
         self.change(lambda scene: scene.toggle(steps))
 
+    def action_under(self, name: str) -> None:
+        """Show the same facts under a semantics by its name."""
+        from blockstrata.semantics import by_name  # noqa: PLC0415
+
+        self.change(lambda scene: scene.under(by_name(name)))
+
+    def action_choose(self, depth: int) -> None:
+        """Choose a layer by its depth."""
+        self.change(lambda scene: scene.select(depth))
+
     def action_theme(self) -> None:
         """Take the next theme."""
-        names = list(THEMES)
-        palette = THEMES[names[(names.index(self._palette.name) + 1) % len(names)]]
-        self._palette = palette
-        from dataclasses import replace  # noqa: PLC0415
+        self.theme_name = THEMES[(THEMES.index(self.theme_name) + 1) % len(THEMES)]
+        self.theme = f"blockstrata-{self.theme_name}"
+        for opened in self.images:
+            if opened.scene:
+                opened.scene = opened.scene.painted(self.palette())
+        self.refresh_parts()
 
-        self.change(lambda scene: replace(scene, palette=palette))
+    def action_inspector(self) -> None:
+        """Show or hide the inspector."""
+        self.inspector_shown = not self.inspector_shown
+        self.arrange()
+
+    def action_image(self, step: int) -> None:
+        """Show the next image, if there are several."""
+        if len(self.images) > 1:
+            self.show_image(self.shown + step)
 
     def action_help(self) -> None:
-        """Show the help."""
+        """Show the help for what is on the screen."""
         from blockstrata_viewer.screens.help import HelpScreen  # noqa: PLC0415
 
-        self.push_screen(HelpScreen(self.key_help()))
+        self.push_screen(HelpScreen(help_keys(self.keys), self.scene))
+
+    def action_go_to(self) -> None:
+        """Ask where to go, and go there."""
+        from blockstrata_viewer.screens.go_to import GoToScreen  # noqa: PLC0415
+
+        def go(offset: int | None) -> None:
+            if offset is not None:
+                self.change(lambda scene: scene.go_to(offset))
+
+        if self.scene is not None and self.scene.disk.size:
+            self.push_screen(GoToScreen(self.scene), go)
+
+    def action_details(self) -> None:
+        """Show all there is to know of the extent at the cursor."""
+        from blockstrata_viewer.screens.details import DetailsScreen  # noqa: PLC0415
+
+        if self.scene is not None:
+            self.push_screen(DetailsScreen(self.scene))
 
     def action_quit_viewer(self) -> None:
         """Leave."""
-        self.exit(1 if self.failure else 0)
+        self.exit(1 if any(opened.failure for opened in self.images) else 0)
 
     def on_chain_view_placed(self, message: ChainView.Placed) -> None:
         """Follow a click."""
@@ -232,6 +435,15 @@ class ViewerApp(App[int]):
 
         self.change(place)
 
+    def on_chain_view_selected(self, message: ChainView.Selected) -> None:
+        """Follow a range being drawn: its ends are the two markers."""
+        self.change(lambda scene: replace(scene, markers=(message.start, message.end)))
+
+    def on_chain_view_hovered(self, message: ChainView.Hovered) -> None:
+        """Show the byte under the pointer in the ruler."""
+        if self.scene is not None and self.scene.hover != message.offset:
+            self.show(replace(self.scene, hover=message.offset))
+
     def on_chain_view_zoomed(self, message: ChainView.Zoomed) -> None:
         """Follow the wheel."""
         self.change(lambda scene: scene.zoom(message.steps, message.about))
@@ -239,17 +451,3 @@ class ViewerApp(App[int]):
     def on_chain_view_panned(self, message: ChainView.Panned) -> None:
         """Follow the wheel sideways."""
         self.change(lambda scene: scene.pan(message.columns))
-
-
-_NAMES = {
-    "equals_sign": "=",
-    "plus": "+",
-    "minus": "-",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "question_mark": "?",
-}
-
-
-def _plain(keys: str) -> str:
-    return " ".join(_NAMES.get(key, key) for key in keys.split(","))

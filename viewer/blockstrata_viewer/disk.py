@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from blockstrata.chain import open_chain
-from blockstrata.facts import CODES
+from blockstrata.chain import Chain, Layer
+from blockstrata.facts import CODES, NO_HOST
 from blockstrata.gap import GapNode
-from blockstrata.guest import View, in_place, merged
+from blockstrata.guest import View, alone, in_place, merged
+from blockstrata.semantics.reading import differs
 from blockstrata_viewer.palette import Paint, State, state_of
 from blockstrata_viewer.shares import Shares
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from blockstrata.chain import Chain, Layer
     from blockstrata.facts import Traits
+    from blockstrata.reading import Progress
     from blockstrata.semantics.table import Semantics
+
+_STRIDE: Final = 1 << 16
+"""Runs looked at at once when the next one of a kind is sought."""
 
 
 class Track:
@@ -35,12 +39,19 @@ class Track:
         self.size = size
         traits = [layer.node.traits for layer in view.layers]
         kinds = list(dict.fromkeys(traits))
-        kind_of = np.array([kinds.index(each) for each in traits], np.int64)
-        keys = kind_of[view.source] * CODES + view.extents.facts
-        found, classes = np.unique(keys, return_inverse=True)
+        kind_of = np.array([kinds.index(each) for each in traits], np.uint16)
+        keys = kind_of[view.source] * np.uint16(CODES) + view.extents.facts
+        # a table look-up where np.unique would sort every run
+        counts = np.bincount(keys, minlength=len(kinds) * CODES)
+        found = np.flatnonzero(counts)
+        class_of = np.zeros(len(counts), np.uint8)
+        class_of[found] = np.arange(len(found))
         self._facts: list[tuple[int, Traits]] = [(key % CODES, kinds[key // CODES]) for key in found.tolist()]
-        self.shares = Shares(view.extents.edges, classes.reshape(-1).astype(np.uint8), len(found))
+        self.shares = Shares(view.extents.edges, class_of[keys], len(found))
         self.states = lru_cache(maxsize=8)(self._states)
+
+    def __len__(self) -> int:
+        return len(self.view.extents)
 
     def _states(self, semantics: Semantics) -> tuple[State, ...]:
         settled = not self.view.in_place
@@ -51,31 +62,89 @@ class Track:
         return np.array([state.paint for state in self.states(semantics)], np.uint8)
 
     @cached_property
+    def differing(self) -> NDArray[np.bool_]:
+        """Which classes mean something else by the historic than by the proposed semantics."""
+        return np.array([differs(traits)[code] for code, traits in self._facts], np.bool_)
+
+    @cached_property
     def suppliers(self) -> Shares:
         """Which layer supplies how much of each cell: classes are the layers' indices."""
         return Shares(self.view.extents.edges, self.view.source.astype(np.uint16), len(self.view.layers))
 
-    def __len__(self) -> int:
-        return len(self.view.extents)
+    def run_at(self, offset: int) -> int | None:
+        """Return the index of the run at a guest byte, None outside the track."""
+        return self.view.extents.index_at(offset) if 0 <= offset < self.size else None
 
-    def allocated(self, semantics: Semantics) -> int:
-        """Return the bytes that neither fall through nor read as zero without being stored."""
-        empty = {Paint.FALLS_THROUGH, Paint.ZERO, Paint.ZERO_AT_OFFSET, Paint.INVALID, Paint.UNREAD}
+    def state_at(self, run: int, semantics: Semantics) -> State:
+        """Return how a run shows."""
+        return self.states(semantics)[int(self.shares.classes[run])]
+
+    def seek(self, run: int, wanted: NDArray[np.bool_], step: int) -> int | None:
+        """Return the nearest run after (``step`` 1) or before (-1) one, of a wanted class, or None."""
+        classes = self.shares.classes
+        at = run + step
+        while 0 <= at < len(classes):
+            if step > 0:
+                stretch = classes[at : at + _STRIDE]
+            else:
+                stretch = classes[max(0, at - _STRIDE + 1) : at + 1][::-1]
+            hits = np.flatnonzero(wanted[stretch])
+            if len(hits):
+                return at + step * int(hits[0])
+            at += step * len(stretch)
+        return None
+
+    def change(self, run: int, semantics: Semantics, step: int) -> int | None:
+        """Return the first run of the next stretch of another state (or of the last one), or None."""
+        states = self.states(semantics)
+        own = states[int(self.shares.classes[run])]
+        found = self.seek(run, np.array([state != own for state in states], np.bool_), step)
+        if found is None or step > 0:
+            return found
+        return self.first_of_stretch(found, semantics)
+
+    def first_of_stretch(self, run: int, semantics: Semantics) -> int:
+        """Return the first of the neighbouring runs that show the same state as a run."""
+        states = self.states(semantics)
+        own = states[int(self.shares.classes[run])]
+        before = self.seek(run, np.array([state != own for state in states], np.bool_), -1)
+        return 0 if before is None else before + 1
+
+    def host_of(self, offset: int) -> int | None:
+        """Return the host byte of a guest byte, None if it has none."""
+        run = self.run_at(offset)
+        if run is None or self.view.extents.host[run] == NO_HOST:
+            return None
+        return int(self.view.extents.host[run]) + offset - int(self.view.extents.edges[run])
+
+    def guest_of(self, host: int) -> int | None:
+        """Return the first guest byte that is mapped to a host byte, None if nothing is."""
+        extents = self.view.extents
+        inside = (extents.host != NO_HOST) & (extents.host <= host) & (host < extents.host + extents.lengths)
+        runs = np.flatnonzero(inside)
+        return int(extents.edges[runs[0]]) + host - int(extents.host[runs[0]]) if len(runs) else None
+
+    def stored(self, semantics: Semantics) -> int:
+        """Return the bytes for which storage is taken, as the semantics in force has it."""
+        stored = {Paint.DATA, Paint.NO_OFFSET, Paint.RESERVED, Paint.RESERVED_NOWHERE}
         totals = self.shares.totals().tolist()
-        return sum(
-            total
-            for total, state in zip(totals, self.states(semantics), strict=True)
-            if state.paint not in empty
-        )
+        states = self.states(semantics)
+        return sum(total for total, state in zip(totals, states, strict=True) if state.paint in stored)
 
 
 @dataclass(frozen=True, eq=False)
 class Disk:
-    """An open chain and its tracks.  ``tracks`` by depth; ``guest`` is what the guest sees."""
+    """A chain, as far as it is read, and its tracks.
+
+    ``tracks`` by depth; ``guest`` is what the guest sees.  ``progress`` is None once all is read.
+    ``is_file``: the one layer is a protocol node, shown over its own bytes.
+    """
 
     chain: Chain
     guest: Track
     tracks: tuple[Track, ...]
+    progress: Progress | None = None
+    is_file: bool = False
 
     @property
     def size(self) -> int:
@@ -91,13 +160,23 @@ class Disk:
         """Return a layer's track by its depth, the guest's for -1."""
         return self.guest if selected < 0 else self.tracks[selected]
 
-    def is_gap(self, depth: int) -> bool:
-        """Say whether the layer at a depth could not be opened."""
-        return isinstance(self.layers[depth].node, GapNode)
+    def error_of(self, depth: int) -> str:
+        """Say why a layer could not be opened or read; an empty string if it could."""
+        layer = self.layers[depth]
+        if isinstance(layer.node, GapNode):
+            return str(layer.node.error)
+        return str(layer.error or "")
 
 
-def load_disk(image: str) -> Disk:
-    """Open an image and read all its layers; errors as :func:`blockstrata.chain.open_chain`'s."""
-    chain = open_chain(image)
+def disk_of(chain: Chain, progress: Progress | None = None) -> Disk:
+    """Return a chain that is read, or partly read, with its tracks; nothing is read for it."""
     tracks = tuple(Track(in_place(chain, layer.depth, 0, layer.size), layer.size) for layer in chain.layers)
-    return Disk(chain, Track(merged(chain, 0, chain.size), chain.size), tracks)
+    guest = Track(merged(chain, 0, chain.size), chain.size)
+    return Disk(chain, guest, tracks, progress, is_file=chain.layers[0].node.traits.is_protocol)
+
+
+def file_of(layer: Layer) -> Disk:
+    """Return the file that holds a layer's bytes, on its own axis: what the protocol layer says of it."""
+    file = Layer(0, layer.node.host)
+    track = Track(alone(file, 0, file.size), file.size)
+    return Disk(Chain((file,)), track, (track,), is_file=True)

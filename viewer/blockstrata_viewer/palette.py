@@ -95,7 +95,11 @@ def state_of(semantics: Semantics, code: int, traits: Traits, *, settled: bool) 
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """Every colour of the screen, as rich names them (``#rrggbb`` or ``color(n)``)."""
+    """Every colour of the screen, as rich names them: ``#rrggbb``, ``color(n)`` or ``default``.
+
+    ``paints`` by :class:`Paint`.  ``badge`` is the background of what must stand out; "reverse" where there
+    is no colour.
+    """
 
     name: str
     page: str
@@ -106,17 +110,74 @@ class Palette:
     dim: str
     faint: str
     accent: str
-    on_accent: str
+    badge: str
+    on_badge: str
     crosshair: str
     paints: tuple[str, ...]
-    """By :class:`Paint`: the ink, on ``page`` for the hatched ones and on ``track`` for the rest."""
-    dots: str
-    """Ink of the dots on the second grey, and of hatches."""
+    on_paints: tuple[str, ...]
+    """Ink of letters and patterns on each paint."""
+    dimmed: tuple[str, ...]
+    """The paints outside the window, in the overview."""
     selected: str
     """Background of the selected layer's label."""
-    ramp: tuple[str, str]
-    """"supplied by", top and base."""
+    ramp: tuple[str, ...]
+    """"supplied by", top to base: two colours to blend, or steps to choose from."""
+    is_mono: bool = False
 
+    def supplier(self, depth: int, layers: int) -> str:
+        """Return the colour of a layer in the ramp."""
+        share = depth / max(1, layers - 1)
+        if self.ramp[0].startswith("#"):
+            return blend(self.ramp[0], self.ramp[-1], share)
+        return self.ramp[round(share * (len(self.ramp) - 1))]
+
+
+def blend(first: str, second: str, share: float) -> str:
+    """Return the colour that lies at a share of the way from one ``#rrggbb`` to another."""
+    pairs = zip(_channels(first), _channels(second), strict=True)
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
+
+
+def _channels(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def _contrast(colour: str) -> str:
+    """Return black or white, whichever reads better on a colour."""
+    red, green, blue = (channel / 255 for channel in _channels(colour))
+    luminance = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
+    return "#0b0f14" if luminance > 0.18 else "#ffffff"
+
+
+_DIMMED: Final = 0.6
+
+_DARK_PAINTS: Final = (
+    "#56b4e9",
+    "#1f5f99",
+    "#ffd166",
+    "#b98a2f",
+    "#7d8896",
+    "#525c69",
+    "#d55e00",
+    "#b8326a",
+    "#26303c",
+    "#3f7f74",
+    "#161d26",
+)
+
+_LIGHT_PAINTS: Final = (
+    "#2386c8",
+    "#0b3d66",
+    "#ffc20a",
+    "#b98700",
+    "#9aa5b1",
+    "#c3cbd4",
+    "#d55e00",
+    "#a3195b",
+    "#d2dae3",
+    "#7fc4b4",
+    "#e8ecf1",
+)
 
 DARK: Final = Palette(
     name="dark",
@@ -128,22 +189,12 @@ DARK: Final = Palette(
     dim="#8493a5",
     faint="#4b5868",
     accent="#7ee0c6",
-    on_accent="#0b0f14",
+    badge="#7ee0c6",
+    on_badge="#0b0f14",
     crosshair="#ffffff",
-    paints=(
-        "#56b4e9",
-        "#1f5f99",
-        "#ffd166",
-        "#c89211",
-        "#7d8896",
-        "#525c69",
-        "#d55e00",
-        "#b8326a",
-        "#26303c",
-        "#3f7f74",
-        "#161d26",
-    ),
-    dots="#aeb8c4",
+    paints=_DARK_PAINTS,
+    on_paints=tuple(_contrast(colour) for colour in _DARK_PAINTS),
+    dimmed=tuple(blend(colour, "#0b0f14", _DIMMED) for colour in _DARK_PAINTS),
     selected="#1c242e",
     ramp=("#f3b8e2", "#5a3f9e"),
 )
@@ -158,42 +209,130 @@ LIGHT: Final = Palette(
     dim="#5a6a7c",
     faint="#a3b0be",
     accent="#00795f",
-    on_accent="#ffffff",
+    badge="#00795f",
+    on_badge="#ffffff",
     crosshair="#0b0f14",
-    paints=(
-        "#2386c8",
-        "#0b3d66",
-        "#ffc20a",
-        "#b98700",
-        "#9aa5b1",
-        "#c3cbd4",
-        "#d55e00",
-        "#a3195b",
-        "#d2dae3",
-        "#7fc4b4",
-        "#e8ecf1",
-    ),
-    dots="#5a6a7c",
+    paints=_LIGHT_PAINTS,
+    on_paints=tuple(_contrast(colour) for colour in _LIGHT_PAINTS),
+    dimmed=tuple(blend(colour, "#fbfcfd", _DIMMED) for colour in _LIGHT_PAINTS),
     selected="#dde3ea",
     ramp=("#7b2d8e", "#d9c2ea"),
 )
 
-THEMES: Final = {palette.name: palette for palette in (DARK, LIGHT)}
 
-MONO_GLYPHS: Final = ("█", "▓", "▒", "▒", "░", "░", "!", "?", "╱", "┈", "·")
+def _indexed(*numbers: int) -> tuple[str, ...]:
+    return tuple(f"color({number})" for number in numbers)
+
+
+DARK_256: Final = Palette(
+    name="dark",
+    page="color(233)",
+    panel="color(234)",
+    track="color(236)",
+    rule="color(238)",
+    text="color(254)",
+    dim="color(246)",
+    faint="color(240)",
+    accent="color(116)",
+    badge="color(116)",
+    on_badge="color(233)",
+    crosshair="color(231)",
+    paints=_indexed(74, 24, 221, 136, 244, 240, 166, 125, 238, 66, 236),
+    on_paints=_indexed(16, 231, 16, 16, 16, 231, 16, 231, 231, 231, 244),
+    dimmed=_indexed(23, 17, 94, 58, 238, 237, 52, 53, 235, 235, 234),
+    selected="color(237)",
+    ramp=_indexed(218, 176, 140, 97, 61),
+)
+"""256 colours, chosen by hand: an automatic choice takes page, panel and track for one."""
+
+LIGHT_256: Final = Palette(
+    name="light",
+    page="color(231)",
+    panel="color(255)",
+    track="color(254)",
+    rule="color(252)",
+    text="color(234)",
+    dim="color(241)",
+    faint="color(248)",
+    accent="color(29)",
+    badge="color(29)",
+    on_badge="color(231)",
+    crosshair="color(16)",
+    paints=_indexed(32, 23, 220, 136, 247, 251, 166, 125, 252, 115, 254),
+    on_paints=_indexed(231, 231, 16, 16, 16, 16, 16, 231, 16, 16, 243),
+    dimmed=_indexed(153, 146, 230, 187, 253, 254, 223, 224, 255, 255, 255),
+    selected="color(253)",
+    ramp=_indexed(90, 97, 140, 176, 183),
+)
+
+DARK_16: Final = Palette(
+    name="dark",
+    page="color(0)",
+    panel="color(0)",
+    track="color(0)",
+    rule="color(8)",
+    text="color(15)",
+    dim="color(7)",
+    faint="color(8)",
+    accent="color(10)",
+    badge="color(10)",
+    on_badge="color(0)",
+    crosshair="color(15)",
+    paints=_indexed(14, 4, 11, 3, 7, 8, 9, 13, 8, 10, 0),
+    on_paints=_indexed(0, 15, 0, 0, 0, 15, 0, 0, 15, 0, 8),
+    dimmed=_indexed(6, 4, 3, 3, 8, 8, 1, 5, 8, 0, 0),
+    selected="color(0)",
+    ramp=_indexed(13, 5),
+)
+
+MONO: Final = Palette(
+    name="mono",
+    page="default",
+    panel="default",
+    track="default",
+    rule="default",
+    text="default",
+    dim="default",
+    faint="default",
+    accent="default",
+    badge="reverse",
+    on_badge="default",
+    crosshair="default",
+    paints=("default",) * len(Paint),
+    on_paints=("default",) * len(Paint),
+    dimmed=("default",) * len(Paint),
+    selected="default",
+    ramp=("default",),
+    is_mono=True,
+)
+
+THEMES: Final = ("dark", "light")
+
+_PALETTES: Final = {
+    ("truecolor", "dark"): DARK,
+    ("truecolor", "light"): LIGHT,
+    ("256", "dark"): DARK_256,
+    ("256", "light"): LIGHT_256,
+    ("16", "dark"): DARK_16,
+    ("16", "light"): DARK_16,
+    ("none", "dark"): MONO,
+    ("none", "light"): MONO,
+}
+
+COLOURS: Final = ("truecolor", "256", "16", "none")
+"""How many colours the terminal has."""
+
+
+def palette_for(colours: str, theme: str) -> Palette:
+    """Return the palette for a terminal's colours and a theme.
+
+    With 16 colours there is one theme, because the terminal decides what they are; without colour too.
+    """
+    return _PALETTES[colours, theme]
+
+
+MONO_GLYPHS: Final = ("█", "▓", "▒", "▒", "░", "░", "!", "?", "╱", "▁", "·")
 """By :class:`Paint`, for terminals without colour: the glyph of a cell's dominant state."""
 
-
-def blend(first: str, second: str, share: float) -> str:
-    """Return the colour that lies at a share of the way from one ``#rrggbb`` to another."""
-    pairs = zip(_channels(first), _channels(second), strict=True)
-    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
-
-
-def _channels(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
-
-
-def ramp(palette: Palette, depth: int, layers: int) -> str:
-    """Return the colour of a layer in the "supplied by" ramp."""
-    return blend(*palette.ramp, depth / max(1, layers - 1))
+PATTERNS: Final = (" ", "╱", "╳", "╳", "·", "∙", "!", "?", "╱", " ", " ")
+"""By :class:`Paint`: ink on a cell of one state, for eyes that cannot tell the colours."""

@@ -5,19 +5,16 @@ from __future__ import annotations
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from rich.cells import get_character_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 class Ink(NamedTuple):
-    """Colours of a cell, as rich names them."""
+    """Colours of a cell, as rich names them; the background "reverse" stands out without any."""
 
     fg: str
     bg: str
@@ -27,7 +24,10 @@ class Ink(NamedTuple):
 @lru_cache(maxsize=4096)
 def style_of(ink: Ink) -> Style:
     """Return an ink as rich draws it."""
-    return Style(color=ink.fg, bgcolor=ink.bg, bold=ink.bold)
+    if ink.bg == "reverse":
+        return Style(reverse=True, bold=ink.bold)
+    plain = ink.fg == ink.bg == "default"
+    return Style(bold=ink.bold) if plain else Style(color=ink.fg, bgcolor=ink.bg, bold=ink.bold)
 
 
 class Row:
@@ -48,10 +48,9 @@ class Row:
             x += size
         return x
 
-    def tint(self, x: int, change: Callable[[str], str]) -> None:
-        """Change both colours of a cell."""
-        char, ink = self._cells[x]
-        self._cells[x] = (char, Ink(change(ink.fg), change(ink.bg), ink.bold))
+    def set(self, x: int, glyph: str, ink: Ink) -> None:
+        """Put one narrow character at a cell of the line."""
+        self._cells[x] = (glyph, ink)
 
     def glyph_at(self, x: int) -> str:
         """Return the character of a cell."""

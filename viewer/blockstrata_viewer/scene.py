@@ -5,13 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from blockstrata.semantics import SEMANTICS
+from blockstrata_viewer.disk import file_of
+from blockstrata_viewer.palette import Paint
+from blockstrata_viewer.viewport import Viewport
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from blockstrata.semantics.table import Semantics
     from blockstrata_viewer.disk import Disk, Track
     from blockstrata_viewer.palette import Palette
-    from blockstrata_viewer.viewport import Viewport
 
 GUEST = -1
 """The selection that is no layer but what the guest sees."""
@@ -19,7 +25,12 @@ GUEST = -1
 
 @dataclass(frozen=True)
 class Scene:
-    """A disk seen through a viewport: ``cursor`` a guest byte, ``selected`` a depth or GUEST."""
+    """A disk seen through a viewport.
+
+    ``cursor``, ``hover`` and ``markers`` are guest bytes, ``selected`` a depth or GUEST.  ``differences``:
+    show only where historic and proposed mean something different.  ``above`` is the scene that a file's own
+    axis was entered from.
+    """
 
     disk: Disk
     viewport: Viewport
@@ -27,7 +38,11 @@ class Scene:
     semantics: Semantics
     cursor: int = 0
     selected: int = 0
-    mono: bool = False
+    hover: int | None = None
+    markers: tuple[int, ...] = ()
+    patterns: bool = False
+    differences: bool = False
+    above: Scene | None = None
 
     @property
     def track(self) -> Track:
@@ -37,13 +52,22 @@ class Scene:
     @property
     def run(self) -> int | None:
         """Index of the run under the cursor in the selected track; None past the end of a short layer."""
-        if self.cursor >= self.track.size:
-            return None
-        return self.track.view.extents.index_at(self.cursor)
+        return self.track.run_at(self.cursor)
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """The range between two markers, or None."""
+        return (min(self.markers), max(self.markers)) if len(self.markers) == 2 else None
+
+    def with_disk(self, disk: Disk) -> Scene:
+        """Return the scene of the same disk, more of it read."""
+        return replace(self, disk=disk)
 
     def resize(self, columns: int) -> Scene:
-        """Return the scene with a strip of another width."""
-        return replace(self, viewport=self.viewport.resize(columns))
+        """Return the scene with a strip of another width; the cursor stays in view."""
+        viewport = self.viewport.resize(columns).show(self.cursor)
+        above = self.above.resize(columns) if self.above else None
+        return replace(self, viewport=viewport, above=above)
 
     def move(self, cells: int) -> Scene:
         """Return the scene with the cursor so many cells to the right; the view follows at the edges."""
@@ -61,14 +85,13 @@ class Scene:
 
     def zoom(self, steps: int, about: int | None = None) -> Scene:
         """Return the scene closer to a byte, the cursor if none is given."""
-        viewport = self.viewport.zoom(steps, self.cursor if about is None else about)
-        # the cursor never leaves the view
-        cursor = max(viewport.start, min(self.cursor, viewport.end - 1))
-        return replace(self, viewport=viewport, cursor=self.viewport.clamp(cursor))
+        return self._looking(self.viewport.zoom(steps, self.cursor if about is None else about))
 
     def pan(self, columns: int) -> Scene:
         """Return the scene moved sideways; the cursor stays in view."""
-        viewport = self.viewport.pan(columns)
+        return self._looking(self.viewport.pan(columns))
+
+    def _looking(self, viewport: Viewport) -> Scene:
         cursor = max(viewport.start, min(self.cursor, viewport.end - 1))
         return replace(self, viewport=viewport, cursor=viewport.clamp(cursor))
 
@@ -76,7 +99,88 @@ class Scene:
         """Return the scene with the whole disk in view."""
         return replace(self, viewport=self.viewport.fit())
 
+    def fit_range(self, start: int, end: int) -> Scene:
+        """Return the scene as close as it shows a range whole, the cursor in it."""
+        cursor = max(start, min(self.cursor, end - 1))
+        return replace(self, viewport=self.viewport.fit_range(start, end), cursor=self.viewport.clamp(cursor))
+
+    def fit_selection(self) -> Scene:
+        """Return the scene with what lies between two markers, or the selected extent, as large as it can."""
+        if self.span and self.span[0] < self.span[1]:
+            return self.fit_range(*self.span)
+        if self.run is None:
+            return self
+        edges = self.track.view.extents.edges
+        return self.fit_range(int(edges[self.run]), int(edges[self.run + 1]))
+
+    def mark(self) -> Scene:
+        """Return the scene with a marker at the cursor; a third one starts anew."""
+        markers = (*self.markers, self.cursor) if len(self.markers) < 2 else (self.cursor,)
+        return replace(self, markers=markers)
+
     def toggle(self, steps: int = 1) -> Scene:
         """Return the scene under the next semantics; nothing is read for it."""
         index = (SEMANTICS.index(self.semantics) + steps) % len(SEMANTICS)
-        return replace(self, semantics=SEMANTICS[index])
+        return self.under(SEMANTICS[index])
+
+    def under(self, semantics: Semantics) -> Scene:
+        """Return the scene under a semantics, the one that it was entered from too."""
+        return replace(self, semantics=semantics, above=self.above.under(semantics) if self.above else None)
+
+    def painted(self, palette: Palette) -> Scene:
+        """Return the scene in other colours, the one that it was entered from too."""
+        return replace(self, palette=palette, above=self.above.painted(palette) if self.above else None)
+
+    def change(self, step: int) -> Scene | None:
+        """Return the scene at the next (or last) change of state in the selected track, or None."""
+        run = self.run
+        if run is None:
+            return self._at_run(len(self.track) - 1) if step < 0 and len(self.track) else None
+        if step < 0:
+            first = self.track.first_of_stretch(run, self.semantics)
+            if int(self.track.view.extents.edges[first]) < self.cursor:
+                return self._at_run(first)
+        return self._at_run(self.track.change(run, self.semantics, step))
+
+    def difference(self) -> Scene | None:
+        """Return the scene at the next run on which historic and proposed mean different things, or None."""
+        return self._next(self.track.differing)
+
+    def suspicious(self) -> Scene | None:
+        """Return the scene at the next run that the table calls a bug, or that is corrupt, or None."""
+        bad = (Paint.SUSPICIOUS, Paint.INVALID)
+        return self._next(
+            np.array([state.paint in bad for state in self.track.states(self.semantics)], np.bool_)
+        )
+
+    def _next(self, wanted: NDArray[np.bool_]) -> Scene | None:
+        run = self.run
+        return None if run is None else self._at_run(self.track.seek(run, wanted, 1))
+
+    def _at_run(self, run: int | None) -> Scene | None:
+        return None if run is None else self.go_to(int(self.track.view.extents.edges[run]))
+
+    def file_axis(self) -> Scene:
+        """Return the selected layer's file on its own axis, the cursor where the guest's byte is stored.
+
+        Entered from there, it leads back, the cursor at the guest's byte that is stored under it.
+        """
+        if self.above:
+            offset = self.above.track.guest_of(self.cursor)
+            return self.above if offset is None else self.above.go_to(offset)
+        layer = self.disk.layers[max(self.selected, 0)]
+        source = self.track.view.source
+        if self.selected == GUEST and self.run is not None:
+            layer = self.disk.layers[int(source[self.run])]
+        disk = file_of(layer)
+        viewport = Viewport(disk.size, self.viewport.columns).fit()
+        inside = Scene(
+            disk,
+            viewport,
+            self.palette,
+            self.semantics,
+            patterns=self.patterns,
+            differences=self.differences,
+            above=self,
+        )
+        return inside.go_to(self.track.host_of(self.cursor) or 0)

@@ -50,6 +50,11 @@ class Shares:
         """Return the bytes of each class between neighbouring offsets, int64 (m - 1, kinds)."""
         return np.asarray(np.diff(self.before(offsets), axis=0), np.int64)
 
+    def between_list(self, offsets: list[int]) -> list[list[int]]:
+        """Return the same for offsets in a list, as lists."""
+        found: list[list[int]] = self.between(np.array(offsets, np.int64)).tolist()
+        return found
+
     def totals(self) -> NDArray[np.int64]:
         """Return the bytes of each class, int64 (kinds,)."""
         return np.asarray(self._sums[-1], np.int64)

@@ -1,44 +1,74 @@
-"""The help: every key, and what the letters stand for."""
+"""The help: what is on the screen, every key, and what the letters stand for."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.binding import Binding
+from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from blockstrata.semantics import SEMANTICS
+from blockstrata_viewer.scene import GUEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import ClassVar
 
     from textual.app import ComposeResult
 
+    from blockstrata_viewer.scene import Scene
+
+_GUEST = (
+    "This strip is what the guest reads: at every byte the answer of the first layer, from the top, that "
+    "serves it. The ribbon under it shows which layer that is."
+)
+_LAYER = (
+    "This strip is one layer as it stands in the chain. What it does not hold is an empty track: the read "
+    "falls through to the layer below."
+)
+_FILE = (
+    "This is the layer's file on its own axis: what the protocol layer says of every host byte. v or escape "
+    "leads back to the guest's axis."
+)
+_MOUSE = (
+    ("click", "place the cursor, choose the layer"),
+    ("drag", "select a range: its length and what lies in it"),
+    ("wheel", "zoom about the pointer; with shift, or sideways, pan"),
+)
+
 
 class HelpScreen(ModalScreen[None]):
-    """Lists keys with what they do; any of its keys leaves."""
+    """Explains the selected part and lists the keys; any of its own keys leaves."""
 
     BINDINGS: ClassVar = [Binding("escape,question_mark,f1,q,enter", "dismiss", "close")]
 
-    def __init__(self, keys: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, keys: Sequence[tuple[str, str]], scene: Scene | None) -> None:
         super().__init__()
         self._keys = keys
+        self._scene = scene
 
     def compose(self) -> ComposeResult:
         """Compose the page."""
+        with VerticalScroll(classes="dialog"):
+            yield Static(self._page())
+
+    def _page(self) -> Text:
         page = Text()
+        scene = self._scene
+        is_file = scene is not None and scene.disk.is_file
+        if scene:
+            text = _FILE if is_file else _GUEST if scene.selected == GUEST else _LAYER
+            page.append("Here\n", "bold")
+            page.append(f"{text}\n\n")
         page.append("Keys\n", "bold")
-        for key, words in self._keys:
+        for key, words in (*self._keys, *_MOUSE, ("20l", "a count before a key repeats it")):
             page.append(f"  {key:<14}", "bold")
             page.append(f"{words}\n")
-        page.append("\nMouse\n", "bold")
-        page.append("  click         place the cursor, choose the layer\n")
-        page.append("  wheel         zoom about the pointer; with shift, pan\n")
-        for semantics in SEMANTICS:
+        if scene:
+            semantics = scene.semantics
             page.append(f"\n{semantics.switch}: {semantics.title}\n", "bold")
-            for each in semantics.lettered:
-                page.append(f"  {each.letter}  {each.name}\n")
-        yield Static(page, id="help")
+            for row in semantics.protocol_rows if is_file else semantics.format_rows:
+                page.append(f"  {semantics.letters(row.flags)}  ", "bold")
+                page.append(f"{row.words}\n")
+        return page

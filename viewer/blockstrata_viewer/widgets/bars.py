@@ -12,56 +12,65 @@ from blockstrata.printable import printable
 from blockstrata.semantics import SEMANTICS
 from blockstrata.sizes import format_size
 from blockstrata_viewer.layout import NARROW
-from blockstrata_viewer.rows import Ink, Row, shorten
+from blockstrata_viewer.rows import Ink, Row, clip, shorten
+from blockstrata_viewer.widgets.inspector import draw_swatch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from blockstrata_viewer.palette import Palette, State
+    from textual.filter import LineFilter
+
+    from blockstrata_viewer.palette import State
     from blockstrata_viewer.scene import Scene
 
 
-def draw_title(scene: Scene, width: int) -> Row:
-    """Return the title: name, layers, sizes, and the switch between semantics on the right."""
+def draw_title(scene: Scene, width: int, place: str = "") -> Row:
+    """Return the title: name, layers, sizes, and the switch between semantics on the right.
+
+    ``place`` tells which of several images this is, as in ``2/3``.
+    """
     palette, disk = scene.palette, scene.disk
     row = Row(width, Ink(palette.text, palette.panel))
     switch_at = width - sum(len(each.switch) + 2 for each in SEMANTICS) - 1
     row.put(1, "▚", Ink(palette.accent, palette.panel))
     row.put(3, "blockstrata", Ink(palette.text, palette.panel, bold=True))
-    layers = len(disk.layers)
-    facts = [
-        f"{layers} layer" + ("" if layers == 1 else "s"),
-        f"{format_size(disk.size)} virtual",
-        f"{format_size(disk.guest.allocated(scene.semantics))} allocated",
-    ]
-    if disk.chain.gap:
-        facts.insert(0, "chain incomplete")
-    while facts and len("   ".join(facts)) > (switch_at - 18) // 2:
+    facts = _facts(scene, place)
+    end = switch_at - (8 if width >= NARROW else 2)
+    name = printable(disk.layers[0].name.rpartition("/")[2])
+    while len(facts) > 1 and 17 + min(len(name), 20) + 3 + len("  ·  ".join(facts)) > end:
         facts.pop()
     tail = "  ·  ".join(facts)
-    name = printable(disk.layers[0].name.rpartition("/")[2])
-    at = row.put(
-        17,
-        shorten(name, max(8, switch_at - 20 - len(tail))),
-        Ink(palette.paints[0], palette.panel, bold=True),
-    )
-    row.put(at + 3, tail, Ink(palette.dim, palette.panel))
+    room = max(8, end - 17 - 3 - len(tail))
+    at = row.put(17, shorten(name, room), Ink(palette.paints[0], palette.panel, bold=True))
+    row.put(at + 3, clip(tail, end - at - 3), Ink(palette.dim, palette.panel))
     if width >= NARROW:
         row.put(switch_at - 7, "flags", Ink(palette.dim, palette.panel))
     for semantics in SEMANTICS:
         chosen = semantics is scene.semantics
-        ink = Ink(palette.on_accent, palette.accent, bold=True) if chosen else Ink(palette.dim, palette.rule)
+        ink = Ink(palette.on_badge, palette.badge, bold=True) if chosen else Ink(palette.dim, palette.rule)
         switch_at = row.put(switch_at, f" {semantics.switch} ", ink)
     return row
 
 
+def _facts(scene: Scene, place: str) -> list[str]:
+    disk = scene.disk
+    facts = [place] if place else []
+    if disk.progress:
+        share = 100 * disk.progress.read // max(1, disk.progress.known)
+        facts.append(f"reading {share}%")
+    if disk.chain.gap:
+        facts.append("chain incomplete")
+    layers = len(disk.layers)
+    facts.append(f"{layers} layer" + ("" if layers == 1 else "s"))
+    facts.append(f"{format_size(disk.size)} {'of file' if disk.is_file else 'virtual'}")
+    facts.append(f"{format_size(disk.guest.stored(scene.semantics))} allocated")
+    return facts
+
+
 def draw_legend(scene: Scene, width: int) -> Row:
     """Return the legend: every state of the chain under the semantics in force, and its share."""
-    from blockstrata_viewer.widgets.inspector import draw_swatch  # noqa: PLC0415
-
     palette = scene.palette
     row = Row(width, Ink(palette.text, palette.page))
-    _shares(scene)
     entries = [(state, [state.short, f"{100 * share:.1f}%"]) for state, share in _shares(scene)]
     # words and shares, words alone, or nothing but letters: whichever has room
     for words_shown in (2, 1, 0):
@@ -74,9 +83,13 @@ def draw_legend(scene: Scene, width: int) -> Row:
             break
         draw_swatch(row, at, state.paint, palette)
         at = row.put(at + 3, state.letters, Ink(palette.text, palette.page, bold=True))
-        for word, colour in zip(words[:words_shown], (palette.dim, palette.faint), strict=False):
+        shown = words[: words_shown if state.letters else max(1, words_shown)]
+        for word, colour in zip(shown, (palette.dim, palette.faint), strict=False):
             at = row.put(at + 1, word, Ink(colour, palette.page))
         at += 2
+    meanings = " · ".join(f"{each.letter} {each.name.lower()}" for each in scene.semantics.lettered)
+    if at + len(meanings) + 4 < width:
+        row.put(width - len(meanings) - 2, meanings, Ink(palette.faint, palette.page))
     return row
 
 
@@ -95,53 +108,41 @@ def _shares(scene: Scene) -> list[tuple[State, float]]:
     return [(state, total / whole) for state, total in ordered]
 
 
-def draw_keys(keys: Sequence[tuple[str, str]], palette: Palette, width: int) -> Row:
-    """Return the footer: keys and what they do, as many as there is room for."""
+def draw_keys(scene: Scene, width: int, keys: Sequence[tuple[str, str]], note: str) -> Row:
+    """Return the footer: a note if there is one, else keys and what they do; the last two always fit."""
+    palette = scene.palette
     row = Row(width, Ink(palette.text, palette.panel))
+    if note:
+        row.put(2, clip(note, width - 4), Ink(palette.text, palette.panel, bold=True))
+        return row
+    sizes = [len(key) + len(words) + 3 for key, words in keys]
+    room = width - 2
+    shown = list(keys)
+    while sum(sizes) > room and len(shown) > 2:
+        del shown[-3], sizes[-3]
     at = 2
-    for key, words in keys:
-        if at + len(key) + len(words) + 1 > width - 1:
-            break
+    for key, words in shown:
         at = row.put(at, key, Ink(palette.accent, palette.panel, bold=True))
         at = row.put(at + 1, words, Ink(palette.dim, palette.panel)) + 2
     return row
 
 
-class Title(Widget):
-    """The title of a scene."""
+class Bar(Widget):
+    """One line of the screen: a scene, drawn by the function that it is given."""
 
-    DEFAULT_CSS = "Title { height: 1; }"
+    DEFAULT_CSS = "Bar { height: 1; }"
+
     scene: reactive[Scene | None] = reactive(None, always_update=True)
 
-    def render_line(self, y: int) -> Strip:  # noqa: ARG002
-        """Return the one line."""
-        width = self.size.width
-        return draw_title(self.scene, width).strip() if self.scene else Strip.blank(width)
+    def __init__(self, draw: Callable[[Scene, int], Row], id: str) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._draw = draw
 
-
-class Legend(Widget):
-    """The legend of a scene."""
-
-    DEFAULT_CSS = "Legend { height: 1; }"
-    scene: reactive[Scene | None] = reactive(None, always_update=True)
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return none: the colours are already the terminal's."""
+        return []
 
     def render_line(self, y: int) -> Strip:  # noqa: ARG002
-        """Return the one line."""
+        """Return the line."""
         width = self.size.width
-        return draw_legend(self.scene, width).strip() if self.scene else Strip.blank(width)
-
-
-class Keys(Widget):
-    """The footer: the app's bindings."""
-
-    DEFAULT_CSS = "Keys { height: 1; }"
-    scene: reactive[Scene | None] = reactive(None, always_update=True)
-
-    def __init__(self, keys: Sequence[tuple[str, str]]) -> None:
-        super().__init__()
-        self.keys = keys
-
-    def render_line(self, y: int) -> Strip:  # noqa: ARG002
-        """Return the one line."""
-        width = self.size.width
-        return draw_keys(self.keys, self.scene.palette, width).strip() if self.scene else Strip.blank(width)
+        return self._draw(self.scene, width).strip() if self.scene else Strip.blank(width)

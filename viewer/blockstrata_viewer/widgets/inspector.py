@@ -1,67 +1,76 @@
-"""The inspector: the extent under the cursor, and the core sample, every layer at that offset."""
+"""The inspector: the extent under the cursor, the core sample through all layers, the layer as a whole."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from textwrap import wrap
+from typing import TYPE_CHECKING, Final
 
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from blockstrata.facts import NO_HOST, SYNTHESISED, Mapping, Storage, mapping_of, storage_of
+from blockstrata.facts import SYNTHESISED, Mapping, Storage, Traits, fact, mapping_of, storage_of
 from blockstrata.printable import printable
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.historic import HISTORIC, Flag
 from blockstrata.sizes import format_size
-from blockstrata_viewer.palette import Paint, ramp, state_of
+from blockstrata_viewer.palette import Paint, state_of
 from blockstrata_viewer.rows import Ink, Row, clip, shorten
 from blockstrata_viewer.scene import GUEST
 from blockstrata_viewer.units import exact_size
+from blockstrata_viewer.widgets.strips import solid_cell
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.filter import LineFilter
+
     from blockstrata.semantics.table import Semantics
     from blockstrata_viewer.disk import Track
     from blockstrata_viewer.palette import Palette, State
     from blockstrata_viewer.scene import Scene
 
-_SPLIT_SHARE = 0.55
-_EXTENT_LINES = 9
+_SPLIT_SHARE: Final = 0.55
+_SIDE_EXTENT: Final = 14
+"""Rows of the extent in the panel beside the chain."""
 
 
 def draw_inspector(scene: Scene, width: int, height: int, *, side: bool) -> list[Row]:
-    """Return the inspector's rows: two columns under the chain, or one beside it.  Needs no app."""
+    """Return the inspector's rows: two columns under the chain, or three parts beside it.  Needs no app."""
     palette = scene.palette
-    ground = Ink(palette.text, palette.panel)
-    rows = [Row(width, ground) for _ in range(height)]
-    if side:
-        _draw_extent(rows[1:], 2, width - 2, scene)
-        _draw_sample(rows[_EXTENT_LINES + 2 :], 2, width - 2, scene)
-    else:
+    rows = [Row(width, Ink(palette.text, palette.panel)) for _ in range(height)]
+    if not side:
         split = int(width * _SPLIT_SHARE)
-        _draw_extent(rows, 2, split - 2, scene)
+        _draw_extent(_Pen(rows, 2, split - 2, palette), scene)
         for row in rows:
             row.put(split, "│", Ink(palette.rule, palette.panel))
         _draw_sample(rows, split + 2, width - 1, scene)
+        return rows
+    _draw_extent(_Pen(rows[1:], 2, width - 2, palette, wraps=True), scene)
+    layer_rows = min(len(scene.track.states(scene.semantics)) + 3, max(0, height - _SIDE_EXTENT - 4))
+    sample = rows[_SIDE_EXTENT : max(_SIDE_EXTENT, height - layer_rows - 1)]
+    _draw_sample(sample[: len(scene.disk.layers) + 1], 2, width - 2, scene)
+    top = _SIDE_EXTENT + min(len(sample), len(scene.disk.layers) + 1) + 1
+    _draw_layer(rows[top : top + layer_rows], 2, width - 2, scene)
     return rows
 
 
 class _Pen:
-    """Writes label and value lines into rows, one after another, as long as there are rows."""
+    """Writes lines into rows, one after another, as long as there are rows."""
 
-    def __init__(self, rows: list[Row], x: int, end: int, palette: Palette) -> None:
+    def __init__(self, rows: list[Row], x: int, end: int, palette: Palette, *, wraps: bool = False) -> None:
         self.rows = iter(rows)
         self.x = x
         self.end = end
         self.palette = palette
+        self.wraps = wraps
 
     def line(self, *parts: tuple[str, str, bool]) -> None:
-        """Write parts of (text, colour, bold) one after another; shortened to what room there is."""
+        """Write parts of (text, colour, bold) one after another, cut where the room ends."""
         row = next(self.rows, None)
-        if row is None:
-            return
         x = self.x
-        for text, colour, bold in parts:
-            x = row.put(x, shorten(text, max(0, self.end - x)), Ink(colour, self.palette.panel, bold))
+        for text, colour, bold in parts if row else ():
+            x = row.put(x, clip(text, self.end - x), Ink(colour, self.palette.panel, bold)) if row else x
 
     def field(self, name: str, value: str, more: str = "") -> None:
         """Write a name, its value, and what else there is to say of it."""
@@ -81,71 +90,84 @@ class _Pen:
         draw_swatch(row, self.x, state.paint, palette)
         x = row.put(self.x + 3, f"{name} ", Ink(palette.dim, palette.panel))
         x = row.put(x, f"{state.letters or state.short:<5}", Ink(colour, palette.panel, bold=in_force))
-        row.put(x, clip(f"{note}{state.words}", max(0, self.end - x)), Ink(colour, palette.panel))
+        words, room = f"{note}{state.words}", max(1, self.end - x)
+        first, *others = wrap(words, room) if self.wraps else [clip(words, room)]
+        row.put(x, first, Ink(colour, palette.panel))
+        for text in others:
+            row = next(self.rows, None)
+            if row:
+                row.put(x, text, Ink(colour, palette.panel))
 
 
 def draw_swatch(row: Row, x: int, paint: Paint, palette: Palette) -> None:
-    """Draw two cells as a strip draws the paint."""
-    colour = palette.paints[paint]
-    glyphs = {
-        Paint.ZERO_AT_OFFSET: ("··", Ink(palette.dots, colour)),
-        Paint.INVALID: ("╱╱", Ink(colour, palette.page)),
-        Paint.UNREAD: ("╱╱", Ink(palette.dots, palette.page)),
-        Paint.DEFERRED_RESERVED: ("▂▂", Ink(colour, palette.track)),
-        Paint.FALLS_THROUGH: ("··", Ink(palette.faint, palette.track)),
-    }
-    text, ink = glyphs.get(paint, ("  ", Ink(palette.text, colour)))
-    row.put(x, text, ink)
+    """Draw two cells as a strip draws the paint; what falls through shows dots, or nothing would be seen."""
+    glyph, ink = solid_cell(paint, palette)
+    if paint is Paint.FALLS_THROUGH and not palette.is_mono:
+        glyph, ink = "·", Ink(palette.faint, palette.track)
+    row.put(x, glyph * 2, ink)
 
 
-def _state(track: Track, run: int, semantics: Semantics) -> State:
-    view = track.view
-    code = int(view.extents.facts[run])
-    traits = view.layers[int(view.source[run])].node.traits
-    return state_of(semantics, code, traits, settled=not view.in_place)
-
-
-def _draw_extent(rows: list[Row], x: int, end: int, scene: Scene) -> None:
-    palette, track, run = scene.palette, scene.track, scene.run
-    pen = _Pen(rows, x, end, palette)
+def _draw_extent(pen: _Pen, scene: Scene) -> None:
+    palette, track, run = pen.palette, scene.track, scene.run
     name = "guest sees" if scene.selected == GUEST else _name(scene, scene.selected)
+    if scene.span:
+        _draw_span(pen, scene, *scene.span)
+        return
     if run is None:
-        pen.line(("EXTENT  ", palette.accent, True), (name, palette.dim, False))
-        pen.field("", "nothing here", f"this layer ends at {track.size:#x}, {exact_size(track.size)}")
+        pen.line(("EXTENT  ", palette.accent, True), (name, palette.text, True))
+        what = f"this layer ends at {track.size:#x}, {exact_size(track.size)}" if track.size else "0 bytes"
+        pen.field("none", what)
         return
     view = track.view
     code = int(view.extents.facts[run])
-    depth = int(view.depth[run])
-    place = f"  depth {depth} · extent {run + 1:,} of {len(track):,}"
-    room = max(0, end - x - len("EXTENT  ") - len(place))
-    pen.line(
-        ("EXTENT  ", palette.accent, True),
-        (shorten(name, room), palette.text, True),
-        (place, palette.dim, False),
-    )
-    ordered = sorted(SEMANTICS, key=lambda semantics: semantics is not scene.semantics)
-    for semantics in ordered:
+    place = f"extent {run + 1:,} of {len(track):,} · depth {int(view.depth[run])}"
+    room = max(8, pen.end - pen.x - len("EXTENT  ") - 2)
+    beside = len(name) + 2 + len(place) <= room
+    head = (("EXTENT  ", palette.accent, True), (shorten(name, room), palette.text, True))
+    pen.line(*head, *([(f"  {place}", palette.dim, False)] if beside else []))
+    for semantics in sorted(SEMANTICS, key=lambda each: each is not scene.semantics):
         note = _note(track, run) if semantics is HISTORIC else ""
-        in_force = semantics is scene.semantics
-        pen.state(_state(track, run, semantics), semantics.switch, note, in_force=in_force)
-    start, stop = int(view.extents.edges[run]), int(view.extents.edges[run + 1])
+        pen.state(
+            track.state_at(run, semantics), semantics.switch, note, in_force=semantics is scene.semantics
+        )
+    start, end = int(view.extents.edges[run]), int(view.extents.edges[run + 1])
     pen.field("start", f"{start:#014x}", exact_size(start))
-    pen.field("end", f"{stop:#014x}", exact_size(stop))
-    pen.field("length", format_size(stop - start), f"{stop - start:,} bytes")
-    host = int(view.extents.host[run])
+    pen.field("end", f"{end:#014x}", exact_size(end))
+    pen.field("length", format_size(end - start), f"{end - start:,} bytes" if beside else place)
     layer = view.layers[int(view.source[run])]
-    if host == NO_HOST:
+    host = track.host_of(scene.cursor)
+    if host is None:
         pen.field("host", "none", _mapping(code))
     else:
-        at = host + scene.cursor - start
-        pen.field(
-            "host", f"{at:#x}", f"{printable(layer.node.host.name.rpartition('/')[2])} · {_mapping(code)}"
-        )
-    fault = layer.node.fault_at(scene.cursor) if mapping_of(code) is Mapping.INVALID else ""
-    if fault:
+        file = printable(layer.node.host.name.rpartition("/")[2])
+        pen.field("host", f"{host:#x}", f"{_mapping(code)} · {file}")
+    if mapping_of(code) is Mapping.INVALID:
+        fault = shorten(printable(layer.fault_at(scene.cursor)), pen.end - pen.x)
         pen.line((fault, palette.paints[Paint.SUSPICIOUS], True))
     elif code & SYNTHESISED:
         pen.line(("synthesised by the block layer: nothing below reaches here", palette.dim, False))
+
+
+def _draw_span(pen: _Pen, scene: Scene, start: int, end: int) -> None:
+    """Write what lies between two markers, in the selected track."""
+    palette, track = pen.palette, scene.track
+    pen.line(("BETWEEN MARKERS", palette.accent, True))
+    pen.field("from", f"{start:#014x}", exact_size(start))
+    pen.field("to", f"{end:#014x}", exact_size(end))
+    pen.field("length", format_size(end - start), f"{end - start:,} bytes")
+    edges = [min(start, track.size), min(end, track.size)]
+    (amounts,) = track.shares.between_list(edges)
+    found: dict[State, int] = {}
+    for state, amount in zip(track.states(scene.semantics), amounts, strict=True):
+        if amount:
+            found[state] = found.get(state, 0) + amount
+    for state, amount in sorted(found.items(), key=lambda item: -item[1]):
+        row = next(pen.rows, None)
+        if row:
+            draw_swatch(row, pen.x, state.paint, palette)
+            letters = state.letters or state.short
+            at = row.put(pen.x + 3, f"{letters:<6}", Ink(palette.text, palette.panel, bold=True))
+            row.put(at, f"{format_size(amount):>10}  {state.short}", Ink(palette.dim, palette.panel))
 
 
 def _note(track: Track, run: int) -> str:
@@ -168,35 +190,86 @@ def _name(scene: Scene, depth: int) -> str:
 
 
 def _draw_sample(rows: list[Row], x: int, end: int, scene: Scene) -> None:
-    """Draw every layer at the cursor, and which one the guest reads."""
-    if not rows:
-        return
+    """Draw every layer at the cursor, active first, and which one the guest reads."""
     palette, disk = scene.palette, scene.disk
+    answering = disk.guest.run_at(scene.cursor)
+    if not rows or answering is None:
+        return
     rows[0].put(x, "CORE SAMPLE", Ink(palette.accent, palette.panel, bold=True))
     rows[0].put(x + 13, f"at {exact_size(scene.cursor)}", Ink(palette.dim, palette.panel))
-    if not disk.size:
-        return
-    guest = disk.guest.view
-    answers = int(guest.source[guest.extents.index_at(scene.cursor)])
-    layers = len(disk.layers)
-    shown = len(rows) - 1
+    answers = int(disk.guest.view.source[answering])
+    layers, shown = len(disk.layers), len(rows) - 1
     first = max(0, min(answers - shown // 2, layers - shown))
     for row, depth in zip(rows[1:], range(first, layers), strict=False):
         track = disk.tracks[depth]
-        row.put(x, "▌", Ink(ramp(palette, depth, layers), palette.panel))
-        inside = scene.cursor < track.size
-        state = _state(track, track.view.extents.index_at(scene.cursor), scene.semantics) if inside else None
+        row.put(x, "▌", Ink(palette.supplier(depth, layers), palette.panel))
+        run = track.run_at(scene.cursor)
         is_answer = depth == answers
-        colour = palette.text if is_answer else palette.dim if depth < answers else palette.faint
-        if state:
+        colour = palette.text if is_answer else palette.dim
+        letters = "ends"
+        if run is not None:
+            state = track.state_at(run, scene.semantics)
             draw_swatch(row, x + 2, state.paint, palette)
-        letters = state.letters or "?" if state else "ends"
+            letters = state.letters or state.short
         at = row.put(x + 5, f"{letters:<5}", Ink(colour, palette.panel, bold=is_answer))
-        mark = " ◀ the guest reads this" if end - at > 40 else " ◀ guest"
-        room = max(0, end - at - (len(mark) if is_answer else 0))
-        at = row.put(at, shorten(_name(scene, depth), room), Ink(colour, palette.panel, bold=is_answer))
-        if is_answer:
-            row.put(at, mark, Ink(palette.accent, palette.panel, bold=True))
+        mark = " ◀ the guest reads this" if end - at > 44 else " ◀ guest"
+        mark = mark if is_answer and not disk.is_file else ""
+        below = _protocol_letters(track, run, scene)
+        room = max(4, end - at - len(mark))
+        below = below if len(below) + 10 <= room else ""
+        at = row.put(
+            at, shorten(_name(scene, depth), room - len(below)), Ink(colour, palette.panel, is_answer)
+        )
+        at = row.put(at, below, Ink(palette.dim, palette.panel))
+        row.put(at, mark, Ink(palette.accent, palette.panel, bold=True))
+
+
+def _protocol_letters(track: Track, run: int | None, scene: Scene) -> str:
+    """Say what the protocol layer answers for the host byte under the cursor: `` → file ·AO @ 0x50000``."""
+    host = track.host_of(scene.cursor)
+    if run is None or host is None:
+        return ""
+    view = track.view
+    layer = view.layers[int(view.source[run])]
+    if layer.node.traits.is_protocol:
+        return ""
+    driver = layer.node.traits.host_driver
+    storage = storage_of(int(view.extents.facts[run]))
+    below = Traits(host_driver=driver, is_protocol=True)
+    state = state_of(scene.semantics, fact(Mapping.PASSTHROUGH, storage), below, settled=False)
+    letters = state.letters if scene.semantics is HISTORIC else state.letters[1:]
+    return f" → {driver} {letters} @ {host:#x}"
+
+
+def _draw_layer(rows: list[Row], x: int, end: int, scene: Scene) -> None:
+    """Draw the selected track as a whole: a bar of shares, and bytes and percent of each state."""
+    if len(rows) < 3:
+        return
+    palette, track = scene.palette, scene.track
+    totals = _totals(track, scene.semantics)
+    whole = max(1, sum(totals.values()))
+    rows[0].put(x, "LAYER", Ink(palette.accent, palette.panel, bold=True))
+    rows[0].put(x + 7, f"share of {format_size(track.size)}", Ink(palette.dim, palette.panel))
+    at, seen = x, 0
+    for state, total in totals.items():
+        seen += total
+        until = x + round((end - x) * seen / whole)
+        glyph, ink = solid_cell(state.paint, palette)
+        rows[1].put(at, glyph * (until - at), ink)
+        at = max(at, until)
+    for row, (state, total) in zip(rows[2:], totals.items(), strict=False):
+        draw_swatch(row, x, state.paint, palette)
+        at = row.put(x + 3, f"{state.letters:<5}", Ink(palette.text, palette.panel))
+        row.put(at, clip(state.short, 16), Ink(palette.dim, palette.panel))
+        amounts = f"{format_size(total):>9} {100 * total / whole:5.1f}%"
+        row.put(end - len(amounts), amounts, Ink(palette.text, palette.panel))
+
+
+def _totals(track: Track, semantics: Semantics) -> dict[State, int]:
+    found: dict[State, int] = {}
+    for state, total in zip(track.states(semantics), track.shares.totals().tolist(), strict=True):
+        found[state] = found.get(state, 0) + total
+    return dict(sorted(found.items(), key=lambda item: item[0].paint))
 
 
 class Inspector(Widget):
@@ -207,9 +280,20 @@ class Inspector(Widget):
     scene: reactive[Scene | None] = reactive(None, always_update=True)
     side: reactive[bool] = reactive(False)
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._drawn: tuple[Scene, tuple[int, int], list[Strip]] | None = None
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return none: the colours are already the terminal's."""
+        return []
+
     def render_line(self, y: int) -> Strip:
-        """Return one line; the widget is small enough to be drawn anew for each."""
-        width, height = self.size
+        """Return one line of a frame that is drawn once."""
+        size = (self.size.width, self.size.height)
         if self.scene is None:
-            return Strip.blank(width)
-        return draw_inspector(self.scene, width, height, side=self.side)[y].strip()
+            return Strip.blank(size[0])
+        if self._drawn is None or self._drawn[0] is not self.scene or self._drawn[1] != size:
+            rows = draw_inspector(self.scene, *size, side=self.side)
+            self._drawn = (self.scene, size, [row.strip() for row in rows])
+        return self._drawn[2][y] if y < len(self._drawn[2]) else Strip.blank(size[0])

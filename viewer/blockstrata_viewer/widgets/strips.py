@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from blockstrata_viewer.palette import MONO_GLYPHS, Paint
+from blockstrata_viewer.palette import MONO_GLYPHS, PATTERNS, Paint
 from blockstrata_viewer.rows import Ink
 
 if TYPE_CHECKING:
@@ -116,55 +116,72 @@ def levels(amounts: NDArray[np.int64], height: int) -> NDArray[np.int64]:
     return np.asarray(given, np.int64)
 
 
-def draw_strip(
-    rows: list[Row],
-    x: int,
-    track: Track,
-    viewport: Viewport,
-    semantics: Semantics,
-    palette: Palette,
-    *,
-    drill: int,
-    mono: bool,
-    letters: bool = True,
-) -> None:
-    """Draw a track into rows, top row first, its first column at cell ``x``; letters keep off ``drill``."""
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How strips are drawn.  ``drill`` is the cell that letters keep off, ``x`` that of the first column."""
+
+    x: int
+    palette: Palette
+    drill: int = -1
+    patterns: bool = False
+    differences: bool = False
+    letters: bool = True
+
+
+def draw_strip(rows: list[Row], track: Track, viewport: Viewport, semantics: Semantics, look: Look) -> None:
+    """Draw a track into rows, top row first."""
     columns = columns_of(track, viewport, semantics)
-    if mono:
-        _draw_mono(rows, x, columns, palette)
-        return
-    height = len(rows)
-    given = levels(columns.amounts, LEVELS * height)
-    present = (columns.amounts > 0).sum(axis=1)
-    for column, kinds in enumerate(present.tolist()):
-        if kinds == 0:
-            continue
-        at = x + column
+    if look.palette.is_mono:
+        _draw_mono(rows, columns, look)
+    else:
+        _draw_cells(rows, columns, look)
+    if look.letters:
+        _draw_letters(rows[len(rows) // 2], columns, look)
+    if look.differences:
+        _dim_equal(rows, track, viewport, look)
+
+
+def _draw_cells(rows: list[Row], columns: Columns, look: Look) -> None:
+    palette = look.palette
+    given = levels(columns.amounts, LEVELS * len(rows)).tolist()
+    present = (columns.amounts > 0).sum(axis=1).tolist()
+    solid = columns.amounts.argmax(axis=1).tolist()
+    split, left, right = columns.split.tolist(), columns.left.tolist(), columns.right.tolist()
+    for column, kinds in enumerate(present):
+        at = look.x + column
         if kinds == 1:
-            _draw_solid(rows, at, Paint(int(columns.amounts[column].argmax())), palette)
-        elif columns.split[column]:
-            left, right = palette.paints[columns.left[column]], palette.paints[columns.right[column]]
+            _draw_solid(rows, at, Paint(solid[column]), look)
+        elif split[column]:
+            ink = Ink(palette.paints[left[column]], palette.paints[right[column]])
             for row in rows:
-                row.put(at, LEFT[int(columns.split[column])], Ink(left, right))
-        else:
-            _draw_stack(rows, at, given[column].tolist(), palette)
-    if letters:
-        _draw_letters(rows[len(rows) // 2], x, columns, palette, drill)
+                row.set(at, LEFT[split[column]], ink)
+        elif kinds:
+            _draw_stack(rows, at, given[column], palette)
 
 
-def _draw_solid(rows: list[Row], at: int, paint: Paint, palette: Palette) -> None:
+def _draw_solid(rows: list[Row], at: int, paint: Paint, look: Look) -> None:
+    glyph, ink = solid_cell(paint, look.palette, patterns=look.patterns)
+    for row in rows[:-1]:
+        row.set(at, " " if paint is Paint.DEFERRED_RESERVED else glyph, ink)
+    rows[-1].set(at, glyph, ink)
+
+
+def solid_cell(paint: Paint, palette: Palette, *, patterns: bool = False) -> tuple[str, Ink]:
+    """Return glyph and ink of a cell of one paint, as strips and legend show it."""
     colour = palette.paints[paint]
-    glyph, ink = " ", Ink(palette.dots, colour)
+    if palette.is_mono:
+        return MONO_GLYPHS[paint], Ink(palette.text, palette.page)
     if paint is Paint.ZERO_AT_OFFSET:
-        glyph = "·"
-    elif paint in (Paint.INVALID, Paint.UNREAD):
-        glyph, ink = "╱", Ink(colour if paint is Paint.INVALID else palette.dots, palette.page)
-    elif paint is Paint.DEFERRED_RESERVED:
-        ink = Ink(colour, palette.track)
-    for row in rows:
-        row.put(at, glyph, ink)
+        return "∙" if patterns else "·", Ink(palette.on_paints[paint], colour)
+    if paint is Paint.INVALID:
+        return "╱", Ink(colour, palette.page)
+    if paint is Paint.UNREAD:
+        return "╱", Ink(colour, palette.track)
     if paint is Paint.DEFERRED_RESERVED:
-        rows[-1].put(at, "▂", ink)
+        return "▂", Ink(colour, palette.track)
+    if paint is Paint.FALLS_THROUGH and palette.track == palette.page:
+        return "·", Ink(palette.faint, colour)
+    return PATTERNS[paint] if patterns else " ", Ink(palette.on_paints[paint], colour)
 
 
 def _draw_stack(rows: list[Row], at: int, given: list[int], palette: Palette) -> None:
@@ -179,48 +196,59 @@ def _draw_stack(rows: list[Row], at: int, given: list[int], palette: Palette) ->
         inside = [(min(end, high) - max(start, low), colour) for start, end, colour in spans]
         inside = [(count, colour) for count, colour in inside if count > 0]
         if len(inside) == 1:
-            row.put(at, " ", Ink(palette.text, inside[0][1]))
+            row.set(at, " ", Ink(palette.text, inside[0][1]))
             continue
         # a glyph has two colours: the two largest shares stay, in their order
         keep = sorted(sorted(range(len(inside)), key=lambda i: -inside[i][0])[:2])
         (lower, lower_colour), (upper, upper_colour) = (inside[i] for i in keep)
         level = max(1, min(LEVELS - 1, round(lower * LEVELS / (lower + upper))))
-        row.put(at, LOWER[level], Ink(lower_colour, upper_colour))
+        row.set(at, LOWER[level], Ink(lower_colour, upper_colour))
 
 
-def _draw_mono(rows: list[Row], x: int, columns: Columns, palette: Palette) -> None:
+def _draw_mono(rows: list[Row], columns: Columns, look: Look) -> None:
+    ink = Ink(look.palette.text, look.palette.page)
     dominant = columns.amounts.argmax(axis=1).tolist()
     covered = (columns.amounts.sum(axis=1) > 0).tolist()
     for column, (paint, is_covered) in enumerate(zip(dominant, covered, strict=True)):
         if is_covered:
             for row in rows:
-                row.put(x + column, MONO_GLYPHS[paint], Ink(palette.text, palette.page))
+                row.set(look.x + column, MONO_GLYPHS[paint], ink)
 
 
-def _draw_letters(row: Row, x: int, columns: Columns, palette: Palette, drill: int) -> None:
+def _draw_letters(row: Row, columns: Columns, look: Look) -> None:
     """Write the letters of a state into the middle of each stretch of cells that has room for them."""
+    palette = look.palette
     paints = columns.amounts.argmax(axis=1).tolist()
     for letters, group in groupby(range(len(paints)), columns.letters.__getitem__):
         stretch = list(group)
         paint = Paint(paints[stretch[0]])
         if not letters or len(stretch) < _LETTERS_FROM or paint is Paint.FALLS_THROUGH:
             continue
-        at = x + stretch[0] + (len(stretch) - len(letters)) // 2
-        if at - 1 <= drill <= at + len(letters):
-            first, last = x + stretch[0], x + stretch[-1] + 1 - len(letters)
-            right, left = drill + 2, drill - 1 - len(letters)
-            if right <= last:
-                at = right
-            elif left >= first:
-                at = left
-            else:
-                continue
-        ground = palette.track if paint is Paint.DEFERRED_RESERVED else palette.paints[paint]
-        row.put(at, letters, Ink(contrast(ground), ground, bold=True))
+        first, last = look.x + stretch[0], look.x + stretch[-1] + 1 - len(letters)
+        at = _clear_of(look.drill, len(letters), first, last)
+        if at is not None:
+            ground = palette.track if paint is Paint.DEFERRED_RESERVED else palette.paints[paint]
+            row.put(at, letters, Ink(palette.on_paints[paint], ground, bold=True))
 
 
-def contrast(colour: str) -> str:
-    """Return black or white, whichever reads better on a ``#rrggbb`` colour."""
-    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    luminance = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
-    return "#0b0f14" if luminance > 0.18 else "#ffffff"
+def _clear_of(drill: int, width: int, first: int, last: int) -> int | None:
+    """Return where a word goes between two cells: in the middle, or beside the drill, or nowhere."""
+    middle = (first + last) // 2
+    if not middle - 1 <= drill <= middle + width:
+        return middle
+    if drill + 2 <= last:
+        return drill + 2
+    return drill - 1 - width if drill - 1 - width >= first else None
+
+
+def _dim_equal(rows: list[Row], track: Track, viewport: Viewport, look: Look) -> None:
+    """Cover the cells in which historic and proposed mean the same."""
+    shares = track.shares.between(edges_of(viewport, track.size))
+    differing = (shares[:, track.differing].sum(axis=1) > 0).tolist()
+    covered = (shares.sum(axis=1) > 0).tolist()
+    palette = look.palette
+    glyph = " " if palette.track != palette.page else "·"
+    for column, (is_different, is_covered) in enumerate(zip(differing, covered, strict=True)):
+        if is_covered and not is_different:
+            for row in rows:
+                row.set(look.x + column, glyph, Ink(palette.faint, palette.track))

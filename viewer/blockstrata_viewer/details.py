@@ -1,0 +1,86 @@
+"""What there is to know of one extent: the raw table entry, bit by bit, and the first bytes behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from blockstrata.errors import BlockstrataError
+from blockstrata.facts import Storage, mapping_of, storage_of
+from blockstrata.formats.qcow2 import tables
+from blockstrata.formats.qcow2.node import Qcow2Node
+from blockstrata.printable import printable
+from blockstrata.semantics import SEMANTICS
+
+if TYPE_CHECKING:
+    from blockstrata.chain import Layer
+    from blockstrata_viewer.scene import Scene
+
+_PREVIEW: Final = 64
+"""Bytes of the extent that are shown."""
+
+
+def describe(scene: Scene) -> list[str]:
+    """Return the lines about the extent under a scene's cursor.  Reads one table entry and a few bytes."""
+    run = scene.run
+    if run is None:
+        return ["Past the end of this layer."]
+    view = scene.track.view
+    layer = view.layers[int(view.source[run])]
+    code = int(view.extents.facts[run])
+    lines = [f"{printable(layer.name)}, guest offset {scene.cursor:#x}", ""]
+    for semantics in SEMANTICS:
+        state = scene.track.state_at(run, semantics)
+        lines.append(f"{semantics.switch}  {state.letters or state.short:<5} {state.words}")
+    mapping, storage = mapping_of(code), storage_of(code)
+    fact = mapping.name.lower() + ("" if storage is Storage.NONE else f" on {storage.name.lower()}")
+    lines += ["", f"fact     {fact.replace('_', ' ')}"]
+    try:
+        if isinstance(layer.node, Qcow2Node):
+            lines += _entry(layer.node, scene.cursor)
+        lines += _bytes(scene, layer)
+    except BlockstrataError as error:
+        lines += ["", str(error)]
+    return lines
+
+
+def _entry(node: Qcow2Node, offset: int) -> list[str]:
+    at = node.entry_at(offset)
+    lines = [f"L1       index {at.l1_index}, entry {at.l1_entry:#018x}"]
+    if at.l2_offset is None:
+        return [*lines, "L2       no table"]
+    entry = at.entry
+    lines.append(f"L2       table {at.l2_offset:#x}, index {at.l2_index}")
+    lines.append(f"entry    {entry:#018x}")
+    if entry & tables.COMPRESSED:
+        start, length = tables.compressed_at(node.header, entry)
+        lines.append(f"         compressed, at {start:#x}, at most {length} bytes")
+    else:
+        marks = [("copied", tables.COPIED)]
+        if at.bitmap is None:
+            marks.append(("zero", tables.ZERO))
+        named = [name for name, bit in marks if entry & bit] or ["no flag"]
+        lines.append(f"         {', '.join(named)}, host cluster {entry & tables.OFFSET_MASK:#x}")
+    if at.bitmap is not None:
+        size = node.header.cluster_size // tables.SUBCLUSTERS
+        here = offset % node.header.cluster_size // size
+        bits = range(tables.SUBCLUSTERS)
+        allocated = "".join("A" if at.bitmap >> bit & 1 else "·" for bit in bits)
+        zero = "".join("Z" if at.bitmap >> (bit + tables.SUBCLUSTERS) & 1 else "·" for bit in bits)
+        lines += [f"bitmap   {at.bitmap:#018x}, subclusters of {size} bytes, 0 first"]
+        lines += [f"         {allocated}  allocated", f"         {zero}  zero", f"         {' ' * here}^"]
+    fault = node.fault_at(offset)
+    return [*lines, f"fault    {fault}"] if fault else lines
+
+
+def _bytes(scene: Scene, layer: Layer) -> list[str]:
+    """Return the first bytes at the cursor as they are stored, which need not be the guest's."""
+    host = scene.track.host_of(scene.cursor)
+    if host is None:
+        return []
+    stored = layer.node.host.read(host, _PREVIEW)
+    lines = ["", f"stored at {host:#x} of {printable(layer.node.host.name)}"]
+    for at in range(0, len(stored), 16):
+        part = stored[at : at + 16]
+        text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in part)
+        lines.append(f"{host + at:#014x}  {part[:8].hex(' ')}  {part[8:].hex(' ')}  {text}")
+    return lines

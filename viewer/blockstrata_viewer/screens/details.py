@@ -1,0 +1,33 @@
+"""The details of one extent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from blockstrata_viewer.details import describe
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from blockstrata_viewer.scene import Scene
+
+
+class DetailsScreen(ModalScreen[None]):
+    """Shows what details.py says of the extent under the cursor; any of its keys leaves."""
+
+    BINDINGS: ClassVar = [Binding("escape,enter,q", "dismiss", "close")]
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__()
+        self._scene = scene
+
+    def compose(self) -> ComposeResult:
+        """Compose the page."""
+        with VerticalScroll(classes="dialog"):
+            yield Static("Extent", classes="heading")
+            yield Static("\n".join(describe(self._scene)), markup=False)

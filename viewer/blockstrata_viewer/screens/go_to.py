@@ -1,0 +1,49 @@
+"""Ask for a place to go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from blockstrata_viewer.places import FORMS, parse_place
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from blockstrata_viewer.scene import Scene
+
+
+class GoToScreen(ModalScreen[int | None]):
+    """Returns a guest byte, or None if the user thinks better of it; wrong input says why."""
+
+    BINDINGS: ClassVar = [Binding("escape", "dismiss", "close")]
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__()
+        self._scene = scene
+
+    def compose(self) -> ComposeResult:
+        """Compose the question."""
+        with Vertical(classes="dialog"):
+            yield Static("Go to", classes="heading")
+            yield Input(placeholder=FORMS)
+            yield Static(FORMS, classes="note", markup=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Go there, or say why not."""
+        scene = self._scene
+        layer = scene.disk.layers[max(0, scene.selected)]
+        cluster_size = layer.node.features().get("cluster-size")
+        try:
+            size = cluster_size if isinstance(cluster_size, int) else None
+            offset = parse_place(event.value, scene.disk.size, size)
+        except ValueError as error:
+            note = self.query_one(".note", Static)
+            note.update(str(error))
+            note.add_class("wrong")
+        else:
+            self.dismiss(offset)

@@ -1,0 +1,173 @@
+"""One frame of the chain: overview, ruler, what the guest sees, one strip a layer, and the drill through all.
+
+Needs no app, so that it can be tested and timed alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blockstrata.printable import printable
+from blockstrata.sizes import format_size
+from blockstrata_viewer.rows import Ink, Row, clip, shorten
+from blockstrata_viewer.scene import GUEST
+from blockstrata_viewer.units import exact_size
+from blockstrata_viewer.widgets.overview import draw_overview
+from blockstrata_viewer.widgets.ruler import draw_ruler
+from blockstrata_viewer.widgets.strips import LEFT, LOWER, Look, draw_strip, edges_of
+
+if TYPE_CHECKING:
+    from blockstrata_viewer.layout import ChainLayout
+    from blockstrata_viewer.scene import Scene
+
+_BRACKET = "╰─╯╵"
+
+
+def draw_chain(scene: Scene, layout: ChainLayout) -> list[Row]:
+    """Return the rows of the chain view."""
+    painter = _Painter(scene, layout)
+    painter.head()
+    painter.guest()
+    if not scene.disk.is_file:
+        for depth in range(layout.first, layout.first + layout.shown):
+            painter.layer(depth)
+    painter.drill()
+    return painter.rows[: layout.height]
+
+
+class _Painter:
+    """Draws one frame; the methods draw a part each."""
+
+    def __init__(self, scene: Scene, layout: ChainLayout) -> None:
+        self.scene = scene
+        self.layout = layout
+        self.palette = scene.palette
+        self.x = layout.label
+        self.drill_at = self.x + scene.viewport.column_of(scene.cursor)
+        self.look = Look(
+            self.x, self.palette, self.drill_at, patterns=scene.patterns, differences=scene.differences
+        )
+        height = max(layout.height, layout.LAYERS + 1)
+        self.rows = [Row(layout.width, self.ink(self.palette.text)) for _ in range(height)]
+
+    def ink(self, colour: str, bg: str | None = None, *, bold: bool = False) -> Ink:
+        return Ink(colour, bg or self.palette.page, bold)
+
+    def head(self) -> None:
+        rows, layout, palette = self.rows, self.layout, self.palette
+        overview = rows[layout.OVERVIEW]
+        overview.put(3, "overview", self.ink(palette.dim))
+        overview.put(
+            13, clip(f"0 – {exact_size(self.scene.disk.size)}", self.x - 14), self.ink(palette.faint)
+        )
+        if not self.scene.disk.size:
+            rows[layout.GUEST].put(self.x, "an image of 0 bytes", self.ink(palette.dim))
+            return
+        draw_overview(overview, rows[layout.WINDOW], self.x, self.scene)
+        draw_ruler(rows[layout.RULER], rows[layout.TICKS], self.x, self.scene)
+
+    def guest(self) -> None:
+        layout, palette = self.layout, self.palette
+        rows = self.rows[layout.GUEST : layout.GUEST + layout.GUEST_ROWS]
+        if self.scene.disk.is_file:
+            node = self.scene.disk.layers[0].node
+            self.label(rows, GUEST, _base_name(node.name), f"{node.driver} · every host byte", palette.text)
+        else:
+            self.label(rows, GUEST, "guest sees", "merged view", palette.text)
+        self.strip(rows, GUEST)
+        if not self.scene.disk.is_file:
+            self.rows[layout.RIBBON].put(3, "supplied by", self.ink(palette.faint))
+            self.ribbon(self.rows[layout.RIBBON])
+
+    def ribbon(self, row: Row) -> None:
+        """Draw which layer supplies most of each cell."""
+        guest = self.scene.disk.guest
+        amounts = guest.suppliers.between(edges_of(self.scene.viewport, guest.size))
+        layers = len(self.scene.disk.layers)
+        covered = (amounts.sum(axis=1) > 0).tolist()
+        for column, depth in enumerate(amounts.argmax(axis=1).tolist()):
+            if covered[column]:
+                glyph = str(depth)[-1] if self.palette.is_mono else "▄"
+                row.set(self.x + column, glyph, self.ink(self.palette.supplier(depth, layers)))
+
+    def layer(self, depth: int) -> None:
+        layout, scene = self.layout, self.scene
+        layer, track = scene.disk.layers[depth], scene.disk.tracks[depth]
+        colour = self.palette.supplier(depth, len(scene.disk.layers))
+        top = layout.top_of(depth)
+        rows = self.rows[top : top + layout.strip]
+        error = scene.disk.error_of(depth)
+        details = "cannot be read" if error else f"{format_size(layer.size)} · {len(track):,} runs"
+        self.label(rows, depth, _base_name(layer.name), details, self.palette.text)
+        for row in rows:
+            row.set(1, "▌", self.ink(colour, row.ink_at(1).bg))
+        if layout.gap and depth + 1 < layout.first + layout.shown:
+            self.rows[top + layout.strip].set(1, "▏", self.ink(colour))
+        self.strip(rows, depth)
+        if error:
+            self.error(rows[len(rows) // 2], error)
+        if layout.gap and depth == scene.selected:
+            self.bracket(self.rows[top + layout.strip])
+
+    def error(self, row: Row, error: str) -> None:
+        """Write why a layer is not there into its track."""
+        text = f" {shorten(error, self.scene.viewport.columns - 4)} "
+        row.put(self.x + 1, text, self.ink(self.palette.text, bold=True))
+
+    def label(self, rows: list[Row], selected: int, name: str, details: str, colour: str) -> None:
+        chosen = selected == self.scene.selected or self.scene.disk.is_file
+        ground = self.palette.selected if chosen else self.palette.page
+        for row in rows:
+            row.put(0, " " * (self.x - 1), self.ink(colour, ground))
+            if chosen:
+                row.set(0, "▌", self.ink(self.palette.accent, ground))
+        rows[0].put(3, shorten(name, self.x - 5), self.ink(colour, ground, bold=chosen or selected == GUEST))
+        if len(rows) > 1:
+            rows[1].put(3, shorten(details, self.x - 5), self.ink(self.palette.dim, ground))
+
+    def strip(self, rows: list[Row], selected: int) -> None:
+        scene = self.scene
+        if scene.disk.size:
+            draw_strip(rows, scene.disk.track(selected), scene.viewport, scene.semantics, self.look)
+
+    def bracket(self, row: Row) -> None:
+        """Draw the bracket under the extent at the cursor."""
+        scene = self.scene
+        run = scene.run
+        if run is None:
+            return
+        edges, viewport = scene.track.view.extents.edges, scene.viewport
+        first = max(0, viewport.column_of(int(edges[run])))
+        last = min(viewport.columns - 1, viewport.column_of(int(edges[run + 1]) - 1))
+        bracket = "╵" if first == last else "╰" + "─" * (last - first - 1) + "╯"
+        row.put(self.x + first, bracket, self.ink(self.palette.accent))
+
+    def drill(self) -> None:
+        """Draw the line through all tracks at the cursor, heavy in the selected one."""
+        layout, palette, at = self.layout, self.palette, self.drill_at
+        if not self.scene.disk.size:
+            return
+        selected = self._selected_rows()
+        for y in range(layout.GUEST, layout.height):
+            row = self.rows[y]
+            glyph, ink = row.glyph_at(at), row.ink_at(at)
+            heavy = y in selected
+            if glyph in _BRACKET or (y == layout.RIBBON and glyph != " "):
+                continue
+            if glyph == " " and ink.bg == palette.page:
+                row.set(at, "│", self.ink(palette.rule))
+                continue
+            mostly_ink = glyph != " " and glyph in LOWER[4:] + LEFT[4:]
+            ground = ink.fg if mostly_ink and not palette.is_mono else ink.bg
+            row.set(at, "┃" if heavy else "│", self.ink(palette.crosshair, ground, bold=heavy))
+
+    def _selected_rows(self) -> range:
+        layout, selected = self.layout, self.scene.selected
+        if selected == GUEST or self.scene.disk.is_file:
+            return range(layout.GUEST, layout.GUEST + layout.GUEST_ROWS)
+        top = layout.top_of(selected)
+        return range(top, top + layout.strip)
+
+
+def _base_name(name: str) -> str:
+    return printable(name.rpartition("/")[2] or name)
