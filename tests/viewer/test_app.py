@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from textual import events
 
+from blockstrata.errors import OpenError
+from blockstrata.formats.qcow2.author import Data, Image, write_image
+from blockstrata.formats.qcow2.node import Qcow2Node
+from blockstrata.reading import Reader
+from blockstrata.semantics import SEMANTICS
 from blockstrata_viewer.app import ViewerApp
 from blockstrata_viewer.scene import GUEST
 from blockstrata_viewer.widgets.chain_view import ChainView
@@ -166,3 +175,350 @@ async def test_a_missing_backing_file_is_a_gap_in_the_chain(demo_image, tmp_path
         assert "monday.qcow2: No such file" in text
         await pilot.press("j")
         assert screen_text(app).count("No such file") == 2
+
+
+@pytest.fixture
+async def viewer(demo_image):
+    """The demo on a screen of 120×36, as (app, press): press returns the scene after the keys."""
+    app = ViewerApp([demo_image])
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+
+        async def press(*keys):
+            await pilot.press(*keys)
+            await pilot.pause()
+            return app.scene
+
+        yield app, press
+
+
+async def test_a_count_repeats_a_motion(viewer):
+    app, press = viewer
+    cell = app.scene.viewport.cell
+    assert (await press("2", "0", "l")).cursor == 20 * cell
+    assert (await press("1", "0", "h")).cursor == 10 * cell
+    assert (await press("2", "j")).selected == 2
+    await press("4")
+    assert "4 …" in screen_text(app)
+    assert (await press("escape", "l")).cursor == 11 * cell
+
+
+async def test_changes_go_to_runs_of_another_state(viewer):
+    app, press = viewer
+    track, semantics = app.scene.track, app.scene.semantics
+    seen = [track.state_at(app.scene.run, semantics)]
+    offsets = [0]
+    for _ in range(20):
+        scene = await press("n")
+        assert scene.cursor > offsets[-1]
+        assert scene.cursor in track.view.extents.edges
+        offsets.append(scene.cursor)
+        seen.append(track.state_at(scene.run, semantics))
+    assert all(before != after for before, after in pairwise(seen))
+    for offset in reversed(offsets[:-1]):
+        assert (await press("p")).cursor == offset
+    await press("end", "n")
+    assert "no further change" in screen_text(app)
+    assert (await press("9", "9", "9", "p")).cursor == 0
+
+
+async def test_zoom_to_the_extent_and_to_markers(viewer):
+    app, press = viewer
+    await press("n", "n")
+    scene = await press("z")
+    edges = scene.track.view.extents.edges
+    start, end = int(edges[scene.run]), int(edges[scene.run + 1])
+    assert scene.viewport.start <= start < end <= scene.viewport.end
+    assert scene.viewport.cell < (await press("f")).viewport.cell
+
+    scene = await press("home", "l", "space", "9", "l", "m")
+    assert len(scene.markers) == 2
+    assert "BETWEEN MARKERS" in screen_text(app)
+    assert "9 MiB" in screen_text(app)
+    scene = await press("z")
+    assert scene.viewport.start <= scene.span[0] < scene.span[1] <= scene.viewport.end
+    assert (await press("escape")).markers == ()
+    assert "EXTENT" in screen_text(app)
+
+
+async def test_differences(viewer):
+    app, press = viewer
+    found = []
+    while len(found) < 5:
+        scene = await press("d")
+        found.append(scene.cursor)
+        old, new = (scene.track.state_at(scene.run, semantics) for semantics in SEMANTICS)
+        assert scene.track.differing[scene.track.shares.classes[scene.run]]
+        assert old.letters != f"·{new.letters}"
+    assert found == sorted(set(found))
+    before = screen_text(app)
+    assert (await press("D")).differences
+    assert screen_text(app) != before
+    assert not (await press("D")).differences
+
+
+async def test_suspicious_runs(viewer):
+    app, press = viewer
+    before = app.scene.cursor
+    assert (await press("b")).cursor == before
+    assert "nothing suspicious" in screen_text(app)
+
+
+@pytest.mark.parametrize(
+    ("text", "offset"),
+    [
+        ("0x100000", 1 << 20),
+        ("1.5M", 3 << 19),
+        ("50%", 32 << 20),
+        ("cluster:3", 3 << 16),
+        ("sector:456", 456 * 512),
+    ],
+)
+async def test_go_to(viewer, text, offset):
+    app, press = viewer
+    await press(
+        "g", *["percent_sign" if char == "%" else "colon" if char == ":" else char for char in text], "enter"
+    )
+    assert app.scene.cursor == offset
+
+
+async def test_go_to_says_what_is_wrong(viewer):
+    app, press = viewer
+    await press("g", "9", "9", "G", "enter")
+    assert "past the end of the disk" in screen_text(app)
+    await press("escape")
+    assert app.scene.cursor == 0
+    assert "CORE SAMPLE" in screen_text(app)
+
+
+async def test_the_file_on_its_own_axis(viewer):
+    app, press = viewer
+    await press("1", "0", "n")
+    guest = app.scene
+    while guest.track.host_of(guest.cursor) is None:
+        guest = await press("n")
+    host = guest.track.host_of(guest.cursor)
+    inside = await press("v")
+    assert inside.disk.is_file
+    assert inside.cursor == host
+    assert "every host byte" in screen_text(app)
+    assert {state.letters for state in inside.track.states(inside.semantics)} <= {"··AO", "·AO", "·Z·O"}
+    back = await press("v")
+    assert back.disk is guest.disk
+    assert back.cursor == guest.cursor
+    await press("v", "escape")
+    assert not app.scene.disk.is_file
+
+
+async def test_a_toggle_on_the_file_holds_on_the_way_back(viewer):
+    app, press = viewer
+    await press("v", "s", "t", "v")
+    assert app.scene.semantics.name == "historic"
+    assert app.scene.palette.name == "light"
+
+
+async def test_details_show_the_raw_entry(viewer):
+    app, press = viewer
+    scene = await press("n")
+    await press("enter")
+    text = screen_text(app)
+    entry = scene.disk.layers[0].node.entry_at(scene.cursor)
+    assert f"{entry.entry:#018x}" in text
+    assert "subclusters of 2048 bytes" in text
+    await press("escape")
+    assert "CORE SAMPLE" in screen_text(app)
+
+
+async def test_patterns_and_inspector(viewer):
+    app, press = viewer
+    assert (await press("x")).patterns
+    await press("i")
+    assert "CORE SAMPLE" not in screen_text(app)
+    await press("i")
+    assert "CORE SAMPLE" in screen_text(app)
+
+
+async def test_the_palette_finds_a_semantics_by_name(viewer):
+    app, press = viewer
+    await press("ctrl+p")
+    await press(*"flagsold")
+    for _ in range(20):
+        await press()
+        await asyncio.sleep(0.05)
+    await press("enter")
+    assert app.scene.semantics.name == "historic"
+
+
+async def test_several_images(demo_image):
+    app = ViewerApp([demo_image, str(Path(demo_image).with_name("debian-golden.raw")), "nosuch"])
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        assert "1/3" in screen_text(app)
+        await pilot.press("l", "tab")
+        await until(pilot, lambda: app.opened.is_whole)
+        assert "debian-golden.raw" in screen_text(app)
+        assert len(app.scene.disk.layers) == 1
+        await pilot.press("tab")
+        await until(pilot, lambda: app.failure)
+        assert "nosuch: No such file" in screen_text(app)
+        await pilot.press("tab")
+        await until(pilot, lambda: app.scene)
+        assert app.scene.cursor == app.scene.viewport.cell
+        assert "CORE SAMPLE" in screen_text(app)
+        await pilot.press("q")
+    assert app.return_value == 1
+
+
+async def until(pilot, is_so):
+    for _ in range(200):
+        await pilot.pause()
+        if is_so():
+            await pilot.pause()
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it did not come about")
+
+
+async def test_keys_can_be_remapped(demo_image):
+    app = ViewerApp([demo_image], keymap={"cursor.right": "y", "quit": "ctrl+q"})
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("y", "l", "right")
+        assert app.scene.cursor == app.scene.viewport.cell
+        await pilot.press("?")
+        assert "y             move the cursor to the right" in screen_text(app)
+
+
+async def test_drag_selects_a_range(demo_image):
+    app = ViewerApp([demo_image])
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        layout = app.query_one(ChainView).layout_for(app.scene)
+        cell = app.scene.viewport.cell
+        top = layout.top_of(0)
+        await pilot.mouse_down(ChainView, offset=(layout.label + 4, top))
+        await pilot.hover(ChainView, offset=(layout.label + 9, top))
+        await pilot.mouse_up(ChainView, offset=(layout.label + 9, top))
+        assert app.scene.span == (4 * cell, 9 * cell)
+        await pilot.hover(ChainView, offset=(layout.label + 20, top))
+        assert app.scene.hover == 20 * cell
+        assert app.scene.span == (4 * cell, 9 * cell)
+
+
+@pytest.mark.parametrize("size", [(40, 12), (80, 24), (99, 30), (160, 40), (250, 80), (20, 5)])
+async def test_any_size_is_drawn(demo_image, size):
+    app = ViewerApp([demo_image])
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("l", "j")
+        await pilot.resize_terminal(*size)
+        await pilot.pause()
+        await pilot.press("s", "v", "v", "i", "i", "plus", "k")
+        assert all(len(line) == size[0] for line in screen_text(app).splitlines())
+
+
+async def test_an_image_of_no_bytes(tmp_path):
+    (tmp_path / "empty.raw").touch()
+    app = ViewerApp([str(tmp_path / "empty.raw")])
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        assert "an image of 0 bytes" in screen_text(app)
+        keys = (
+            "right left up down plus minus f z n p d D b g space m v x t i enter escape s S home end".split()
+        )
+        for key in keys:
+            await pilot.press(key)
+        await pilot.press("escape")
+        await pilot.click(ChainView, offset=(60, 10))
+    assert app.failure is None
+
+
+async def test_the_largest_disk():
+    size = 2**63 - (2 << 20)
+    app = ViewerApp(["json:" + json.dumps({"driver": "null-co", "size": size, "read-zeroes": True})])
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        assert "8 EiB" in screen_text(app) or "8.00 EiB" in screen_text(app)
+        await pilot.press("end")
+        assert app.scene.cursor == size - 1
+        await pilot.press(
+            *["plus"] * 60, "minus", "left", "f", "home", "z", "n", "space", "end", "space", "z"
+        )
+        assert app.scene.viewport.end == size
+
+
+async def test_a_name_that_is_no_markup(tmp_path):
+    directory = tmp_path / "a b\nc [bold]d[x]"
+    directory.mkdir()
+    name = directory / ("[prod] " + "x" * 200 + ".raw")
+    name.write_bytes(b"x" * 4096)
+    app = ViewerApp([str(name)])
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        assert "[prod] xxx" in screen_text(app)
+        await pilot.press("enter")
+        assert "a b\\x0ac [bold]d[x]" in "".join(screen_text(app).split("\n")).replace(" " * 10, "")
+
+
+async def test_two_hundred_layers(tmp_path):
+    image = Image(size=1 << 20, cluster_bits=12)
+    for depth in reversed(range(200)):
+        below = f"{depth + 1}.qcow2" if depth < 199 else None
+        spec = replace(image, backing=below, backing_format="qcow2" if below else None)
+        write_image(tmp_path / f"{depth}.qcow2", spec, {depth: Data(b"x")})
+    app = ViewerApp([str(tmp_path / "0.qcow2")])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        assert len(app.scene.disk.tracks) == 200
+        await pilot.press("1", "5", "0", "j")
+        assert app.scene.selected == 150
+        assert "150.qcow2" in screen_text(app)
+        await pilot.press("9", "9", "j", "end")
+        assert "199.qcow2" in screen_text(app)
+
+
+async def test_a_layer_that_fails_keeps_what_was_read(demo_image, monkeypatch):
+    real = Qcow2Node.extents
+
+    def failing(self, start, length):
+        if "monday" in self.name:
+            raise OpenError(self.name, "byte 4096", "Input/output error")
+        return real(self, start, length)
+
+    monkeypatch.setattr(Qcow2Node, "extents", failing)
+    app = ViewerApp([demo_image])
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        text = screen_text(app)
+    assert "Input/output error" in text
+    assert "cannot be read" in text
+    assert len(app.scene.disk.tracks[0]) > 100
+    assert len(app.scene.disk.tracks[2]) > 50
+
+
+async def test_a_large_image_is_shown_while_it_is_read(demo_image, monkeypatch):
+    """Parts that are not read yet are hatched, keys work, and then it is whole."""
+    monkeypatch.setattr("blockstrata_viewer.loading._SOON", 0.0)
+    gate = threading.Event()
+    real = Reader.steps
+
+    def slow(self):
+        for number, progress in enumerate(real(self)):
+            yield progress
+            if number == 0:
+                assert gate.wait(20)
+
+    monkeypatch.setattr(Reader, "steps", slow)
+    app = ViewerApp([demo_image])
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: app.scene)
+        assert "reading" in screen_text(app)
+        assert "╱╱╱╱" in screen_text(app)
+        await pilot.press("l", "s")
+        await pilot.resize_terminal(80, 24)
+        gate.set()
+        await opened(app, pilot)
+        assert "reading" not in screen_text(app)
+        assert "╱╱╱╱" not in screen_text(app)
+        assert app.scene.cursor > 0
+        assert app.scene.semantics.name == "historic"

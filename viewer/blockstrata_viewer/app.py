@@ -395,7 +395,7 @@ class ViewerApp(App[int]):
 
     def action_image(self, step: int) -> None:
         """Show the next image, if there are several."""
-        if len(self.images) > 1:
+        if len(self.images) > 1 and len(self.screen_stack) == 1:
             self.show_image(self.shown + step)
 
     def action_help(self) -> None:
@@ -421,6 +421,28 @@ class ViewerApp(App[int]):
 
         if self.scene is not None:
             self.push_screen(DetailsScreen(self.scene))
+
+    def action_export(self) -> None:
+        """Ask for a file, and write what the screen shows into it."""
+        from blockstrata_viewer.screens.export import ExportScreen  # noqa: PLC0415
+        from blockstrata_viewer.snapshot import save  # noqa: PLC0415
+
+        def export(path: str) -> None:
+            try:
+                save(self, path)
+            except BlockstrataError as error:
+                self.say(str(error))
+            else:
+                self.say(f"written: {path}")
+
+        def after(path: str | None) -> None:
+            if path is not None:
+                # not before the question is off the screen
+                self.call_after_refresh(export, path)
+
+        if self.scene is not None:
+            name = self.opened.image.rpartition("/")[2].rpartition(".")[0] or "blockstrata"
+            self.push_screen(ExportScreen(f"{name}.svg"), after)
 
     def action_quit_viewer(self) -> None:
         """Leave."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from blockstrata_viewer.palette import Paint, State, state_of
 from blockstrata_viewer.shares import Shares
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from numpy.typing import NDArray
 
     from blockstrata.facts import Traits
@@ -49,6 +51,8 @@ class Track:
         self._facts: list[tuple[int, Traits]] = [(key % CODES, kinds[key // CODES]) for key in found.tolist()]
         self.shares = Shares(view.extents.edges, class_of[keys], len(found))
         self.states = lru_cache(maxsize=8)(self._states)
+        self.kept: dict[Hashable, Any] = {}
+        """What was drawn of this track, for widgets to keep."""
 
     def __len__(self) -> int:
         return len(self.view.extents)

@@ -116,6 +116,8 @@ class Palette:
     paints: tuple[str, ...]
     on_paints: tuple[str, ...]
     """Ink of letters and patterns on each paint."""
+    dots: str
+    """Ink of the dots on the second grey."""
     dimmed: tuple[str, ...]
     """The paints outside the window, in the overview."""
     selected: str
@@ -146,7 +148,8 @@ def _contrast(colour: str) -> str:
     """Return black or white, whichever reads better on a colour."""
     red, green, blue = (channel / 255 for channel in _channels(colour))
     luminance = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
-    return "#0b0f14" if luminance > 0.18 else "#ffffff"
+    # where both have the same contrast ratio by WCAG, (L + 0.05) against 1.05 and against 0.05
+    return "#0b0f14" if (luminance + 0.05) ** 2 > 1.05 * 0.055 else "#ffffff"
 
 
 _DIMMED: Final = 0.6
@@ -155,9 +158,9 @@ _DARK_PAINTS: Final = (
     "#56b4e9",
     "#1f5f99",
     "#ffd166",
-    "#b98a2f",
+    "#6b4c24",
     "#7d8896",
-    "#525c69",
+    "#666360",
     "#d55e00",
     "#b8326a",
     "#26303c",
@@ -169,9 +172,9 @@ _LIGHT_PAINTS: Final = (
     "#2386c8",
     "#0b3d66",
     "#ffc20a",
-    "#b98700",
+    "#6b4c24",
     "#9aa5b1",
-    "#c3cbd4",
+    "#948a7f",
     "#d55e00",
     "#a3195b",
     "#d2dae3",
@@ -194,6 +197,7 @@ DARK: Final = Palette(
     crosshair="#ffffff",
     paints=_DARK_PAINTS,
     on_paints=tuple(_contrast(colour) for colour in _DARK_PAINTS),
+    dots="#a5a19d",
     dimmed=tuple(blend(colour, "#0b0f14", _DIMMED) for colour in _DARK_PAINTS),
     selected="#1c242e",
     ramp=("#f3b8e2", "#5a3f9e"),
@@ -214,8 +218,9 @@ LIGHT: Final = Palette(
     crosshair="#0b0f14",
     paints=_LIGHT_PAINTS,
     on_paints=tuple(_contrast(colour) for colour in _LIGHT_PAINTS),
+    dots="#5d564d",
     dimmed=tuple(blend(colour, "#fbfcfd", _DIMMED) for colour in _LIGHT_PAINTS),
-    selected="#dde3ea",
+    selected="#e4e9ef",
     ramp=("#7b2d8e", "#d9c2ea"),
 )
 
@@ -239,6 +244,7 @@ DARK_256: Final = Palette(
     crosshair="color(231)",
     paints=_indexed(74, 24, 221, 136, 244, 240, 166, 125, 238, 66, 236),
     on_paints=_indexed(16, 231, 16, 16, 16, 231, 16, 231, 231, 231, 244),
+    dots="color(248)",
     dimmed=_indexed(23, 17, 94, 58, 238, 237, 52, 53, 235, 235, 234),
     selected="color(237)",
     ramp=_indexed(218, 176, 140, 97, 61),
@@ -260,6 +266,7 @@ LIGHT_256: Final = Palette(
     crosshair="color(16)",
     paints=_indexed(32, 23, 220, 136, 247, 251, 166, 125, 252, 115, 254),
     on_paints=_indexed(231, 231, 16, 16, 16, 16, 16, 231, 16, 16, 243),
+    dots="color(240)",
     dimmed=_indexed(153, 146, 230, 187, 253, 254, 223, 224, 255, 255, 255),
     selected="color(253)",
     ramp=_indexed(90, 97, 140, 176, 183),
@@ -280,6 +287,7 @@ DARK_16: Final = Palette(
     crosshair="color(15)",
     paints=_indexed(14, 4, 11, 3, 7, 8, 9, 13, 8, 10, 0),
     on_paints=_indexed(0, 15, 0, 0, 0, 15, 0, 0, 15, 0, 8),
+    dots="color(15)",
     dimmed=_indexed(6, 4, 3, 3, 8, 8, 1, 5, 8, 0, 0),
     selected="color(0)",
     ramp=_indexed(13, 5),
@@ -300,6 +308,7 @@ MONO: Final = Palette(
     crosshair="default",
     paints=("default",) * len(Paint),
     on_paints=("default",) * len(Paint),
+    dots="default",
     dimmed=("default",) * len(Paint),
     selected="default",
     ramp=("default",),

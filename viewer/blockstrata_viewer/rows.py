@@ -21,6 +21,10 @@ class Ink(NamedTuple):
     bold: bool = False
 
 
+Cell = tuple[str, Ink]
+"""A character and its ink; the second half of a wide character is empty."""
+
+
 @lru_cache(maxsize=4096)
 def style_of(ink: Ink) -> Style:
     """Return an ink as rich draws it."""
@@ -35,7 +39,7 @@ class Row:
 
     def __init__(self, width: int, ink: Ink) -> None:
         self.width = width
-        self._cells: list[tuple[str, Ink]] = [(" ", ink)] * width
+        self._cells: list[Cell] = [(" ", ink)] * width
 
     def put(self, x: int, text: str, ink: Ink) -> int:
         """Put text at a cell and return the cell after it; a wide character takes two."""
@@ -47,6 +51,10 @@ class Row:
                     self._cells[x + 1] = ("", ink)
             x += size
         return x
+
+    def fill(self, x: int, cells: list[Cell]) -> None:
+        """Put cells into the line, which must have room for them."""
+        self._cells[x : x + len(cells)] = cells
 
     def set(self, x: int, glyph: str, ink: Ink) -> None:
         """Put one narrow character at a cell of the line."""

@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_BLOCK: Final = 64
+_BLOCK: Final = 16
 """Runs a block."""
 
 

@@ -24,7 +24,9 @@ _BRACKET = "╰─╯╵"
 
 
 def draw_chain(scene: Scene, layout: ChainLayout) -> list[Row]:
-    """Return the rows of the chain view."""
+    """Return the rows of the chain view; the scene is fitted to the layout's columns if it is not yet."""
+    if scene.viewport.columns != layout.columns:
+        scene = scene.resize(layout.columns)
     painter = _Painter(scene, layout)
     painter.head()
     painter.guest()

@@ -7,13 +7,14 @@ it upright and exactly; a cell with one state is a blank on its colour.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from blockstrata_viewer.palette import MONO_GLYPHS, PATTERNS, Paint
-from blockstrata_viewer.rows import Ink
+from blockstrata_viewer.rows import Cell, Ink
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +30,8 @@ LEFT: Final = " ▏▎▍▌▋▊▉█"
 LEVELS: Final = 8
 _LETTERS_FROM: Final = 7
 """Cells that a stretch of one state must have to carry its letters."""
+_KEPT: Final = 16
+"""Drawn strips that a track keeps."""
 _NEAR: Final = 8
 """Runs in a cell up to which its boundaries are counted."""
 
@@ -51,8 +54,9 @@ class Columns:
 
 def edges_of(viewport: Viewport, size: int) -> NDArray[np.int64]:
     """Return the bytes at which columns start and the last ends, kept inside a size, int64 (columns + 1,)."""
-    cells = range(viewport.left, viewport.left + viewport.columns + 1)
-    return np.array([min(cell << viewport.power, size) for cell in cells], np.int64)
+    past = size >> viewport.power  # from this cell on, columns start at the end; cells stay below 2**63
+    cells = np.minimum(viewport.left + np.arange(viewport.columns + 1, dtype=np.int64), past + 1)
+    return np.where(cells > past, size, cells << viewport.power)
 
 
 def columns_of(track: Track, viewport: Viewport, semantics: Semantics) -> Columns:
@@ -90,8 +94,8 @@ def _boundaries(
     once = (changes.sum(axis=1) == 1) & (last - first <= _NEAR) & (edges[1:] > edges[:-1])
     at = run_edges[runs[np.arange(columns), changes.argmax(axis=1) + 1]]
     widths = np.maximum(edges[1:] - edges[:-1], 1)
-    eighths = np.rint((at - edges[:-1]) / widths * LEVELS).astype(np.int64)
-    split = np.where(once, np.clip(eighths, 1, LEVELS - 1), 0)
+    eighths = np.clip(np.rint((at - edges[:-1]) / widths * LEVELS), 1, LEVELS - 1)
+    split = np.where(once, eighths, 0).astype(np.int64)
     return split, painted[:, 0], painted[:, -1]
 
 
@@ -130,49 +134,110 @@ class Look:
 
 def draw_strip(rows: list[Row], track: Track, viewport: Viewport, semantics: Semantics, look: Look) -> None:
     """Draw a track into rows, top row first."""
-    columns = columns_of(track, viewport, semantics)
-    if look.palette.is_mono:
-        _draw_mono(rows, columns, look)
-    else:
-        _draw_cells(rows, columns, look)
+    columns, painted = _painted(track, viewport, semantics, look, len(rows))
+    for row, cells in zip(rows, painted, strict=True):
+        row.fill(look.x, cells)
     if look.letters:
         _draw_letters(rows[len(rows) // 2], columns, look)
-    if look.differences:
-        _dim_equal(rows, track, viewport, look)
 
 
-def _draw_cells(rows: list[Row], columns: Columns, look: Look) -> None:
-    palette = look.palette
-    given = levels(columns.amounts, LEVELS * len(rows)).tolist()
-    present = (columns.amounts > 0).sum(axis=1).tolist()
-    solid = columns.amounts.argmax(axis=1).tolist()
-    split, left, right = columns.split.tolist(), columns.left.tolist(), columns.right.tolist()
-    for column, kinds in enumerate(present):
-        at = look.x + column
-        if kinds == 1:
-            _draw_solid(rows, at, Paint(solid[column]), look)
-        elif split[column]:
-            ink = Ink(palette.paints[left[column]], palette.paints[right[column]])
-            for row in rows:
-                row.set(at, LEFT[split[column]], ink)
-        elif kinds:
-            _draw_stack(rows, at, given[column], palette)
+def _painted(
+    track: Track, viewport: Viewport, semantics: Semantics, look: Look, height: int
+) -> tuple[Columns, list[list[Cell]]]:
+    """Return the cells of a strip, top row first; kept, because most keys move nothing but the cursor."""
+    key = (viewport, semantics.name, look.palette.paints, look.patterns, look.differences, height)
+    if key not in track.kept:
+        columns = columns_of(track, viewport, semantics)
+        cells = _mono_cells(columns, height) if look.palette.is_mono else _colour_cells(columns, height, look)
+        if look.differences:
+            _cover_equal(cells, track, viewport, look.palette)
+        if len(track.kept) >= _KEPT:
+            track.kept.clear()
+        track.kept[key] = columns, cells
+    columns, cells = track.kept[key]
+    return columns, cells
 
 
-def _draw_solid(rows: list[Row], at: int, paint: Paint, look: Look) -> None:
-    glyph, ink = solid_cell(paint, look.palette, patterns=look.patterns)
-    for row in rows[:-1]:
-        row.set(at, " " if paint is Paint.DEFERRED_RESERVED else glyph, ink)
-    rows[-1].set(at, glyph, ink)
+_OUTSIDE: Final = -1
+"""In place of a paint: a column past the end of the track."""
 
 
-def solid_cell(paint: Paint, palette: Palette, *, patterns: bool = False) -> tuple[str, Ink]:
+def _colour_cells(columns: Columns, height: int, look: Look) -> list[list[Cell]]:
+    """Return cells for all columns and rows: glyph and paints are found for a whole row at once.
+
+    A cell's code is ``kind << 16 | glyph << 8 | lower paint << 4 | upper paint``.
+    """
+    amounts = columns.amounts
+    given = levels(amounts, LEVELS * height)
+    tops = np.cumsum(given, axis=1)
+    bottoms = tops - given
+    present = (amounts > 0).sum(axis=1)
+    solid = np.where(present == 1, amounts.argmax(axis=1), _OUTSIDE)
+    index = np.arange(len(amounts))
+    cells = _cells(look.palette, look.patterns)
+    rows = []
+    for up in reversed(range(height)):
+        inside = np.minimum(tops, (up + 1) * LEVELS) - np.maximum(bottoms, up * LEVELS)
+        # a glyph has two colours: the two largest shares stay, in their order
+        first = inside.argmax(axis=1)
+        largest = inside[index, first]
+        inside[index, first] = -LEVELS
+        second = inside.argmax(axis=1)
+        other = np.maximum(inside[index, second], 0)
+        lower, upper = np.minimum(first, second), np.maximum(first, second)
+        share = np.where(first == lower, largest, other)
+        level = np.clip(np.rint(share * LEVELS / np.maximum(largest + other, 1)), 1, LEVELS - 1).astype(
+            np.int64
+        )
+        stack = np.where(other > 0, _STACK | level << 8 | lower << 4 | upper, _PLAIN | first << 4 | first)
+        upright = _UPRIGHT | columns.split << 8 | columns.left.astype(np.int64) << 4 | columns.right
+        codes = np.where(columns.split > 0, upright, stack)
+        foot = _FOOT if up == 0 else _SOLID
+        codes = np.where(solid >= 0, foot | solid << 4, codes)
+        codes[present == 0] = _OUTSIDE
+        rows.append([cells[code] for code in codes.tolist()])
+    return rows
+
+
+_PLAIN, _STACK, _UPRIGHT, _SOLID, _FOOT = (kind << 16 for kind in range(5))
+"""Kinds of cells: one paint of several, two stacked, two side by side, one alone, one alone at the foot."""
+
+
+class _Cells(dict[int, Cell]):
+    """Glyph and ink by a cell's code, made when first asked for."""
+
+    def __init__(self, palette: Palette, patterns: bool) -> None:
+        super().__init__({_OUTSIDE: (" ", Ink(palette.text, palette.page))})
+        self._palette = palette
+        self._patterns = patterns
+
+    def __missing__(self, code: int) -> Cell:
+        kind, glyph, lower, upper = code & ~0xFFFF, code >> 8 & 0xFF, code >> 4 & 0xF, code & 0xF
+        paints = self._palette.paints
+        if kind == _STACK:
+            cell = LOWER[glyph], Ink(paints[lower], paints[upper])
+        elif kind == _UPRIGHT:
+            cell = LEFT[glyph], Ink(paints[lower], paints[upper])
+        elif kind == _PLAIN:
+            cell = " ", Ink(self._palette.text, paints[lower])
+        else:
+            cell = solid_cell(Paint(lower), self._palette, patterns=self._patterns)
+            if Paint(lower) is Paint.DEFERRED_RESERVED and kind == _SOLID:
+                cell = " ", cell[1]
+        self[code] = cell
+        return cell
+
+
+_cells = lru_cache(maxsize=8)(_Cells)
+
+
+def solid_cell(paint: Paint, palette: Palette, *, patterns: bool = False) -> Cell:
     """Return glyph and ink of a cell of one paint, as strips and legend show it."""
     colour = palette.paints[paint]
     if palette.is_mono:
         return MONO_GLYPHS[paint], Ink(palette.text, palette.page)
     if paint is Paint.ZERO_AT_OFFSET:
-        return "∙" if patterns else "·", Ink(palette.on_paints[paint], colour)
+        return "∙" if patterns else "·", Ink(palette.dots, colour)
     if paint is Paint.INVALID:
         return "╱", Ink(colour, palette.page)
     if paint is Paint.UNREAD:
@@ -184,35 +249,21 @@ def solid_cell(paint: Paint, palette: Palette, *, patterns: bool = False) -> tup
     return PATTERNS[paint] if patterns else " ", Ink(palette.on_paints[paint], colour)
 
 
-def _draw_stack(rows: list[Row], at: int, given: list[int], palette: Palette) -> None:
-    bottom = 0
-    spans = []
-    for paint, count in enumerate(given):
-        if count:
-            spans.append((bottom, bottom + count, palette.paints[paint]))
-            bottom += count
-    for up, row in enumerate(reversed(rows)):
-        low, high = up * LEVELS, (up + 1) * LEVELS
-        inside = [(min(end, high) - max(start, low), colour) for start, end, colour in spans]
-        inside = [(count, colour) for count, colour in inside if count > 0]
-        if len(inside) == 1:
-            row.set(at, " ", Ink(palette.text, inside[0][1]))
-            continue
-        # a glyph has two colours: the two largest shares stay, in their order
-        keep = sorted(sorted(range(len(inside)), key=lambda i: -inside[i][0])[:2])
-        (lower, lower_colour), (upper, upper_colour) = (inside[i] for i in keep)
-        level = max(1, min(LEVELS - 1, round(lower * LEVELS / (lower + upper))))
-        row.set(at, LOWER[level], Ink(lower_colour, upper_colour))
+def _mono_cells(columns: Columns, height: int) -> list[list[Cell]]:
+    dominant = np.where(columns.amounts.any(axis=1), columns.amounts.argmax(axis=1), _OUTSIDE)
+    ink = Ink("default", "default")
+    row = [(" " if paint == _OUTSIDE else MONO_GLYPHS[paint], ink) for paint in dominant.tolist()]
+    return [row] * height
 
 
-def _draw_mono(rows: list[Row], columns: Columns, look: Look) -> None:
-    ink = Ink(look.palette.text, look.palette.page)
-    dominant = columns.amounts.argmax(axis=1).tolist()
-    covered = (columns.amounts.sum(axis=1) > 0).tolist()
-    for column, (paint, is_covered) in enumerate(zip(dominant, covered, strict=True)):
-        if is_covered:
-            for row in rows:
-                row.set(look.x + column, MONO_GLYPHS[paint], ink)
+def _cover_equal(cells: list[list[Cell]], track: Track, viewport: Viewport, palette: Palette) -> None:
+    """Cover the cells in which historic and proposed mean the same."""
+    shares = track.shares.between(edges_of(viewport, track.size))
+    equal = (shares.sum(axis=1) > 0) & (shares[:, track.differing].sum(axis=1) == 0)
+    cover = (" " if palette.track != palette.page else "·"), Ink(palette.faint, palette.track)
+    for row in cells:
+        for column in np.flatnonzero(equal).tolist():
+            row[column] = cover
 
 
 def _draw_letters(row: Row, columns: Columns, look: Look) -> None:
@@ -239,16 +290,3 @@ def _clear_of(drill: int, width: int, first: int, last: int) -> int | None:
     if drill + 2 <= last:
         return drill + 2
     return drill - 1 - width if drill - 1 - width >= first else None
-
-
-def _dim_equal(rows: list[Row], track: Track, viewport: Viewport, look: Look) -> None:
-    """Cover the cells in which historic and proposed mean the same."""
-    shares = track.shares.between(edges_of(viewport, track.size))
-    differing = (shares[:, track.differing].sum(axis=1) > 0).tolist()
-    covered = (shares.sum(axis=1) > 0).tolist()
-    palette = look.palette
-    glyph = " " if palette.track != palette.page else "·"
-    for column, (is_different, is_covered) in enumerate(zip(differing, covered, strict=True)):
-        if is_covered and not is_different:
-            for row in rows:
-                row.set(look.x + column, glyph, Ink(palette.faint, palette.track))
