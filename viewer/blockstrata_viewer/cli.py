@@ -6,6 +6,7 @@ numpy and Textual are imported inside the commands that need them, so that the o
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -178,21 +179,35 @@ def table() -> None:
     _write(report.truth_tables())
 
 
+def look_options(command: Any) -> Any:
+    """Add the options that say how the viewer starts."""
+    semantics = click.Choice(SEMANTICS_NAMES)
+    for option in (
+        click.option(
+            "--color", type=click.Choice(["truecolor", "256", "16", "none"]), help="Colours there are."
+        ),
+        click.option(
+            "--theme", type=click.Choice(["dark", "light"]), help="Dark if nothing else is configured."
+        ),
+        click.option("--semantics", type=semantics, help="Proposed if nothing else is configured."),
+    ):
+        command = option(command)
+    return command
+
+
 @main.command()
-@click.argument("image")
-@click.option("--theme", type=click.Choice(["dark", "light"]), default="dark", show_default=True)
-@click.option("--semantics", type=click.Choice(SEMANTICS_NAMES), default="proposed", show_default=True)
-def view(image: str, theme: str, semantics: str) -> None:
-    """Open the viewer on an image and all that it stands on."""
-    _view_image(image, theme, semantics)
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@look_options
+def view(images: tuple[str, ...], **look: str | None) -> None:
+    """Open the viewer on images and all that they stand on; tab goes from one to the next."""
+    _view_images(images, **look)
 
 
 @main.command()
 @click.argument("scenario", required=False)
 @click.option("--list", "list_scenarios", is_flag=True, help="Name the scenarios and stop.")
-@click.option("--theme", type=click.Choice(["dark", "light"]), default="dark", show_default=True)
-@click.option("--semantics", type=click.Choice(SEMANTICS_NAMES), default="proposed", show_default=True)
-def demo(scenario: str | None, list_scenarios: bool, theme: str, semantics: str) -> None:
+@look_options
+def demo(scenario: str | None, list_scenarios: bool, **look: str | None) -> None:
     """Make a small real chain in a temporary directory and open it."""
     import tempfile
     from pathlib import Path
@@ -206,15 +221,125 @@ def demo(scenario: str | None, list_scenarios: bool, theme: str, semantics: str)
     if name not in SCENARIOS:
         raise click.UsageError(f"no scenario '{name}'; blockstrata demo --list names them")
     with tempfile.TemporaryDirectory(prefix="blockstrata-") as directory:
-        _view_image(str(SCENARIOS[name].build(Path(directory))), theme, semantics)
+        _view_images((str(SCENARIOS[name].build(Path(directory))),), **look)
 
 
-def _view_image(image: str, theme: str, semantics: str) -> None:
-    """Run the viewer, or print its picture once if nobody can press a key."""
-    if sys.stdout.isatty() and sys.stdin.isatty():
-        from blockstrata_viewer.app import ViewerApp
+class ScreenSize(click.ParamType[tuple[int, int]]):
+    """Columns and rows of a screen."""
 
-        sys.exit(ViewerApp(image, theme, semantics).run() or 0)
-    from blockstrata_viewer.snapshot import picture
+    name = "screen size"
 
-    _write(iter(picture(image, theme, semantics)))
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Return columns and rows."""
+        match = re.fullmatch("([0-9]{2,3})x([0-9]{2,3})", str(value))
+        columns, rows = (int(match[1]), int(match[2])) if match else (0, 0)
+        if not (40 <= columns <= 500 and 12 <= rows <= 200):
+            self.fail(f"'{value}' is not COLSxROWS from 40x12 to 500x200, as in 120x36", param, ctx)
+        return columns, rows
+
+
+class CellSize(Size):
+    """Bytes a cell."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return a power of two."""
+        size = super().convert(value, param, ctx)
+        if size.bit_count() != 1:
+            self.fail(f"'{value}' is no power of two", param, ctx)
+        return size
+
+
+class TrackName(click.ParamType[int]):
+    """A layer by its depth, or what the guest sees."""
+
+    name = "layer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the depth, -1 for what the guest sees."""
+        if value == "guest":
+            return -1
+        if not re.fullmatch("[0-9]{1,9}", str(value)):
+            self.fail(f"'{value}' is neither a depth, 0 being the active layer, nor 'guest'", param, ctx)
+        return int(value)
+
+
+@main.command()
+@click.argument("image")
+@click.option(
+    "-o", "--output", required=True, metavar="FILE", help="Its ending names the format: .svg .png .html .txt"
+)
+@click.option(
+    "--format", "form", type=click.Choice(["svg", "png", "html", "txt"]), help="Whatever the ending."
+)
+@click.option("--size", type=ScreenSize(), default="120x36", show_default=True, metavar="COLSxROWS")
+@click.option("--theme", type=click.Choice(["dark", "light"]), default="dark", show_default=True)
+@click.option(
+    "--color",
+    type=click.Choice(["truecolor", "256", "16", "none"]),
+    help="Colours to draw with: none for txt, else truecolor.",
+)
+@click.option("--semantics", type=click.Choice(SEMANTICS_NAMES), default="proposed", show_default=True)
+@click.option("--at", type=Size(), default=0, metavar="OFFSET", help="Guest byte of the cursor.")
+@click.option("--zoom", type=CellSize(), metavar="SIZE", help="Bytes a cell; the whole disk if not given.")
+@click.option(
+    "--layer", type=TrackName(), default="0", show_default=True, metavar="N|guest", help="Selected."
+)
+@click.option("--title", metavar="TEXT", help="The window's; '' for none. The image's name if not given.")
+def screenshot(
+    image: str,
+    output: str,
+    form: str | None,
+    size: tuple[int, int],
+    theme: str,
+    color: str | None,
+    semantics: str,
+    at: int,
+    zoom: int | None,
+    layer: int,
+    title: str | None,
+) -> None:
+    """Write a picture of the viewer's screen: the same file for the same image and options, anywhere."""
+    # Textual reads these when it is imported
+    for name in [name for name in os.environ if name.startswith("TEXTUAL_")]:
+        del os.environ[name]
+    from blockstrata_viewer.export import ExportError, format_of, write_screenshot
+    from blockstrata_viewer.snapshot import Still, take
+
+    try:
+        form = form or format_of(output)
+    except ExportError as error:
+        raise click.UsageError(str(error)) from None
+    colours = color or ("none" if form == "txt" else "truecolor")
+    shot = take(Still(image, theme, semantics, colours, *size, at=at, cell=zoom, layer=layer))
+    title = shot.title if title is None else title
+    write_screenshot(shot.screen, output, title=title, form=form, inputs=shot.inputs)
+
+
+def _view_images(
+    images: tuple[str, ...], *, color: str | None, theme: str | None, semantics: str | None
+) -> None:
+    """Run the viewer, or print a picture of each image once if nobody can press a key."""
+    from blockstrata_viewer.config import load_config
+    from blockstrata_viewer.terminal import TEXTUAL_NAMES, colours_of
+
+    config = load_config()
+    theme = theme or config.theme or "dark"
+    semantics = semantics or config.semantics or "proposed"
+    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+        from blockstrata_viewer.snapshot import picture
+
+        for image in images:
+            _write(iter(picture(image, theme, semantics)))
+        return
+    colours = color or config.color or colours_of(os.environ)
+    # Textual reads these when it is imported
+    os.environ["TEXTUAL_COLOR_SYSTEM"] = TEXTUAL_NAMES[colours]
+    if colours == "none":
+        os.environ["NO_COLOR"] = "1"
+    else:
+        os.environ.pop("NO_COLOR", None)
+    from blockstrata_viewer.app import ViewerApp
+
+    sys.exit(ViewerApp(images, theme, semantics, colours, config.keys).run() or 0)

@@ -340,7 +340,7 @@ def palette_for(colours: str, theme: str) -> Palette:
     return _PALETTES[colours, theme]
 
 
-MONO_GLYPHS: Final = ("█", "▓", "▒", "▒", "░", "░", "!", "?", "╱", "▁", "·")
+MONO_GLYPHS: Final = ("█", "▓", "▒", "▒", "░", "○", "!", "?", "╱", "▁", "·")
 """By :class:`Paint`, for terminals without colour: the glyph of a cell's dominant state."""
 
 PATTERNS: Final = (" ", "╱", "╳", "╳", "·", "∙", "!", "?", "╱", " ", " ")

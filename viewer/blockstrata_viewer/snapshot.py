@@ -1,30 +1,230 @@
-"""The screen as text, for when there is no terminal to run in.
+"""The viewer's screen without a terminal: the app runs headless, and what it shows is read.
 
-The one place that reads Textual's composed screen, which takes a private call of it.
+The one place that reads Textual's composed screen, which takes a private call of it.  What is read depends on
+the image and the :class:`Still` alone, not on the environment.
 """
 
 from __future__ import annotations
 
 import asyncio
 import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from rich.cells import get_character_cell_size
+from rich.color import Color
+
+from blockstrata.errors import BadRangeError, BlockstrataError
+from blockstrata.printable import printable
+from blockstrata.reference import parse_reference
 from blockstrata_viewer.app import ViewerApp
+from blockstrata_viewer.export import Cell, Screen, format_of, text, write_screenshot
+from blockstrata_viewer.export.screen import grey, showable
+from blockstrata_viewer.palette import palette_for
+from blockstrata_viewer.scene import GUEST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from rich.style import Style
+    from textual.filter import LineFilter
+    from textual.strip import Strip
+
+    from blockstrata.chain import Chain
+    from blockstrata_viewer.scene import Scene
 
 _SIZE = (120, 36)
 
 
+@dataclass(frozen=True, slots=True)
+class Still:
+    """What to show of an image: ``columns`` × ``rows`` cells, at least 40 × 12 make sense.
+
+    ``at`` is the cursor's guest byte, ``cell`` bytes a cell (a power of two; None, or more than it takes: the
+    whole disk), ``layer`` the selected layer's depth or ``GUEST``, ``colours`` "truecolor" or "none".
+    """
+
+    image: str
+    theme: str = "dark"
+    semantics: str = "proposed"
+    colours: str = "truecolor"
+    columns: int = _SIZE[0]
+    rows: int = _SIZE[1]
+    at: int = 0
+    cell: int | None = None
+    layer: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A screen that was taken.  ``title`` names the image; ``inputs`` are the files that the chain is in."""
+
+    screen: Screen
+    title: str
+    inputs: tuple[str, ...]
+
+
+def take(still: Still) -> Shot:
+    """Return the screen that shows an image; errors as the core raises them.
+
+    ``BadRangeError`` if the disk does not reach ``at`` or the chain has no such layer.
+    """
+    return asyncio.run(_take(still))
+
+
 def picture(image: str, theme: str, semantics: str) -> list[str]:
-    """Return the lines of the viewer's first whole frame on an image; errors as the core raises them."""
-    return asyncio.run(_picture(image, theme, semantics))
+    """Return the lines of the viewer's first whole frame on an image, as large as the terminal."""
+    columns, rows = shutil.get_terminal_size(_SIZE)
+    return text.lines(take(Still(image, theme, semantics, "none", columns, rows)).screen)
 
 
-async def _picture(image: str, theme: str, semantics: str) -> list[str]:
-    app = ViewerApp(image, theme, semantics)
-    app.mono = True
-    async with app.run_test(size=shutil.get_terminal_size(_SIZE)) as pilot:
+def save(app: ViewerApp, path: str, *, title: str | None = None, form: str | None = None) -> None:
+    """Write what a running viewer shows to a file; ``ExportError`` says why that cannot be.
+
+    ``title`` is the window's, the image's name if None; ``form`` the format, by the file's ending if None.
+    Plain text is drawn as the viewer draws where there are no colours.
+    """
+    form = form or format_of(path)
+    shot = read_shot(app, colourless=form == "txt")
+    write_screenshot(
+        shot.screen, path, title=shot.title if title is None else title, form=form, inputs=shot.inputs
+    )
+
+
+def read_shot(app: ViewerApp, *, colourless: bool = False) -> Shot:
+    """Return what a running viewer shows, or would show without colours; nothing changes on its screen."""
+    scene = app.scene
+    inputs = tuple(dict.fromkeys(_inputs(app)))
+    if scene is None:
+        return Shot(_read_screen(app), "blockstrata", inputs)
+    # the axis of a layer's file was entered from the chain
+    name = printable((scene.above or scene).disk.layers[0].name.rpartition("/")[2])
+    if not colourless or scene.palette.is_mono:
+        return Shot(_read_screen(app), f"blockstrata — {name}", inputs)
+    app.show(scene.painted(palette_for("none", app.theme_name)))
+    try:
+        return Shot(_read_screen(app), f"blockstrata — {name}", inputs)
+    finally:
+        app.show(scene)
+
+
+class _HeadlessApp(ViewerApp):
+    """The viewer as it is where nothing in the environment asks for anything else."""
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return none, whatever NO_COLOR and TEXTUAL_FILTERS say."""
+        return []
+
+
+async def _take(still: Still) -> Shot:
+    app = _HeadlessApp([still.image], still.theme, still.semantics, still.colours)
+    async with app.run_test(size=(still.columns, still.rows)) as pilot:
         await app.settled.wait()
-        await pilot.pause()
         if app.failure:
             raise app.failure
-        strips = app.screen._compositor.render_strips()
-        return [f"{strip.text.rstrip()}\n" for strip in strips]
+        await pilot.pause()
+        app.change(lambda scene: _aimed(scene, still))
+        await pilot.pause()
+        return read_shot(app)
+
+
+def _aimed(scene: Scene, still: Still) -> Scene:
+    if still.layer != GUEST:
+        scene.disk.chain.layer(still.layer)
+    if not 0 <= still.at < max(1, scene.disk.size):
+        raise BadRangeError(
+            still.image, "offset", f"{still.at} is not on the disk of {scene.disk.size} bytes"
+        )
+    scene = scene.select(still.layer).go_to(still.at)
+    steps = scene.viewport.power - (still.cell.bit_length() - 1) if still.cell else 0
+    return scene.zoom(steps) if steps > 0 else scene
+
+
+def _read_screen(app: ViewerApp) -> Screen:
+    """Return the cells of an app's screen.
+
+    The theme's page and text stand for the terminal's own two colours; a screen without colours is grey.
+    """
+    mono = app.scene is not None and app.scene.palette.is_mono
+    plain = palette_for("truecolor", app.theme_name)
+    own = plain if mono or app.scene is None else app.scene.palette
+    page, ink = _hex(Color.parse(own.page), plain.page), _hex(Color.parse(own.text), plain.text)
+    rows = tuple(tuple(_cells(strip, page, ink)) for strip in app.screen._compositor.render_strips())
+    if not mono:
+        return Screen(rows, page, ink)
+    greys = tuple(tuple(cell._replace(fg=grey(cell.fg), bg=grey(cell.bg)) for cell in row) for row in rows)
+    return Screen(greys, grey(page), grey(ink))
+
+
+def _cells(strip: Strip, page: str, ink: str) -> Iterator[Cell]:
+    waiting: Cell | None = None
+    for segment in strip:
+        fg, bg, bold = _inks(segment.style, page, ink)
+        for char in segment.text:
+            shown, size = _measured(char)
+            if size == 0:
+                if waiting:
+                    waiting = waiting._replace(text=waiting.text + shown)
+                continue
+            if waiting:
+                yield waiting
+            waiting = Cell(shown, fg, bg, bold)
+            if size == 2:
+                yield waiting
+                waiting = Cell("", fg, bg, bold)
+    if waiting:
+        yield waiting
+
+
+def _measured(char: str) -> tuple[str, int]:
+    """Return a character as it is shown, and how many cells it takes."""
+    shown = showable(char)
+    return shown, get_character_cell_size(shown)
+
+
+def _inks(style: Style | None, page: str, ink: str) -> tuple[str, str, bool]:
+    if style is None:
+        return ink, page, False
+    fg, bg = _hex(style.color, ink), _hex(style.bgcolor, page)
+    return (bg, fg, bool(style.bold)) if style.reverse else (fg, bg, bool(style.bold))
+
+
+def _hex(colour: Color | None, default: str) -> str:
+    if colour is None or colour.is_default:
+        return default
+    return colour.get_truecolor().hex
+
+
+def _inputs(app: ViewerApp) -> Iterator[str]:
+    """Yield the names of all files that an app shows or was to show."""
+    for opened in app.images:
+        yield from _referred(opened.image)
+        if opened.scene:
+            yield from _files((opened.scene.above or opened.scene).disk.chain)
+
+
+def _files(chain: Chain) -> Iterator[str]:
+    """Yield the names of all files of a chain, also of those that could not be opened."""
+    for layer in chain.layers:
+        yield layer.node.host.name
+        file = getattr(layer.node, "file", None)
+        if file is not None:
+            yield file.name
+        yield from _referred(layer.name)
+
+
+def _referred(name: str) -> Iterator[str]:
+    """Yield a path, and the paths in it if it is a reference such as ``json:{…}``."""
+    yield name
+    with suppress(BlockstrataError):
+        yield from _named(parse_reference(name))
+
+
+def _named(options: Mapping[str, object]) -> Iterator[str]:
+    """Yield the file names in the options of a reference."""
+    for key, value in options.items():
+        if key == "filename" and isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            yield from _named(value)

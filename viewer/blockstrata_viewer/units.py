@@ -6,9 +6,11 @@ _UNITS = (("EiB", 60), ("PiB", 50), ("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB
 
 
 def exact_size(offset: int) -> str:
-    """Return an offset in the largest unit that divides it, in hexadecimal if that takes too many digits."""
+    """Return an offset in the largest unit that says it in three decimals, else in hexadecimal."""
     if offset == 0:
         return "0"
-    unit, power = next((unit, power) for unit, power in _UNITS if offset % (1 << power) == 0)
-    number = offset >> power
-    return f"{number} {unit}" if number < 100_000 else f"{offset:#x}"
+    for unit, power in _UNITS:
+        thousandths, rest = divmod(offset * 1000, 1 << power)
+        if rest == 0 and 1000 <= thousandths < 100_000_000:
+            return f"{thousandths // 1000}{f'.{thousandths % 1000:03}'.rstrip('0').rstrip('.')} {unit}"
+    return f"{offset:#x}"

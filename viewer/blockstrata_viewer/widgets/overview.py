@@ -31,4 +31,7 @@ def draw_overview(row: Row, under: Row, x: int, scene: Scene) -> None:
     scale = f"{exact_size(viewport.start)} – {exact_size(viewport.end)}   {format_size(viewport.cell)}/cell"
     end = x + whole.columns
     at = x + last + 2 if x + last + 2 + len(scale) <= end else x + first - 1 - len(scale)
-    under.put(at if at >= x else end - len(scale), scale, Ink(palette.dim, palette.page))
+    if at < x:
+        # no room beside the window's line: over its end, but clear of it
+        scale, at = f"  {scale}", end - len(scale) - 2
+    under.put(at, scale, Ink(palette.dim, palette.page))

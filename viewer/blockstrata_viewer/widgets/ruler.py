@@ -34,7 +34,7 @@ def draw_ruler(labels: Row, ticks: Row, x: int, scene: Scene) -> None:
     for column in range(shown):
         cell = viewport.left + column
         labelled = cell % _LABEL_EVERY == 0
-        glyph = "┬" if labelled else "╷" if cell % _TICK_EVERY == 0 else "─"
+        glyph = "┬" if cell % _TICK_EVERY == 0 else "─"
         ticks.set(x + column, glyph, Ink(palette.dim if labelled else palette.rule, palette.page))
         label = exact_size(cell << viewport.power) if labelled else ""
         end = x + column + len(label)
