@@ -376,8 +376,8 @@ def test_what_is_not_known_has_no_flags(semantics, mapping: Mapping):
 def test_letters_show_each_flag_in_its_place(semantics):
     for flags in range(256):
         text = semantics.letters(flags)
-        assert len(text) == len(semantics.lettered)
-        for shown, each in zip(text, semantics.lettered, strict=True):
+        assert len(text) == len(semantics.all_letters)
+        for shown, each in zip(text, semantics.all_letters, strict=True):
             assert shown == (each.letter if flags & each.flag else "·")
 
 
@@ -388,7 +388,7 @@ def test_letters_are_those_of_the_specification():
 
 @every_semantics
 def test_row_is_found_for_every_value_of_the_flags(semantics):
-    mask = sum(each.flag for each in semantics.lettered)
+    mask = sum(each.flag for each in semantics.all_letters)
     for flags in range(256):
         assert semantics.row(flags).flags == flags & mask
     # a protocol layer is never LOCAL

@@ -157,10 +157,8 @@ class ViewerApp(App[int]):
         worker = get_current_worker()
         last: Disk | None = None
         try:
-            for disk in load(opened.image):
-                if worker.is_cancelled:
-                    return
-                if disk.progress:
+            for disk in load(opened.image, lambda: worker.is_cancelled):
+                if disk.loading:
                     self.post_message(self.Loaded(opened, disk, is_whole=False))
                 last = disk
         except BlockstrataError as error:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blockstrata.facts import Traits
-    from blockstrata.reading import Progress
     from blockstrata.semantics.table import Semantics
+    from blockstrata_viewer.loading import Loading
 
 _STRIDE: Final = 1 << 16
 """Runs looked at at once when the next one of a kind is sought."""
@@ -140,14 +140,15 @@ class Track:
 class Disk:
     """A chain, as far as it is read, and its tracks.
 
-    ``tracks`` by depth; ``guest`` is what the guest sees.  ``progress`` is None once all is read.
+    ``tracks`` by depth; ``guest`` is what the guest sees.  ``loading`` tells how far reading is, and is None
+    once all is read.
     ``is_file``: the one layer is a protocol node, shown over its own bytes.
     """
 
     chain: Chain
     guest: Track
     tracks: tuple[Track, ...]
-    progress: Progress | None = None
+    loading: Loading | None = None
     is_file: bool = False
 
     @property
@@ -172,11 +173,11 @@ class Disk:
         return str(layer.error or "")
 
 
-def disk_of(chain: Chain, progress: Progress | None = None) -> Disk:
+def disk_of(chain: Chain, loading: Loading | None = None) -> Disk:
     """Return a chain that is read, or partly read, with its tracks; nothing is read for it."""
     tracks = tuple(Track(in_place(chain, layer.depth, 0, layer.size), layer.size) for layer in chain.layers)
     guest = Track(merged(chain, 0, chain.size), chain.size)
-    return Disk(chain, guest, tracks, progress, is_file=chain.layers[0].node.traits.is_protocol)
+    return Disk(chain, guest, tracks, loading, is_file=chain.layers[0].node.traits.is_protocol)
 
 
 def file_of(layer: Layer) -> Disk:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from blockstrata.chain import open_chain
@@ -10,7 +11,9 @@ from blockstrata.reading import Reader
 from blockstrata_viewer.disk import Disk, disk_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from blockstrata.reading import Progress
 
 _SOON: Final = 0.15
 """Seconds of reading before there is a first picture; most images are read by then."""
@@ -18,15 +21,36 @@ _SHARE: Final = 4
 """Pictures may take a part of the time that is one in so many."""
 
 
-def load(image: str) -> Iterator[Disk]:
-    """Open an image and yield it as it is read, the last time whole; errors as ``open_chain``'s."""
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How far reading is: tables read of those known of, after some seconds."""
+
+    progress: Progress
+    seconds: float
+
+    def __str__(self) -> str:
+        """Return the progress line: tables, rate, time left."""
+        read, known = self.progress.read, self.progress.known
+        rate = read / max(self.seconds, 1e-3)
+        left = (known - read) / max(rate, 1e-3)
+        return f"reading: {read:,} of {known:,} tables · {rate:,.0f} a second · {left:.0f} s left"
+
+
+def load(image: str, is_cancelled: Callable[[], bool] = lambda: False) -> Iterator[Disk]:
+    """Open an image and yield it as it is read, the last time whole; errors as ``open_chain``'s.
+
+    ``is_cancelled`` is asked between steps; once it says yes, nothing more is read or yielded.
+    """
+    began = time.monotonic()
     reader = Reader(open_chain(image))
-    pause, last = _SOON, time.monotonic()
+    pause, last = _SOON, began
     for progress in reader.steps():
+        if is_cancelled():
+            return
         now = time.monotonic()
         if now - last < pause:
             continue
-        yield disk_of(reader.chain(), progress)
+        yield disk_of(reader.chain(), Loading(progress, now - began))
         last = time.monotonic()
         pause = max(_SOON, (last - now) * _SHARE)
     yield disk_of(reader.chain())

@@ -66,13 +66,13 @@ _STATES: Final[dict[str, dict[str, tuple[Paint, str]]]] = {
         "····": (Paint.FALLS_THROUGH, "falls through"),
     },
     "proposed protocol": {
-        "··AO": (Paint.DATA, "data"),
-        "··A·": (Paint.NO_OFFSET, "no offset"),
-        "·ZAO": (Paint.RESERVED, "zero, reserved"),
-        "·ZA·": (Paint.RESERVED_NOWHERE, "zero, stored"),
-        "·Z··": (Paint.ZERO, "zero"),
-        "·Z·O": (Paint.ZERO_AT_OFFSET, "hole"),
-        "····": (Paint.FALLS_THROUGH, "no access"),
+        "·AO": (Paint.DATA, "data"),
+        "·A·": (Paint.NO_OFFSET, "no offset"),
+        "ZAO": (Paint.RESERVED, "zero, reserved"),
+        "ZA·": (Paint.RESERVED_NOWHERE, "zero, stored"),
+        "Z··": (Paint.ZERO, "zero"),
+        "Z·O": (Paint.ZERO_AT_OFFSET, "hole"),
+        "···": (Paint.FALLS_THROUGH, "no access"),
     },
 }
 """Paint and short words by letters; what is not named here is suspicious."""
@@ -87,7 +87,7 @@ def state_of(semantics: Semantics, code: int, traits: Traits, *, settled: bool) 
         return State(Paint.UNREAD, "", "not read yet", "not read yet")
     table = semantics.table(traits)
     flags = int(semantics.settle(table)[code] if settled else table[code])
-    letters = semantics.letters(flags)
+    letters = semantics.letters(flags, is_protocol=traits.is_protocol)
     kind = f"{semantics.name} protocol" if traits.is_protocol else semantics.name
     paint, short = _STATES.get(kind, _STATES[semantics.name]).get(letters, (Paint.SUSPICIOUS, "suspicious"))
     return State(paint, letters, short, semantics.row(flags, is_protocol=traits.is_protocol).words)

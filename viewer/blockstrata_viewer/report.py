@@ -80,7 +80,10 @@ def _total(line: Total, *, is_protocol: bool) -> dict[str, Any]:
     return {
         **size,
         "present": bool(flags[HISTORIC.name] & Flag.ALLOCATED),
-        **{semantics.name: semantics.letters(flags[semantics.name]) for semantics in SEMANTICS},
+        **{
+            semantics.name: semantics.letters(flags[semantics.name], is_protocol=is_protocol)
+            for semantics in SEMANTICS
+        },
         "words": PROPOSED.row(flags[PROPOSED.name], is_protocol=is_protocol).words,
     }
 
@@ -154,11 +157,16 @@ def _count(number: int, noun: str) -> str:
 def truth_tables() -> Iterator[str]:
     """Yield the truth tables of every semantics."""
     for semantics in SEMANTICS:
-        tables = [("", semantics.format_rows)]
+        tables = [("", semantics.format_rows, False)]
         if semantics.protocol_rows is not semantics.format_rows:
-            tables = [("format layers", semantics.format_rows), ("protocol layers", semantics.protocol_rows)]
-        for kind, rows in tables:
-            names = ", ".join(f"{each.letter} {each.name}" for each in semantics.lettered)
-            yield f"{semantics.name}: {semantics.title} ({names}){' — ' + kind if kind else ''}\n"
-            yield from (f"  {semantics.letters(row.flags)}  {row.words}\n" for row in rows)
+            tables = [
+                (" — format layers", semantics.format_rows, False),
+                (" — protocol layers", semantics.protocol_rows, True),
+            ]
+        for kind, rows, is_protocol in tables:
+            shown = semantics.lettered(is_protocol=is_protocol)
+            names = ", ".join(f"{each.letter} {each.name}" for each in shown)
+            yield f"{semantics.name}: {semantics.title} ({names}){kind}\n"
+            for row in rows:
+                yield f"  {semantics.letters(row.flags, is_protocol=is_protocol)}  {row.words}\n"
             yield "\n"

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 def human_lines(entries: Entries, layers: tuple[Layer, ...]) -> Iterator[str]:
     """Yield a table of every entry: offset, length and host offset in hexadecimal, letters, depth, file."""
     semantics = entries.semantics
-    flags_head = "".join(each.letter for each in semantics.lettered)
+    is_protocol = layers[0].node.traits.is_protocol
+    flags_head = "".join(each.letter for each in semantics.lettered(is_protocol=is_protocol))
     yield f"{'Offset':<16}{'Length':<16}{flags_head:<6}{'Depth':<6}{'Mapped to':<16}File\n"
     for start, length, depth, source, flags, offset in _rows(entries):
         where, name = "-", ""
         if offset != NO_HOST:
             where, name = f"{offset:#x}", printable(layers[source].node.host.name)
-        row = f"{start:<#16x}{length:<#16x}{semantics.letters(flags):<6}{depth:<6}{where:<16}{name}"
+        letters = semantics.letters(flags, is_protocol=is_protocol)
+        row = f"{start:<#16x}{length:<#16x}{letters:<6}{depth:<6}{where:<16}{name}"
         yield f"{row.rstrip()}\n"
 
 

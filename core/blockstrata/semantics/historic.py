@@ -117,7 +117,7 @@ HISTORIC: Final = Semantics(
     name="historic",
     switch="old",
     title="what QEMU answers",
-    lettered=(
+    all_letters=(
         Letter(Flag.DATA, "D", "DATA"),
         Letter(Flag.ZERO, "Z", "ZERO"),
         Letter(Flag.OFFSET_VALID, "O", "OFFSET_VALID"),

@@ -164,8 +164,8 @@ PROPOSED: Final = Semantics(
     name="proposed",
     switch="new",
     title="as proposed in 2018",
-    lettered=(
-        Letter(Flag.LOCAL, "L", "LOCAL"),
+    all_letters=(
+        Letter(Flag.LOCAL, "L", "LOCAL", format_only=True),
         Letter(Flag.ZERO, "Z", "ZERO"),
         Letter(Flag.ALLOC, "A", "ALLOC"),
         Letter(Flag.OFFSET_VALID, "O", "OFFSET_VALID"),

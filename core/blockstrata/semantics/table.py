@@ -25,6 +25,8 @@ class Letter:
     flag: int
     letter: str
     name: str
+    format_only: bool = False
+    """The flag has no meaning for a protocol layer, whose letters leave it out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Semantics:
     switch: str
     """The one short word on the screen's switch and, besides ``name``, on the command line."""
     title: str
-    lettered: tuple[Letter, ...]
+    all_letters: tuple[Letter, ...]
     columns: tuple[Column, ...]
     offset_flag: int
     format_rows: tuple[Row, ...]
@@ -64,13 +66,18 @@ class Semantics:
     answer: Callable[[int, Traits], int]
     settle: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
-    def letters(self, flags: int) -> str:
-        """Return flags as letters, ``·`` for those that are not set: ``L·AO``."""
-        return "".join(each.letter if flags & each.flag else "·" for each in self.lettered)
+    def lettered(self, *, is_protocol: bool = False) -> tuple[Letter, ...]:
+        """Return the flags that have a letter, those of a format or of a protocol layer."""
+        return tuple(each for each in self.all_letters if not (is_protocol and each.format_only))
+
+    def letters(self, flags: int, *, is_protocol: bool = False) -> str:
+        """Return flags as letters, ``·`` where one is not set: ``L·AO``, ``·AO`` for a protocol layer."""
+        shown = self.lettered(is_protocol=is_protocol)
+        return "".join(each.letter if flags & each.flag else "·" for each in shown)
 
     def row(self, flags: int, *, is_protocol: bool = False) -> Row:
         """Return the row of the truth table that flags stand in; flags without a letter do not count."""
-        mask = sum(each.flag for each in self.lettered)
+        mask = sum(each.flag for each in self.all_letters)
         rows = self.protocol_rows if is_protocol else self.format_rows
         return next(row for row in rows if row.flags == flags & mask)
 

@@ -69,6 +69,6 @@ class HelpScreen(ModalScreen[None]):
             semantics = scene.semantics
             page.append(f"\n{semantics.switch}: {semantics.title}\n", "bold")
             for row in semantics.protocol_rows if is_file else semantics.format_rows:
-                page.append(f"  {semantics.letters(row.flags)}  ", "bold")
+                page.append(f"  {semantics.letters(row.flags, is_protocol=is_file)}  ", "bold")
                 page.append(f"{row.words}\n")
         return page

@@ -55,9 +55,6 @@ def draw_title(scene: Scene, width: int, place: str = "") -> Row:
 def _facts(scene: Scene, place: str) -> list[str]:
     disk = scene.disk
     facts = [place] if place else []
-    if disk.progress:
-        share = 100 * disk.progress.read // max(1, disk.progress.known)
-        facts.append(f"reading {share}%")
     if disk.chain.gap:
         facts.append("chain incomplete")
     layers = len(disk.layers)
@@ -87,7 +84,8 @@ def draw_legend(scene: Scene, width: int) -> Row:
         for word, colour in zip(shown, (palette.dim, palette.faint), strict=False):
             at = row.put(at + 1, word, Ink(colour, palette.page))
         at += 2
-    meanings = " · ".join(f"{each.letter} {each.name.lower()}" for each in scene.semantics.lettered)
+    lettered = scene.semantics.lettered(is_protocol=scene.disk.is_file)
+    meanings = " · ".join(f"{each.letter} {each.name.lower()}" for each in lettered)
     if at + len(meanings) + 4 < width:
         row.put(width - len(meanings) - 2, meanings, Ink(palette.faint, palette.page))
     return row
@@ -109,8 +107,9 @@ def _shares(scene: Scene) -> list[tuple[State, float]]:
 
 
 def draw_keys(scene: Scene, width: int, keys: Sequence[tuple[str, str]], note: str) -> Row:
-    """Return the footer: a note if there is one, else keys and what they do; the last two always fit."""
+    """Return the footer: a note, how far reading is, or keys and what they do; the last two always fit."""
     palette = scene.palette
+    note = note or str(scene.disk.loading or "")
     row = Row(width, Ink(palette.text, palette.panel))
     if note:
         row.put(2, clip(note, width - 4), Ink(palette.text, palette.panel, bold=True))

@@ -237,8 +237,7 @@ def _protocol_letters(track: Track, run: int | None, scene: Scene) -> str:
     storage = storage_of(int(view.extents.facts[run]))
     below = Traits(host_driver=driver, is_protocol=True)
     state = state_of(scene.semantics, fact(Mapping.PASSTHROUGH, storage), below, settled=False)
-    letters = state.letters if scene.semantics is HISTORIC else state.letters[1:]
-    return f" → {driver} {letters} @ {host:#x}"
+    return f" → {driver} {state.letters} @ {host:#x}"
 
 
 def _draw_layer(rows: list[Row], x: int, end: int, scene: Scene) -> None:
