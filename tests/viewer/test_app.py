@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from textual import events
 
+from blockstrata.chain import open_chain
 from blockstrata.errors import OpenError
 from blockstrata.formats.qcow2.author import Data, Image, write_image
 from blockstrata.formats.qcow2.node import Qcow2Node
@@ -522,3 +523,22 @@ async def test_a_large_image_is_shown_while_it_is_read(demo_image, monkeypatch):
         assert "╱╱╱╱" not in screen_text(app)
         assert app.scene.cursor > 0
         assert app.scene.semantics.name == "historic"
+
+
+async def test_a_corrupt_entry_is_a_run_with_its_reason(tmp_path):
+    path = tmp_path / "spoilt.qcow2"
+    write_image(path, Image(size=1 << 20), {0: Data(b"x"), 4: Data(b"y")})
+    with open_chain(str(path)) as chain:
+        entry = chain.layers[0].node.entry_at(4 << 16)
+    with path.open("r+b") as file:
+        file.seek(entry.l2_offset + 4 * 8)
+        file.write((entry.entry | 0x200).to_bytes(8, "big"))
+    app = ViewerApp([str(path)])
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        assert "invalid" in screen_text(app)
+        await pilot.press("b")
+        assert app.scene.cursor == 4 << 16
+        assert "is not aligned to a cluster" in screen_text(app)
+        await pilot.press("enter")
+        assert f"{entry.entry | 0x200:#018x}" in screen_text(app)

@@ -424,7 +424,7 @@ def test_still(demo_image):
     text = render(
         take(Still(demo_image, semantics="historic", at=0x1E60000, cell=64 << 10, layer=GUEST)).screen, "txt"
     ).decode()
-    assert "31104 KiB" in text
+    assert "30.375 MiB" in text
     assert "64 KiB/cell" in text
     assert "EXTENT  guest sees" in text
 
