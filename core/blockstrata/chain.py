@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from blockstrata.driver import whole_sectors
-from blockstrata.errors import BadImageError, BadRangeError, BlockstrataError
+from blockstrata.errors import BackingLoopError, BadRangeError, BlockstrataError
 from blockstrata.gap import GapNode
 from blockstrata.nodes import open_node
 from blockstrata.protocols.file import Probe
-from blockstrata.reference import Options, child, join_backing, parse_reference
+from blockstrata.reference import Options, child, join_backing, merge, parse_reference
 
 if TYPE_CHECKING:
     from blockstrata.driver import Driver
@@ -104,16 +105,18 @@ def open_chain(image: str, image_format: str | None = None, probe: Probe = Probe
     followed: set[tuple[object, ...]] = set()
     while True:
         above = layers[-1]
+        name = above.node.backing or above.name
         try:
             found = _backing(above, options, followed)
             if found is None:
                 break
             name, options = found
-        except BlockstrataError as error:
-            layers.append(_gap(above, above.node.backing or above.name, error))
-            break
-        try:
             layers.append(Layer(above.depth + 1, open_node(options, name, probe)))
+        except BackingLoopError as error:
+            # the layer is known by the one it repeats
+            layers.pop().node.close()
+            layers.append(_gap(layers[-1], above.name, error))
+            break
         except BlockstrataError as error:
             layers.append(_gap(above, name, error))
             break
@@ -121,7 +124,9 @@ def open_chain(image: str, image_format: str | None = None, probe: Probe = Probe
 
 
 def _gap(above: Layer, name: str, error: BlockstrataError) -> Layer:
-    return Layer(above.depth + 1, GapNode(name, above.size, error))
+    """Return what stands for a layer that could not be opened; its error names the layer above too."""
+    field = f"backing file of {above.name}" + (f": {error.field}" if error.field else "")
+    return Layer(above.depth + 1, GapNode(name, above.size, type(error)(error.file, field, error.what)))
 
 
 def _backing(above: Layer, options: Options, followed: set[tuple[object, ...]]) -> tuple[str, Options] | None:
@@ -130,7 +135,7 @@ def _backing(above: Layer, options: Options, followed: set[tuple[object, ...]]) 
     Options for ``backing`` replace or complete what the image states; null ends the chain.
     """
     node = above.node
-    if not node.supports_backing or ("backing" in options and options["backing"] is None):
+    if not node.supports_backing or ("backing" in options and options["backing"] in (None, "")):
         return None
     given = child(options, "backing", node.name)
     if given is not None and "filename" in (child(given, "file", node.name) or {}):
@@ -139,11 +144,18 @@ def _backing(above: Layer, options: Options, followed: set[tuple[object, ...]]) 
     if node.backing is None:
         return None if given is None else (node.name, given)
     name = node.backing if node.backing.startswith("json:") else join_backing(node.name, node.backing)
-    step = (*node.host.identity, node.name.rpartition("/")[0] if not name.startswith("/") else "", name)
+    step = (*node.file.identity, _directory(node.name), node.backing)
     if step in followed:
-        raise BadImageError(
-            node.name, "qcow2 backing file", f"'{name}' leads back to an image already in the chain"
-        )
+        raise BackingLoopError(node.name, "", f"leads back to itself by '{name}'")
     followed.add(step)
     stated = parse_reference(name, node.backing_format)
-    return name, {**stated, **(given or {})}
+    return name, merge(stated, given or {})
+
+
+def _directory(name: str) -> tuple[int, int] | None:
+    """Return what tells the directory of a file from others, however it is named; None if there is none."""
+    try:
+        status = Path(name).parent.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino

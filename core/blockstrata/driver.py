@@ -50,7 +50,11 @@ class Driver(Protocol):
 
     @property
     def host(self) -> HostNode:
-        """The node that holds the stored bytes; itself for a protocol node."""
+        """The node that holds the guest's stored bytes; itself for a protocol node."""
+
+    @property
+    def file(self) -> HostNode:
+        """The node that holds the image: the same, unless the guest's bytes are in an external data file."""
 
     def extents(self, start: int, length: int) -> Extents:
         """Return the facts of a window, which may hold UNREAD and INVALID runs.

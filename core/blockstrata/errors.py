@@ -35,6 +35,10 @@ class BadImageError(BlockstrataError):
     """The image is malformed, and QEMU refuses it too."""
 
 
+class BackingLoopError(BadImageError):
+    """The backing references lead back to an image that is already in the chain."""
+
+
 class UnsupportedError(BlockstrataError):
     """The image may be fine, but blockstrata does not read this format, protocol or feature."""
 

@@ -16,6 +16,9 @@ NO_HOST: Final = -1
 SECTOR: Final = 512
 """Bytes.  QEMU's block layer counts the length of a node in whole sectors."""
 
+MAX_LENGTH: Final = 2**63 - 512
+"""Bytes.  The longest node whose last sector has an end; QEMU draws the line a little lower, at whole GiB."""
+
 SYNTHESISED: Final = 0x80
 """Mark of a run that a layer would defer, but nothing below it reaches: the block layer supplies zeroes."""
 

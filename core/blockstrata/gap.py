@@ -30,6 +30,7 @@ class GapNode:
         self.error = error
         self.traits = Traits(host_driver="missing")
         self.host: HostNode = NullNode(name, "missing", 0, read_zeroes=False)
+        self.file = self.host
 
     def extents(self, start: int, length: int) -> Extents:
         """Return one INVALID run: nobody knows what would be read here."""
@@ -41,7 +42,7 @@ class GapNode:
 
     def fault_at(self, offset: int) -> str:  # noqa: ARG002
         """Return why the layer could not be opened."""
-        return str(self.error)
+        return f"cannot be opened: {self.error.what}"
 
     def features(self) -> Dict[str, object]:
         """Return the error."""

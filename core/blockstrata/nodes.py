@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blockstrata.errors import BadReferenceError, BlockstrataError, UnsupportedError
+from blockstrata.facts import MAX_LENGTH
 from blockstrata.formats.probe import PROBE_BYTES, probe_format
 from blockstrata.formats.qcow2.header import read_header
 from blockstrata.formats.qcow2.node import open_qcow2
@@ -59,7 +60,12 @@ def _open_format(driver: object, file: HostNode, options: Options, probe: Probe)
         header = read_header(file)
         stated = header.data_file if header.has_data_file else None
         data_file = _open_data_file(options, stated, file.name, probe)
-        return open_qcow2(file, header, data_file)
+        try:
+            return open_qcow2(file, header, data_file)
+        except BlockstrataError:
+            if data_file:
+                data_file.close()
+            raise
     raise UnsupportedError(file.name, "", f"format '{driver}' is not one that blockstrata reads (qcow2, raw)")
 
 
@@ -96,6 +102,8 @@ def _open_protocol(driver: str | None, options: Options, name: str, probe: Probe
     check_options(options, driver or "file", name)
     if driver in NULL_DRIVERS:
         size = size_option(options, "size", name)
+        if size is not None and size > MAX_LENGTH:
+            raise UnsupportedError(name, "size", f"{size} bytes are 8 EiB or more")
         read_zeroes = bool_option(options, "read-zeroes", name)
         return NullNode(
             f"{driver}://", driver, DEFAULT_SIZE if size is None else size, read_zeroes=read_zeroes

@@ -139,9 +139,21 @@ def _put(nested: Options, path: list[str], value: object, name: str) -> None:
     nested[last] = value
 
 
+def merge(below: Options, above: Options) -> Options:
+    """Return options in which those of ``above`` replace or complete those of ``below``, at every depth."""
+    merged = dict(below)
+    for key, value in above.items():
+        before = merged.get(key)
+        merged[key] = merge(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return merged
+
+
 def check_options(options: Options, driver: str, name: str) -> None:
     """Refuse an option that QEMU's driver of that name does not have; ``BadReferenceError`` names it."""
-    unknown = sorted(set(options) - _KNOWN[driver])
+    # to have no backing layer is allowed for every driver
+    unknown = sorted(
+        key for key in set(options) - _KNOWN[driver] if key != "backing" or options[key] is not None
+    )
     if unknown:
         raise BadReferenceError(name, unknown[0], f"driver '{driver}' has no such option")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -148,7 +149,7 @@ def test_info_marks_a_gap(demo_image, tmp_path):
     image.write_bytes(Path(demo_image).read_bytes())
     done = run("info", str(image))
     assert done.exit_code == 0
-    assert "web01-monday.qcow2: No such file or directory" in done.stdout
+    assert f"web01-monday.qcow2: backing file of {image}: No such file or directory" in done.stdout
     refused = run("map", "--output", "json", str(image))
     assert refused.exit_code == 1
     assert refused.stdout == ""
@@ -207,3 +208,28 @@ def test_whoever_reads_may_leave_early(demo_image):
     )
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
+
+
+def test_without_words_it_says_what_there_is():
+    done = run()
+    assert done.exit_code == 2
+    assert done.stdout.startswith("Usage: ")
+    assert "screenshot" in done.stdout
+
+
+@pytest.mark.parametrize("words", [["table"], ["map", "{image}"], ["info", "{image}"]])
+def test_a_full_disk_is_one_line(words, demo_image):
+    command = " ".join([sys.executable, "-m", "blockstrata_viewer", *words]).format(image=demo_image)
+    done = subprocess.run(
+        ["sh", "-c", f"{command} > /dev/full"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == "blockstrata: standard output: No space left on device\n"
+
+
+def test_a_terminal_that_knows_ascii_alone(demo_image):
+    command = [sys.executable, "-m", "blockstrata_viewer", "info", demo_image]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    assert done.returncode == 0
+    assert "web01-monday.qcow2" in done.stdout

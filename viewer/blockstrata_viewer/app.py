@@ -15,7 +15,7 @@ from textual.theme import Theme
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
-from blockstrata.errors import BlockstrataError
+from blockstrata.errors import BlockstrataError, OpenError
 from blockstrata.printable import printable
 from blockstrata_viewer.bindings import BINDINGS, footer_keys, help_keys
 from blockstrata_viewer.commands import ViewerCommands
@@ -163,6 +163,10 @@ class ViewerApp(App[int]):
                 last = disk
         except BlockstrataError as error:
             self.post_message(self.Failed(opened, error))
+        except MemoryError:
+            self.post_message(
+                self.Failed(opened, OpenError(opened.image, "", "takes more memory than there is"))
+            )
         if last and not worker.is_cancelled:
             # what was read stays; the collector need not look at it again
             gc.collect()
@@ -270,7 +274,7 @@ class ViewerApp(App[int]):
 
     def change(self, change: Callable[[Scene], Scene]) -> None:
         """Show what a change makes of the scene, if there is one yet."""
-        self._note = ""
+        self._note, self._count = "", 0
         if self.scene is not None:
             self.show(change(self.scene))
 
@@ -336,7 +340,7 @@ class ViewerApp(App[int]):
 
     def action_differences(self) -> None:
         """Show only where historic and proposed mean different things, or all again."""
-        self.change(lambda scene: replace(scene, differences=not scene.differences))
+        self.change(lambda scene: scene.drawn(differences=not scene.differences))
 
     def action_suspicious(self) -> None:
         """Go to the next run that the table calls a bug."""
@@ -361,7 +365,7 @@ class ViewerApp(App[int]):
 
     def action_patterns(self) -> None:
         """Add ink to solid cells, or take it away."""
-        self.change(lambda scene: replace(scene, patterns=not scene.patterns))
+        self.change(lambda scene: scene.drawn(patterns=not scene.patterns))
 
     def action_semantics(self, steps: int) -> None:
         """Show the same facts under the next semantics."""
@@ -383,27 +387,31 @@ class ViewerApp(App[int]):
         self.theme = f"blockstrata-{self.theme_name}"
         for opened in self.images:
             if opened.scene:
-                opened.scene = opened.scene.painted(self.palette())
+                opened.scene = opened.scene.drawn(palette=self.palette())
         self.refresh_parts()
 
     def action_inspector(self) -> None:
         """Show or hide the inspector."""
+        self._count = 0
         self.inspector_shown = not self.inspector_shown
         self.arrange()
 
     def action_image(self, step: int) -> None:
         """Show the next image, if there are several."""
+        self._count = 0
         if len(self.images) > 1 and len(self.screen_stack) == 1:
             self.show_image(self.shown + step)
 
     def action_help(self) -> None:
         """Show the help for what is on the screen."""
+        self._count = 0
         from blockstrata_viewer.screens.help import HelpScreen  # noqa: PLC0415
 
         self.push_screen(HelpScreen(help_keys(self.keys), self.scene))
 
     def action_go_to(self) -> None:
         """Ask where to go, and go there."""
+        self._count = 0
         from blockstrata_viewer.screens.go_to import GoToScreen  # noqa: PLC0415
 
         def go(offset: int | None) -> None:
@@ -415,6 +423,7 @@ class ViewerApp(App[int]):
 
     def action_details(self) -> None:
         """Show all there is to know of the extent at the cursor."""
+        self._count = 0
         from blockstrata_viewer.screens.details import DetailsScreen  # noqa: PLC0415
 
         if self.scene is not None:
@@ -422,6 +431,7 @@ class ViewerApp(App[int]):
 
     def action_export(self) -> None:
         """Ask for a file, and write what the screen shows into it."""
+        self._count = 0
         from blockstrata_viewer.screens.export import ExportScreen  # noqa: PLC0415
         from blockstrata_viewer.snapshot import save  # noqa: PLC0415
 

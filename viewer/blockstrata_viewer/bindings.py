@@ -42,7 +42,7 @@ BINDINGS: Final = (
     Binding("escape", "clear", "clear markers, leave the file's axis", id="clear", show=False),
     Binding("question_mark,f1", "help", "help", id="help", key_display="?"),
     Binding("ctrl+p", "command_palette", "palette", id="palette", show=False),
-    Binding("q", "quit_viewer", "quit", id="quit"),
+    Binding("q,ctrl+c,ctrl+q", "quit_viewer", "quit", id="quit", key_display="q"),
 )
 
 _NAMES: Final = {

@@ -5,6 +5,7 @@ numpy and Textual are imported inside the commands that need them, so that the o
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -44,22 +45,38 @@ class ImplicitView(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run a command and exit: 0 done, 1 failed, 2 wrong usage."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # a terminal that cannot say a character gets a question mark, not a failure
+            sys.stdout.reconfigure(errors="replace")
         try:
             code = super().main(*args, **{**extra, "standalone_mode": False})
             sys.stdout.flush()
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message())
+            sys.exit(EXIT_USAGE)
         except click.UsageError as error:
             _fail(EXIT_USAGE, error.format_message())
         except click.ClickException as error:
             _fail(EXIT_FAILED, error.format_message())
         except BlockstrataError as error:
             _fail(EXIT_FAILED, str(error))
+        except MemoryError:
+            _fail(EXIT_FAILED, "this takes more memory than there is")
         except (click.Abort, KeyboardInterrupt):
             sys.exit(130)
         except BrokenPipeError:
             # whoever read us has left; keep the interpreter from complaining when it flushes
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _discard_output()
             sys.exit(EXIT_FAILED)
+        except OSError as error:
+            _discard_output()
+            _fail(EXIT_FAILED, f"standard output: {error.strerror or error}")
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _discard_output() -> None:
+    """Let what is still buffered go nowhere, so that the interpreter does not complain when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(code: int, message: str) -> NoReturn:

@@ -12,8 +12,9 @@ from blockstrata.chain import Chain, Layer
 from blockstrata.facts import CODES, NO_HOST
 from blockstrata.gap import GapNode
 from blockstrata.guest import View, alone, in_place, merged
+from blockstrata.printable import printable
 from blockstrata.semantics.reading import differs
-from blockstrata_viewer.palette import Paint, State, state_of
+from blockstrata_viewer.palette import State, state_of
 from blockstrata_viewer.shares import Shares
 
 if TYPE_CHECKING:
@@ -99,20 +100,26 @@ class Track:
         return None
 
     def change(self, run: int, semantics: Semantics, step: int) -> int | None:
-        """Return the first run of the next stretch of another state (or of the last one), or None."""
-        states = self.states(semantics)
-        own = states[int(self.shares.classes[run])]
-        found = self.seek(run, np.array([state != own for state in states], np.bool_), step)
+        """Return the first run of the next (or last) stretch of another state or layer, or None."""
+        found = self._other(run, semantics, step)
         if found is None or step > 0:
             return found
         return self.first_of_stretch(found, semantics)
 
     def first_of_stretch(self, run: int, semantics: Semantics) -> int:
-        """Return the first of the neighbouring runs that show the same state as a run."""
-        states = self.states(semantics)
-        own = states[int(self.shares.classes[run])]
-        before = self.seek(run, np.array([state != own for state in states], np.bool_), -1)
+        """Return the first of the neighbouring runs that show the same state, from the same layer."""
+        before = self._other(run, semantics, -1)
         return 0 if before is None else before + 1
+
+    def _other(self, run: int, semantics: Semantics, step: int) -> int | None:
+        """Return the nearest run of another state, or from another layer."""
+        states = self.states(semantics)
+        own, source = states[int(self.shares.classes[run])], self.view.source
+        other = self.seek(run, np.array([state != own for state in states], np.bool_), step)
+        # a run from another layer may come first
+        stretch = source[run : (other or len(source))] if step > 0 else source[(other or 0) : run + 1][::-1]
+        moved = np.flatnonzero(stretch != source[run])
+        return run + step * int(moved[0]) if len(moved) else other
 
     def host_of(self, offset: int) -> int | None:
         """Return the host byte of a guest byte, None if it has none."""
@@ -121,19 +128,12 @@ class Track:
             return None
         return int(self.view.extents.host[run]) + offset - int(self.view.extents.edges[run])
 
-    def guest_of(self, host: int) -> int | None:
-        """Return the first guest byte that is mapped to a host byte, None if nothing is."""
+    def guest_of(self, host: int, depth: int) -> int | None:
+        """Return the first guest byte that is mapped to a host byte of a layer's file, None if nothing is."""
         extents = self.view.extents
         inside = (extents.host != NO_HOST) & (extents.host <= host) & (host < extents.host + extents.lengths)
-        runs = np.flatnonzero(inside)
+        runs = np.flatnonzero(inside & (self.view.source == depth))
         return int(extents.edges[runs[0]]) + host - int(extents.host[runs[0]]) if len(runs) else None
-
-    def stored(self, semantics: Semantics) -> int:
-        """Return the bytes for which storage is taken, as the semantics in force has it."""
-        stored = {Paint.DATA, Paint.NO_OFFSET, Paint.RESERVED, Paint.RESERVED_NOWHERE}
-        totals = self.shares.totals().tolist()
-        states = self.states(semantics)
-        return sum(total for total, state in zip(totals, states, strict=True) if state.paint in stored)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +161,13 @@ class Disk:
         """The layers, active first."""
         return self.chain.layers
 
+    @property
+    def allocated(self) -> int:
+        """Bytes of storage that the files of all layers occupy, as far as that is known."""
+        nodes = [layer.node for layer in self.layers]
+        files = [node.file for node in nodes] + [node.host for node in nodes if node.host is not node.file]
+        return sum(file.allocated or 0 for file in files)
+
     def track(self, selected: int) -> Track:
         """Return a layer's track by its depth, the guest's for -1."""
         return self.guest if selected < 0 else self.tracks[selected]
@@ -168,9 +175,8 @@ class Disk:
     def error_of(self, depth: int) -> str:
         """Say why a layer could not be opened or read; an empty string if it could."""
         layer = self.layers[depth]
-        if isinstance(layer.node, GapNode):
-            return str(layer.node.error)
-        return str(layer.error or "")
+        error = layer.node.error if isinstance(layer.node, GapNode) else layer.error
+        return printable(f"{error.file.rpartition('/')[2]}: {error.what}") if error else ""
 
 
 def disk_of(chain: Chain, loading: Loading | None = None) -> Disk:

@@ -57,7 +57,7 @@ class ChainLayout:
 
 def chain_layout(width: int, height: int, layers: int, selected: int) -> ChainLayout:
     """Return the tallest layout in which all layers fit, else one row a layer around the selected one."""
-    label = min(24 if width < NARROW else 28, width // 3)
+    label = min(24, width // 3)
     room = max(1, height - _HEAD_ROWS)
     for strip, gap in _HEIGHTS:
         if layers * (strip + gap) <= room:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from blockstrata.chain import open_chain
-from blockstrata.reading import Reader
+from blockstrata.reader import Reader
 from blockstrata_viewer.disk import Disk, disk_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from blockstrata.reading import Progress
+    from blockstrata.reader import Progress
 
 _SOON: Final = 0.15
 """Seconds of reading before there is a first picture; most images are read by then."""

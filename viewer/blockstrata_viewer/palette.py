@@ -290,7 +290,7 @@ DARK_16: Final = Palette(
     dots="color(15)",
     dimmed=_indexed(6, 4, 3, 3, 8, 8, 1, 5, 8, 0, 0),
     selected="color(0)",
-    ramp=_indexed(13, 5),
+    ramp=_indexed(15, 13, 5, 8),
 )
 
 MONO: Final = Palette(
@@ -343,5 +343,5 @@ def palette_for(colours: str, theme: str) -> Palette:
 MONO_GLYPHS: Final = ("█", "▓", "▒", "▒", "░", "○", "!", "?", "╱", "▁", "·")
 """By :class:`Paint`, for terminals without colour: the glyph of a cell's dominant state."""
 
-PATTERNS: Final = (" ", "╱", "╳", "╳", "·", "∙", "!", "?", "╱", " ", " ")
+PATTERNS: Final = (" ", "╱", "╳", "╳", "·", "○", "!", "?", "╱", " ", " ")
 """By :class:`Paint`: ink on a cell of one state, for eyes that cannot tell the colours."""

@@ -48,8 +48,14 @@ def _layer(chain: Chain, layer: Layer, *, quick: bool) -> dict[str, Any]:
         facts["error"] = str(node.error)
         return facts
     facts["virtual-size"] = layer.size
-    facts["file-length"] = node.host.length
-    facts["allocated"] = node.host.allocated
+    facts["file-length"] = node.file.length
+    facts["allocated"] = node.file.allocated
+    if node.host is not node.file:
+        facts["data-file"] = {
+            "filename": node.host.name,
+            "file-length": node.host.length,
+            "allocated": node.host.allocated,
+        }
     if node.backing:
         facts["backing"] = node.backing
         if node.backing_format:
@@ -113,9 +119,9 @@ def _layer_lines(layer: dict[str, Any], branch: str, trunk: str) -> Iterator[str
     if "error" in layer:
         yield f"{trunk}{layer['error']}\n"
         return
-    stored = "unknown" if layer["allocated"] is None else format_size(layer["allocated"])
-    file_length = format_size(layer["file-length"])
-    yield f"{trunk}{_size(layer['virtual-size'])} virtual, {file_length} file, {stored} stored\n"
+    yield f"{trunk}{_size(layer['virtual-size'])} virtual, {_stored(layer)}\n"
+    if "data-file" in layer:
+        yield f"{trunk}data file {printable(layer['data-file']['filename'])}: {_stored(layer['data-file'])}\n"
     features = ", ".join(f"{name} {_word(value)}" for name, value in layer["features"].items() if value)
     if features:
         yield f"{trunk}{features}\n"
@@ -125,6 +131,11 @@ def _layer_lines(layer: dict[str, Any], branch: str, trunk: str) -> Iterator[str
     if "runs" in layer:
         yield f"{trunk}{_count(layer['runs'], 'run')}\n"
         yield from (f"{trunk}{line}" for line in _total_lines(layer))
+
+
+def _stored(file: dict[str, Any]) -> str:
+    stored = "an unknown part" if file["allocated"] is None else format_size(file["allocated"])
+    return f"{format_size(file['file-length'])} file, {stored} stored"
 
 
 def _total_lines(found: dict[str, Any]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
-from rich.cells import get_character_cell_size
+from rich.cells import cell_len, get_character_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -53,20 +53,22 @@ class Row:
         return x
 
     def fill(self, x: int, cells: list[Cell]) -> None:
-        """Put cells into the line, which must have room for them."""
-        self._cells[x : x + len(cells)] = cells
+        """Put cells into the line."""
+        room = cells[: max(0, self.width - x)]
+        self._cells[x : x + len(room)] = room
 
     def set(self, x: int, glyph: str, ink: Ink) -> None:
-        """Put one narrow character at a cell of the line."""
-        self._cells[x] = (glyph, ink)
+        """Put one narrow character at a cell."""
+        if 0 <= x < self.width:
+            self._cells[x] = (glyph, ink)
 
     def glyph_at(self, x: int) -> str:
-        """Return the character of a cell."""
-        return self._cells[x][0]
+        """Return the character of a cell, a blank outside the line."""
+        return self._cells[x][0] if 0 <= x < self.width else " "
 
     def ink_at(self, x: int) -> Ink:
-        """Return the ink of a cell."""
-        return self._cells[x][1]
+        """Return the ink of a cell, the nearest one's outside the line."""
+        return self._cells[max(0, min(x, self.width - 1))][1]
 
     def strip(self) -> Strip:
         """Return the line for Textual, neighbours of one ink as one segment."""
@@ -83,15 +85,24 @@ class Row:
 
 def clip(text: str, width: int) -> str:
     """Return text cut at its end to a width in cells."""
-    return text if len(text) <= width else text[: max(0, width - 1)] + "…"[:width]
+    return text if cell_len(text) <= width else _head(text, width - 1) + "…"[: max(0, width)]
 
 
 def shorten(text: str, width: int) -> str:
     """Return text cut in its middle to a width in cells, so that both ends of a file's name stay."""
-    if len(text) <= width:
+    if cell_len(text) <= width:
         return text
-    if width <= 1:
-        return "…"[:width]
-    left = width // 2
-    right = width - 1 - left
-    return text[:left] + "…" + (text[-right:] if right else "")
+    tail = _head(text[::-1], (width - 1) // 2)[::-1]
+    return (
+        clip(_head(text, width - 1 - cell_len(tail)) + "…", width) + tail if width > 1 else clip(text, width)
+    )
+
+
+def _head(text: str, width: int) -> str:
+    """Return as much of a text's start as a width in cells holds."""
+    taken = 0
+    for index, char in enumerate(text):
+        taken += get_character_cell_size(char)
+        if taken > width:
+            return text[:index]
+    return text

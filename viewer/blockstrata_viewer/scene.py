@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class Scene:
 
     ``cursor``, ``hover`` and ``markers`` are guest bytes, ``selected`` a depth or GUEST.  ``differences``:
     show only where historic and proposed mean something different.  ``above`` is the scene that a file's own
-    axis was entered from.
+    axis was entered from, ``file_depth`` the layer whose file it is.
     """
 
     disk: Disk
@@ -43,6 +43,7 @@ class Scene:
     patterns: bool = False
     differences: bool = False
     above: Scene | None = None
+    file_depth: int = 0
 
     @property
     def track(self) -> Track:
@@ -124,12 +125,12 @@ class Scene:
         return self.under(SEMANTICS[index])
 
     def under(self, semantics: Semantics) -> Scene:
-        """Return the scene under a semantics, the one that it was entered from too."""
-        return replace(self, semantics=semantics, above=self.above.under(semantics) if self.above else None)
+        """Return the scene under a semantics."""
+        return self.drawn(semantics=semantics)
 
-    def painted(self, palette: Palette) -> Scene:
-        """Return the scene in other colours, the one that it was entered from too."""
-        return replace(self, palette=palette, above=self.above.painted(palette) if self.above else None)
+    def drawn(self, **look: Any) -> Scene:
+        """Return the scene with another look; the scene that a file's axis was entered from has it too."""
+        return replace(self, **look, above=self.above.drawn(**look) if self.above else None)
 
     def change(self, step: int) -> Scene | None:
         """Return the scene at the next (or last) change of state in the selected track, or None."""
@@ -166,21 +167,20 @@ class Scene:
         Entered from there, it leads back, the cursor at the guest's byte that is stored under it.
         """
         if self.above:
-            offset = self.above.track.guest_of(self.cursor)
+            offset = self.above.track.guest_of(self.cursor, self.file_depth)
             return self.above if offset is None else self.above.go_to(offset)
-        layer = self.disk.layers[max(self.selected, 0)]
-        source = self.track.view.source
+        depth = max(self.selected, 0)
         if self.selected == GUEST and self.run is not None:
-            layer = self.disk.layers[int(source[self.run])]
-        disk = file_of(layer)
-        viewport = Viewport(disk.size, self.viewport.columns).fit()
+            depth = int(self.track.view.source[self.run])
+        disk = file_of(self.disk.layers[depth])
         inside = Scene(
             disk,
-            viewport,
+            Viewport(disk.size, self.viewport.columns).fit(),
             self.palette,
             self.semantics,
             patterns=self.patterns,
             differences=self.differences,
             above=self,
+            file_depth=depth,
         )
         return inside.go_to(self.track.host_of(self.cursor) or 0)

@@ -102,7 +102,7 @@ def read_shot(app: ViewerApp, *, colourless: bool = False) -> Shot:
     name = printable((scene.above or scene).disk.layers[0].name.rpartition("/")[2])
     if not colourless or scene.palette.is_mono:
         return Shot(_read_screen(app), f"blockstrata — {name}", inputs)
-    app.show(scene.painted(palette_for("none", app.theme_name)))
+    app.show(scene.drawn(palette=palette_for("none", app.theme_name)))
     try:
         return Shot(_read_screen(app), f"blockstrata — {name}", inputs)
     finally:

@@ -44,6 +44,7 @@ class RawNode:
         if size is not None and size % SECTOR:
             raise BadRangeError(host.name, "size", f"{size} is not a multiple of {SECTOR}")
         self.host = host
+        self.file = host
         self.name = host.name
         # QEMU takes a slice's end from the file's length in whole sectors
         self.length = size if size is not None else available - offset if offset else host.length

@@ -20,7 +20,7 @@ import numpy as np
 from blockstrata.driver import whole_sectors
 from blockstrata.errors import OpenError, UnsupportedError
 from blockstrata.extents import Extents, uniform
-from blockstrata.facts import Mapping, Storage, Traits, fact
+from blockstrata.facts import MAX_LENGTH, Mapping, Storage, Traits, fact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +71,11 @@ class FileNode:
     @property
     def host(self) -> FileNode:
         """Return this node: a file stores its own bytes."""
+        return self
+
+    @property
+    def file(self) -> FileNode:
+        """Return this node."""
         return self
 
     def extents(self, start: int, length: int) -> Extents:
@@ -138,6 +143,8 @@ def open_file(name: str, driver: str | None = None, probe: Probe = Probe.SEEK) -
                 name, "driver", "'host_device' wants a block device, this is a regular file"
             )
         length = os.lseek(fd, 0, os.SEEK_END)
+        if length > MAX_LENGTH:
+            raise UnsupportedError(name, "", f"{length} bytes are 8 EiB or more")
     except OSError as error:
         os.close(fd)
         raise OpenError(name, "", _reason(error)) from None

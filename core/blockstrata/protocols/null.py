@@ -45,6 +45,11 @@ class NullNode:
         """Return what no other node equals: two null nodes share nothing."""
         return (self.driver, id(self))
 
+    @property
+    def file(self) -> NullNode:
+        """Return this node."""
+        return self
+
     def extents(self, start: int, length: int) -> Extents:
         """Return one run: a hole if it reads as zeroes, else undefined; BEYOND_EOF past the last sector.
 

@@ -48,7 +48,8 @@ def draw_title(scene: Scene, width: int, place: str = "") -> Row:
     for semantics in SEMANTICS:
         chosen = semantics is scene.semantics
         ink = Ink(palette.on_badge, palette.badge, bold=True) if chosen else Ink(palette.dim, palette.rule)
-        switch_at = row.put(switch_at, f" {semantics.switch} ", ink)
+        word = f"[{semantics.switch}]" if chosen and palette.is_mono else f" {semantics.switch} "
+        switch_at = row.put(switch_at, word, ink)
     return row
 
 
@@ -57,18 +58,24 @@ def _facts(scene: Scene, place: str) -> list[str]:
     facts = [place] if place else []
     if disk.chain.gap:
         facts.append("chain incomplete")
-    layers = len(disk.layers)
-    facts.append(f"{layers} layer" + ("" if layers == 1 else "s"))
+    if scene.above:
+        facts.append(f"the file of layer {scene.file_depth}")
+    else:
+        facts.append(_count(len(disk.layers), "layer"))
     facts.append(f"{format_size(disk.size)} {'of file' if disk.is_file else 'virtual'}")
-    facts.append(f"{format_size(disk.guest.stored(scene.semantics))} allocated")
+    facts.append(f"{format_size(disk.allocated)} allocated")
     return facts
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def draw_legend(scene: Scene, width: int) -> Row:
     """Return the legend: every state of the chain under the semantics in force, and its share."""
     palette = scene.palette
     row = Row(width, Ink(palette.text, palette.page))
-    entries = [(state, [state.short, f"{100 * share:.1f}%"]) for state, share in _shares(scene)]
+    entries = [(state, [state.short, _percent(share)]) for state, share in _shares(scene)]
     # words and shares, words alone, or nothing but letters: whichever has room
     for words_shown in (2, 1, 0):
         widths = [6 + len(" ".join([state.letters, *words[:words_shown]])) for state, words in entries]
@@ -81,14 +88,19 @@ def draw_legend(scene: Scene, width: int) -> Row:
         draw_swatch(row, at, state.paint, palette)
         at = row.put(at + 3, state.letters, Ink(palette.text, palette.page, bold=True))
         shown = words[: words_shown if state.letters else max(1, words_shown)]
-        for word, colour in zip(shown, (palette.dim, palette.faint), strict=False):
+        for word, colour in zip(shown, (palette.text, palette.dim), strict=False):
             at = row.put(at + 1, word, Ink(colour, palette.page))
         at += 2
     lettered = scene.semantics.lettered(is_protocol=scene.disk.is_file)
     meanings = " · ".join(f"{each.letter} {each.name.lower()}" for each in lettered)
     if at + len(meanings) + 4 < width:
-        row.put(width - len(meanings) - 2, meanings, Ink(palette.faint, palette.page))
+        row.put(width - len(meanings) - 2, meanings, Ink(palette.dim, palette.page))
     return row
+
+
+def _percent(share: float) -> str:
+    """Return a share for people; what is there is never 0.0%."""
+    return "" if share == 0 else "<0.1%" if share < 0.0005 else f"{100 * share:.1f}%"
 
 
 def _shares(scene: Scene) -> list[tuple[State, float]]:

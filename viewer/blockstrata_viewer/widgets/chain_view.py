@@ -129,6 +129,12 @@ class ChainView(Widget):
         elif offset is not None and offset != self._pressed:
             self.post_message(self.Selected(self._pressed, offset))
 
+    def watch_scene(self, before: Scene | None, after: Scene | None) -> None:
+        """Let go of a range that was begun on another disk."""
+        if before is not None and after is not None and before.disk is not after.disk:
+            self._pressed = None
+            self.release_mouse()
+
     def on_mouse_up(self) -> None:
         """Let go of the range."""
         self._pressed = None

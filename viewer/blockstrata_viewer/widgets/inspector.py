@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from blockstrata_viewer.scene import Scene
 
 _SPLIT_SHARE: Final = 0.55
+_EXTENT_LINES: Final = 7
+"""Rows that the extent takes under the chain, if no words go on in a row of their own."""
 _SIDE_EXTENT: Final = 14
 """Rows of the extent in the panel beside the chain."""
 
@@ -41,7 +44,8 @@ def draw_inspector(scene: Scene, width: int, height: int, *, side: bool) -> list
     rows = [Row(width, Ink(palette.text, palette.panel)) for _ in range(height)]
     if not side:
         split = int(width * _SPLIT_SHARE)
-        _draw_extent(_Pen(rows, 2, split - 2, palette), scene)
+        # where there are rows to spare, words go on in the next one
+        _draw_extent(_Pen(rows, 2, split - 2, palette, wraps=height > _EXTENT_LINES + 1), scene)
         for row in rows:
             row.put(split, "│", Ink(palette.rule, palette.panel))
         _draw_sample(rows, split + 2, width - 1, scene)
@@ -88,8 +92,8 @@ class _Pen:
         palette = self.palette
         colour = palette.text if in_force else palette.dim
         draw_swatch(row, self.x, state.paint, palette)
-        x = row.put(self.x + 3, f"{name} ", Ink(palette.dim, palette.panel))
-        x = row.put(x, f"{state.letters or state.short:<5}", Ink(colour, palette.panel, bold=in_force))
+        x = row.put(self.x + 3, f"{name} " if name else "", Ink(palette.dim, palette.panel))
+        x = row.put(x, f"{state.letters or state.short:<4} ", Ink(colour, palette.panel, bold=in_force))
         words, room = f"{note}{state.words}", max(1, self.end - x)
         first, *others = wrap(words, room) if self.wraps else [clip(words, room)]
         row.put(x, first, Ink(colour, palette.panel))
@@ -120,12 +124,18 @@ def _draw_extent(pen: _Pen, scene: Scene) -> None:
         return
     view = track.view
     code = int(view.extents.facts[run])
-    place = f"extent {run + 1:,} of {len(track):,} · depth {int(view.depth[run])}"
+    place = f"extent {run + 1:,} of {len(track):,}"
+    if not scene.disk.is_file:
+        place += f" · depth {int(view.depth[run])}"
     room = max(8, pen.end - pen.x - len("EXTENT  ") - 2)
     beside = len(name) + 2 + len(place) <= room
     head = (("EXTENT  ", palette.accent, True), (shorten(name, room), palette.text, True))
     pen.line(*head, *([(f"  {place}", palette.dim, False)] if beside else []))
-    for semantics in sorted(SEMANTICS, key=lambda each: each is not scene.semantics):
+    layer = view.layers[int(view.source[run])]
+    if mapping_of(code) is Mapping.INVALID:
+        state = track.state_at(run, scene.semantics)
+        pen.state(replace(state, words=printable(layer.fault_at(scene.cursor))), "", "", in_force=True)
+    for semantics in () if mapping_of(code) is Mapping.INVALID else _in_force_first(scene):
         note = _note(track, run) if semantics is HISTORIC else ""
         pen.state(
             track.state_at(run, semantics), semantics.switch, note, in_force=semantics is scene.semantics
@@ -134,18 +144,19 @@ def _draw_extent(pen: _Pen, scene: Scene) -> None:
     pen.field("start", f"{start:#014x}", exact_size(start))
     pen.field("end", f"{end:#014x}", exact_size(end))
     pen.field("length", format_size(end - start), f"{end - start:,} bytes" if beside else place)
-    layer = view.layers[int(view.source[run])]
     host = track.host_of(scene.cursor)
     if host is None:
         pen.field("host", "none", _mapping(code))
     else:
         file = printable(layer.node.host.name.rpartition("/")[2])
-        pen.field("host", f"{host:#x}", f"{_mapping(code)} · {file}")
-    if mapping_of(code) is Mapping.INVALID:
-        fault = shorten(printable(layer.fault_at(scene.cursor)), pen.end - pen.x)
-        pen.line((fault, palette.paints[Paint.SUSPICIOUS], True))
-    elif code & SYNTHESISED:
+        secret = "encrypted · " if layer.node.traits.encrypted else ""
+        pen.field("host", f"{host:#x}", f"{secret}{_mapping(code)} · {file}")
+    if code & SYNTHESISED:
         pen.line(("synthesised by the block layer: nothing below reaches here", palette.dim, False))
+
+
+def _in_force_first(scene: Scene) -> list[Semantics]:
+    return sorted(SEMANTICS, key=lambda semantics: semantics is not scene.semantics)
 
 
 def _draw_span(pen: _Pen, scene: Scene, start: int, end: int) -> None:
@@ -171,17 +182,19 @@ def _draw_span(pen: _Pen, scene: Scene, start: int, end: int) -> None:
 
 
 def _note(track: Track, run: int) -> str:
-    """Say whether QEMU calls a run allocated, which its letters do not show."""
+    """Say whether QEMU calls a run ALLOCATED (``present`` in its map), which its letters do not show."""
     view = track.view
     table = HISTORIC.table(view.layers[int(view.source[run])].node.traits)
     flags = int(table[int(view.extents.facts[run])])
-    return "ALLOCATED: " if flags & Flag.ALLOCATED else "not ALLOCATED: "
+    return f"present {'yes' if flags & Flag.ALLOCATED else 'no'} · "
 
 
 def _mapping(code: int) -> str:
     mapping = mapping_of(code).name.lower().replace("_", " ")
-    storage = storage_of(code)
-    return mapping if storage is Storage.NONE else f"{mapping} on {storage.name.lower().replace('_', ' ')}"
+    storage = storage_of(code).name.lower().replace("_", " ")
+    if mapping_of(code) is Mapping.PASSTHROUGH:
+        return storage
+    return mapping if storage_of(code) is Storage.NONE else f"{mapping} on {storage}"
 
 
 def _name(scene: Scene, depth: int) -> str:
@@ -211,7 +224,7 @@ def _draw_sample(rows: list[Row], x: int, end: int, scene: Scene) -> None:
             state = track.state_at(run, scene.semantics)
             draw_swatch(row, x + 2, state.paint, palette)
             letters = state.letters or state.short
-        at = row.put(x + 5, f"{letters:<5}", Ink(colour, palette.panel, bold=is_answer))
+        at = row.put(x + 5, f"{letters:<4} ", Ink(colour, palette.panel, bold=is_answer))
         mark = " ◀ the guest reads this" if end - at > 44 else " ◀ guest"
         mark = mark if is_answer and not disk.is_file else ""
         below = _protocol_letters(track, run, scene)

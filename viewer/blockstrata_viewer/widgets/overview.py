@@ -32,6 +32,6 @@ def draw_overview(row: Row, under: Row, x: int, scene: Scene) -> None:
     end = x + whole.columns
     at = x + last + 2 if x + last + 2 + len(scale) <= end else x + first - 1 - len(scale)
     if at < x:
-        # no room beside the window's line: over its end, but clear of it
-        scale, at = f"  {scale}", end - len(scale) - 2
+        # the window is most of the disk: no room beside its line
+        scale, at = f"{format_size(viewport.cell)}/cell", 3
     under.put(at, scale, Ink(palette.dim, palette.page))

@@ -73,12 +73,12 @@ class _Painter:
         rows = self.rows[layout.GUEST : layout.GUEST + layout.GUEST_ROWS]
         if self.scene.disk.is_file:
             node = self.scene.disk.layers[0].node
-            self.label(rows, GUEST, _base_name(node.name), f"{node.driver} · every host byte", palette.text)
+            self.label(rows, GUEST, _base_name(node.name), f"{node.driver} · host bytes", palette.text)
         else:
             self.label(rows, GUEST, "guest sees", "merged view", palette.text)
         self.strip(rows, GUEST)
         if not self.scene.disk.is_file:
-            self.rows[layout.RIBBON].put(3, "supplied by", self.ink(palette.faint))
+            self.rows[layout.RIBBON].put(3, "supplied by", self.ink(palette.dim))
             self.ribbon(self.rows[layout.RIBBON])
 
     def ribbon(self, row: Row) -> None:
@@ -99,7 +99,8 @@ class _Painter:
         top = layout.top_of(depth)
         rows = self.rows[top : top + layout.strip]
         error = scene.disk.error_of(depth)
-        details = "cannot be read" if error else f"{format_size(layer.size)} · {len(track):,} runs"
+        runs = f"{len(track):,} run" + ("" if len(track) == 1 else "s")
+        details = "cannot be read" if error else f"{format_size(layer.size)} · {runs}"
         self.label(rows, depth, _base_name(layer.name), details, self.palette.text)
         for row in rows:
             row.set(1, "▌", self.ink(colour, row.ink_at(1).bg))
@@ -113,7 +114,9 @@ class _Painter:
 
     def error(self, row: Row, error: str) -> None:
         """Write why a layer is not there into its track."""
-        text = f" {shorten(error, self.scene.viewport.columns - 4)} "
+        viewport = self.scene.viewport
+        room = min(viewport.columns, viewport.cells() - viewport.left)
+        text = f" {shorten(error, room - 4)} "
         row.put(self.x + 1, text, self.ink(self.palette.text, bold=True))
 
     def label(self, rows: list[Row], selected: int, name: str, details: str, colour: str) -> None:
@@ -159,8 +162,12 @@ class _Painter:
             if glyph == " " and ink.bg == palette.page:
                 row.set(at, "│", self.ink(palette.rule))
                 continue
+            if palette.is_mono and glyph != " ":
+                # there is no colour behind the line to show what the cell holds, so the cell stays
+                row.set(at, glyph, Ink(ink.fg, "reverse", bold=heavy))
+                continue
             mostly_ink = glyph != " " and glyph in LOWER[4:] + LEFT[4:]
-            ground = ink.fg if mostly_ink and not palette.is_mono else ink.bg
+            ground = ink.fg if mostly_ink else ink.bg
             row.set(at, "┃" if heavy else "│", self.ink(palette.crosshair, ground, bold=heavy))
 
     def _selected_rows(self) -> range:

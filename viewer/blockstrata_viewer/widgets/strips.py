@@ -237,7 +237,7 @@ def solid_cell(paint: Paint, palette: Palette, *, patterns: bool = False) -> Cel
     if palette.is_mono:
         return MONO_GLYPHS[paint], Ink(palette.text, palette.page)
     if paint is Paint.ZERO_AT_OFFSET:
-        return "∙" if patterns else "·", Ink(palette.dots, colour)
+        return PATTERNS[paint] if patterns else "·", Ink(palette.dots, colour)
     if paint is Paint.INVALID:
         return "╱", Ink(colour, palette.page)
     if paint is Paint.UNREAD:

@@ -279,16 +279,17 @@ class _HeaderReader:
             ├ type, length ┤ payload ┤0…7┤ type, length ┤ … ┤
         """
         at, end = fields.header_length, fields.backing_file_offset or fields.cluster_size
+        block = self.file.read(0, end + 8)
         found: dict[int, bytes] = {}
         while at < end:
-            kind, length = struct.unpack(">II", self.file.read(at, 8))
+            kind, length = struct.unpack_from(">II", block, at)
             at += 8
             if length > end - at:
                 raise self.bad(f"header extension {kind:#010x}", f"{length} bytes reach past the header")
             if kind == Extension.END:
                 break
             if kind in Extension._value2member_map_:
-                found[kind] = self.file.read(at, length)
+                found[kind] = block[at : at + length]
                 self.check_extension(Extension(kind), found[kind], fields)
             at += (length + 7) & ~7
         if fields.crypt_method == Encryption.LUKS and Extension.ENCRYPTION_HEADER not in found:

@@ -9,12 +9,12 @@ import numpy as np
 
 from blockstrata.driver import whole_sectors
 from blockstrata.errors import BadImageError
-from blockstrata.extents import Extents, empty, join, uniform
-from blockstrata.facts import Mapping, Traits, fact
+from blockstrata.extents import Extents, empty
+from blockstrata.facts import NO_HOST, Mapping, Traits, fact
 from blockstrata.formats.qcow2 import tables
 from blockstrata.formats.qcow2.header import Encryption, Header, Incompatible, read_header
 from blockstrata.formats.qcow2.refcounts import looks_preallocated
-from blockstrata.formats.qcow2.tables import TableEntry
+from blockstrata.formats.qcow2.tables import Runs, TableEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,8 @@ _WINDOW_ENTRIES: Final = 1 << 20
 
 _UNALLOCATED = fact(Mapping.UNALLOCATED)
 _INVALID = fact(Mapping.INVALID)
+_TABLE, _NOTHING = 0xFF, 0xFE
+"""No facts: an L1 entry that names a table, and none at all."""
 
 
 class Qcow2Node:
@@ -64,13 +66,20 @@ class Qcow2Node:
 
     def extents(self, start: int, length: int) -> Extents:
         """Return the facts of a window of guest bytes, storage included."""
-        end = start + length
         if length == 0:
             return empty(start)
-        header = self.header
-        first = start // header.l2_span
-        stretches = list(self._stretches(first, -(-end // header.l2_span)))
-        return self._on_storage(join(stretches).cut(start, end))
+        end = start + length
+        span = self.header.l2_span
+        first, last = start // span, -(-end // span)
+        runs = list(self._runs(first, last))
+        starts = np.concatenate([part.starts for part in runs])
+        order = np.argsort(starts, kind="stable")
+        mapped = Extents(
+            np.append(starts[order], last * span),
+            np.concatenate([part.facts for part in runs])[order],
+            np.concatenate([part.host for part in runs])[order],
+        )
+        return self._on_storage(mapped.coalesce().cut(start, end))
 
     def windows(self) -> Iterator[tuple[int, int, int]]:
         """Yield windows that take a few batches of L2 tables each; what no table maps is in one of them."""
@@ -94,37 +103,30 @@ class Qcow2Node:
         high = int((mapped.host + mapped.lengths)[hosted].max())
         return mapped.compose(self.host.extents(low, high - low))
 
-    def _stretches(self, first: int, last: int) -> Iterator[Extents]:
-        """Yield the facts of L1 entries ``first`` up to ``last``, storage left open.
+    def _runs(self, first: int, last: int) -> Iterator[Runs]:
+        """Yield the facts of L1 entries ``first`` up to ``last``, in no order, storage left open.
 
-        Entries that name no table cost one run a stretch; the others are decoded in batches::
+        Neighbours that name no table are one run; the tables are decoded in batches, wherever they map::
 
             L1       ·  ·  ·  ·  A  B  C  ·  ·  ·  D
-            yields   ├─────────┤├───────┤├──────┤├──┤
+            runs     ├─────────┤              ├──────┤
+                                ├─ tables ─┤       ├─┤
         """
         header = self.header
-        l2_offsets = self._l1[first:last] & np.uint64(tables.OFFSET_MASK)
-        aligned = (l2_offsets & np.uint64(header.cluster_size - 1)) == 0
-        kind = np.where(l2_offsets == 0, 0, np.where(aligned, 1, 2))
-        starts = np.flatnonzero(np.diff(kind, prepend=-1))
-        for begin, until in zip(starts.tolist(), [*starts[1:].tolist(), len(kind)], strict=True):
-            guest = (first + begin) * header.l2_span
-            if kind[begin] == 1:
-                yield from self._decoded(guest, l2_offsets[begin:until])
-            else:
-                code = _UNALLOCATED if kind[begin] == 0 else _INVALID
-                yield uniform(guest, (first + until) * header.l2_span, code)
-
-    def _decoded(self, guest: int, l2_offsets: NDArray[np.uint64]) -> Iterator[Extents]:
-        header = self.header
+        offsets = self._l1[first:last] & np.uint64(tables.OFFSET_MASK)
+        guests = (first + np.arange(len(offsets), dtype=np.int64)) * header.l2_span
+        aligned = (offsets & np.uint64(header.cluster_size - 1)) == 0
+        facts = np.where(offsets == 0, _UNALLOCATED, np.where(aligned, _TABLE, _INVALID)).astype(np.uint8)
+        starts = np.diff(facts, prepend=_NOTHING) != 0
+        without = starts & (facts != _TABLE)
+        yield Runs(guests[without], facts[without], np.full(int(without.sum()), NO_HOST, np.int64))
+        used = np.flatnonzero(facts == _TABLE)
         batch = max(1, _BATCH_ENTRIES // header.l2_entries)
-        for at in range(0, len(l2_offsets), batch):
-            some = l2_offsets[at : at + batch].tolist()
-            raw = b"".join(self.file.read(offset, header.cluster_size) for offset in some)
+        for at in range(0, len(used), batch):
+            some = used[at : at + batch]
+            raw = b"".join(self.file.read(offset, header.cluster_size) for offset in offsets[some].tolist())
             words = np.frombuffer(raw, ">u8").astype(np.uint64)
-            if header.extended_l2:
-                words = words.reshape(-1, 2)
-            yield tables.decode(header, guest + at * header.l2_span, words)
+            yield tables.decode(header, guests[some], words.reshape(-1, 2) if header.extended_l2 else words)
 
     @cached_property
     def _l1(self) -> NDArray[np.uint64]:
@@ -166,8 +168,6 @@ class Qcow2Node:
         }
         if header.encryption != Encryption.NONE:
             features["encryption"] = header.encryption.name.lower()
-        if header.has_data_file:
-            features["data-file"] = self.host.name
         return features
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from blockstrata.driver import whole_sectors
+from blockstrata.facts import Mapping, Storage, fact
 
 if TYPE_CHECKING:
     from blockstrata.driver import HostNode
@@ -40,17 +41,33 @@ def looks_preallocated(file: HostNode, header: Header) -> bool:
         _TABLE_MASK
     )
     counted = 0
+    # an image made to hurt points many entries at one block, or at holes
+    full_blocks: dict[int, int] = {}
     for index in np.flatnonzero(table).tolist():
         offset = int(table[index])
         if offset % header.cluster_size:
             return False
-        block = file.read(offset, header.cluster_size)
-        counted += count_references(
-            block, header.refcount_order, min(per_block, clusters - index * per_block)
-        )
+        entries = min(per_block, clusters - index * per_block)
+        if entries < per_block or offset not in full_blocks:
+            count = 0
+            if _is_stored(file, offset, header.cluster_size):
+                count = count_references(
+                    file.read(offset, header.cluster_size), header.refcount_order, entries
+                )
+            if entries == per_block:
+                full_blocks[offset] = count
+            counted += count
+        else:
+            counted += full_blocks[offset]
         if counted >= threshold:
             return True
     return False
+
+
+def _is_stored(file: HostNode, offset: int, length: int) -> bool:
+    """Say whether a range may hold anything but zeroes."""
+    zeroes = (fact(Mapping.PASSTHROUGH, Storage.HOLE), fact(Mapping.PASSTHROUGH, Storage.BEYOND_EOF))
+    return not np.isin(file.extents(offset, length).facts, zeroes).all()
 
 
 def count_references(block: bytes, refcount_order: int, entries: int) -> int:

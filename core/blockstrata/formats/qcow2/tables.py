@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from blockstrata.extents import Extents, run_starts
+from blockstrata.extents import run_starts
 from blockstrata.facts import CODES, NO_HOST, Mapping, fact
 
 if TYPE_CHECKING:
@@ -43,22 +43,38 @@ _HAS_HOST = np.zeros(CODES, np.bool_)
 _HAS_HOST[[_UNALLOCATED_ALLOC, _ZERO_ALLOC, _NORMAL]] = True
 
 
-def decode(header: Header, first_guest: int, tables: NDArray[np.uint64]) -> Extents:
-    """Return the facts of L2 tables that map neighbouring guest ranges.
+@dataclass(frozen=True, slots=True, eq=False)
+class Runs:
+    """Runs without ends, each up to the next: starts and host offsets int64 (n,), facts uint8 (n,)."""
 
-    ``tables`` uint64 of shape (tables × entries,), or (tables × entries, 2) for extended L2 entries;
-    ``first_guest`` the guest byte of the first entry.  Storage is left open.
+    starts: NDArray[np.int64]
+    facts: NDArray[np.uint8]
+    host: NDArray[np.int64]
+
+
+def decode(header: Header, guests: NDArray[np.int64], tables: NDArray[np.uint64]) -> Runs:
+    """Return the facts of L2 tables, storage left open.
+
+    ``guests`` int64 (tables,) the first guest byte that each table maps, ascending; ``tables`` uint64, the
+    entries of all tables one after another, (n,), or (n, 2) for extended L2 entries.  Every table starts a
+    run; the last run of a table ends where the table does.
     """
-    entries = _Entries.of(header, first_guest, tables)
+    per_table = len(tables) // len(guests)
+    clusters = np.arange(per_table, dtype=np.int64) << header.cluster_bits
+    entries = _Entries.of(header, (guests[:, None] + clusters).reshape(-1), tables)
     if header.extended_l2:
         facts, host = _subclusters(header, entries, tables[:, 1])
+        parts = SUBCLUSTERS
     else:
         facts, host = _clusters(entries), entries.host
+        parts = 1
     host = np.where(_HAS_HOST[facts], host, NO_HOST)
-    step = header.cluster_size // (SUBCLUSTERS if header.extended_l2 else 1)
-    edges = first_guest + np.arange(len(facts) + 1, dtype=np.int64) * step
-    keep = run_starts(edges, host, facts)
-    return Extents(np.append(edges[:-1][keep], edges[-1]), facts[keep], host[keep])
+    step = header.cluster_size // parts
+    offsets = np.arange(per_table * parts, dtype=np.int64) * step
+    starts = (guests[:, None] + offsets).reshape(-1)
+    keep = run_starts(np.append(starts, starts[-1] + step), host, facts)
+    keep[:: per_table * parts] = True
+    return Runs(starts[keep], facts[keep], host[keep])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,8 +88,11 @@ class _Entries:
     invalid: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, header: Header, first_guest: int, tables: NDArray[np.uint64]) -> _Entries:
-        """Take entries apart; ``invalid`` as :func:`explain` has it, but for what a bitmap adds."""
+    def of(cls, header: Header, guest: NDArray[np.int64], tables: NDArray[np.uint64]) -> _Entries:
+        """Take entries apart, ``guest`` being the first byte that each maps.
+
+        ``invalid`` as :func:`explain` has it, but for what a bitmap adds.
+        """
         words = tables[:, 0] if header.extended_l2 else tables
         host = (words & np.uint64(OFFSET_MASK)).astype(np.int64)
         compressed = (words & np.uint64(COMPRESSED)) != 0
@@ -86,7 +105,6 @@ class _Entries:
         if header.has_data_file:
             # guest byte 0 lies at host byte 0; COPIED tells it from an unallocated cluster
             present |= ((words & np.uint64(COPIED)) != 0) & ~zero
-            guest = first_guest + (np.arange(len(words), dtype=np.int64) << header.cluster_bits)
             invalid |= compressed | (present & (host != guest))
         return cls(host, zero, present, compressed, invalid)
 
