@@ -124,9 +124,9 @@ def _draw_extent(pen: _Pen, scene: Scene) -> None:
         return
     view = track.view
     code = int(view.extents.facts[run])
-    place = f"extent {run + 1:,} of {len(track):,}"
-    if not scene.disk.is_file:
-        place += f" · depth {int(view.depth[run])}"
+    nth = f"{run + 1:,} of {len(track):,}"
+    depth = "" if scene.disk.is_file else f" · depth {int(view.depth[run])}"
+    place = f"extent {nth}{depth}"
     room = max(8, pen.end - pen.x - len("EXTENT  ") - 2)
     beside = len(name) + 2 + len(place) <= room
     head = (("EXTENT  ", palette.accent, True), (shorten(name, room), palette.text, True))
@@ -143,7 +143,7 @@ def _draw_extent(pen: _Pen, scene: Scene) -> None:
     start, end = int(view.extents.edges[run]), int(view.extents.edges[run + 1])
     pen.field("start", f"{start:#014x}", exact_size(start))
     pen.field("end", f"{end:#014x}", exact_size(end))
-    pen.field("length", format_size(end - start), f"{end - start:,} bytes" if beside else place)
+    pen.field("length", format_size(end - start), f"{end - start:,} bytes" if beside else f"{nth}{depth}")
     host = track.host_of(scene.cursor)
     if host is None:
         pen.field("host", "none", _mapping(code))
