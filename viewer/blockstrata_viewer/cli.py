@@ -137,7 +137,7 @@ def map_command(
         view = _view(chain, layer, in_place, start_offset, max_length)
         found = entries(view, by_name(semantics))
         if output == "json":
-            lines = qemu_img.json_lines(found)
+            lines = qemu_img.json_text(found)
         elif output == "csv":
             lines = listing.csv_lines(found)
         elif found.semantics.name == "historic":
