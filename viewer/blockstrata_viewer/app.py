@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -85,7 +87,8 @@ class ViewerApp(App[int]):
         colours: str = "truecolor",
         keymap: dict[str, str] | None = None,
     ) -> None:
-        super().__init__()
+        # without this, Textual's way of having no colour is black and white
+        super().__init__(ansi_color=True if colours == "none" else None)
         self.images = [Opened(image) for image in images]
         self.shown = 0
         self.settled = asyncio.Event()
@@ -134,7 +137,11 @@ class ViewerApp(App[int]):
         yield Static("", id="message", markup=False)
 
     def on_mount(self) -> None:
-        """Start reading once the first frame is painted."""
+        """Start reading once the first frame is painted; leave the terminal as it was if told to end."""
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            # not where the app does not run in the main thread
+            with suppress(NotImplementedError, RuntimeError, ValueError):
+                asyncio.get_running_loop().add_signal_handler(number, self.exit, 128 + number)
         self.call_after_refresh(self.show_image, 0)
 
     def show_image(self, index: int) -> None:
