@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from blockstrata.facts import Mapping
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Extents:
@@ -124,6 +126,10 @@ class Extents:
         facts = np.where(hosted, self.facts[run] | (below.facts[piece] & 0x7), self.facts[run])
         host = np.where(hosted, self.host[run] + into, NO_HOST)
         return Extents(np.append(starts, self.edges[-1]), facts.astype(np.uint8), host).coalesce()
+
+    def having(self, *mappings: Mapping) -> NDArray[np.bool_]:
+        """Say which runs have one of some mappings, bool of shape (n,)."""
+        return np.isin(self.facts >> 3 & 0xF, np.array(mappings, np.uint8))
 
     def totals(self) -> dict[int, int]:
         """Return bytes per fact code, for the codes that occur."""

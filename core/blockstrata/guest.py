@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _MAPPING_BITS = np.uint8(0x78)
 _DEFERRING = np.array([fact(mapping) for mapping in DEFERRING], np.uint8)
-_INVALID = np.uint8(fact(Mapping.INVALID))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +45,7 @@ class View:
 
     def require_valid(self) -> None:
         """``BadImageError`` naming layer, entry and reason if a run is INVALID."""
-        broken = np.flatnonzero(self.extents.facts & _MAPPING_BITS == _INVALID)
+        broken = np.flatnonzero(self.extents.having(Mapping.INVALID))
         if len(broken):
             offset = int(self.extents.edges[broken[0]])
             layer = self.layers[int(self.source[broken[0]])]

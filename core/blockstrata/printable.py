@@ -12,6 +12,11 @@ def printable(text: str) -> str:
     return "".join(_escape(char) if unicodedata.category(char) in _UNSAFE else char for char in text)
 
 
+def base_name(name: str) -> str:
+    """Return the last part of a file's name, printable; the whole name if it ends in a slash."""
+    return printable(name.rpartition("/")[2] or name)
+
+
 def _escape(char: str) -> str:
     code = ord(char)
     if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as os.fsdecode carries it

@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blockstrata.facts import Mapping, fact
+from blockstrata.facts import Mapping
 from blockstrata.semantics import SEMANTICS
 
 if TYPE_CHECKING:
     from blockstrata.guest import View
-
-_MAPPING_BITS = np.uint8(0x78)
-_INVALID = np.uint8(fact(Mapping.INVALID))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +27,7 @@ class Total:
 def totals(view: View) -> list[Total]:
     """Return one line for each combination of flags in a view, the largest first, INVALID runs last."""
     lengths = view.extents.lengths
-    invalid = view.extents.facts & _MAPPING_BITS == _INVALID
+    invalid = view.extents.having(Mapping.INVALID)
     keys = np.stack([*(semantics.flags(view) for semantics in SEMANTICS), invalid.astype(np.uint8)])
     kinds, kind_of = np.unique(keys, axis=1, return_inverse=True)
     found = []
@@ -44,7 +41,7 @@ def totals(view: View) -> list[Total]:
 
 def faults(view: View, most: int) -> list[str]:
     """Return where and why runs are INVALID, ``most`` lines of it at the most."""
-    broken = np.flatnonzero(view.extents.facts & _MAPPING_BITS == _INVALID)[:most]
+    broken = np.flatnonzero(view.extents.having(Mapping.INVALID))[:most]
     starts = view.extents.edges[broken].tolist()
     layers = [view.layers[index] for index in view.source[broken].tolist()]
     return [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from textual.command import DiscoveryHit, Hit, Provider
 
-from blockstrata.printable import printable
+from blockstrata.printable import base_name
 from blockstrata_viewer.bindings import help_keys
 
 if TYPE_CHECKING:
@@ -63,5 +63,5 @@ class ViewerCommands(Provider):
             yield f"flags: {semantics.switch}, {semantics.title}", f"app.under('{semantics.name}')", ""
         if app.scene:
             for layer in app.scene.disk.layers:
-                name = printable(layer.name.rpartition("/")[2])
+                name = base_name(layer.name)
                 yield f"layer: {layer.depth} {name}", f"app.choose({layer.depth})", ""

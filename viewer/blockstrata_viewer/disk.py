@@ -12,7 +12,7 @@ from blockstrata.chain import Chain, Layer
 from blockstrata.facts import CODES, NO_HOST
 from blockstrata.gap import GapNode
 from blockstrata.guest import View, alone, in_place, merged
-from blockstrata.printable import printable
+from blockstrata.printable import base_name, printable
 from blockstrata.semantics.reading import differs
 from blockstrata_viewer.palette import State, state_of
 from blockstrata_viewer.shares import Shares
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from blockstrata.facts import Traits
     from blockstrata.semantics.table import Semantics
     from blockstrata_viewer.loading import Loading
+    from blockstrata_viewer.viewport import Viewport
 
 _STRIDE: Final = 1 << 16
 """Runs looked at at once when the next one of a kind is sought."""
@@ -54,6 +55,8 @@ class Track:
         self.states = lru_cache(maxsize=8)(self._states)
         self.kept: dict[Hashable, Any] = {}
         """What was drawn of this track, for widgets to keep."""
+        self.kept_shares: tuple[Viewport, NDArray[np.int64], NDArray[np.int64]] | None = None
+        """The last viewport, the edges of its columns and the bytes of each class between them."""
 
     def __len__(self) -> int:
         return len(self.view.extents)
@@ -176,7 +179,7 @@ class Disk:
         """Say why a layer could not be opened or read; an empty string if it could."""
         layer = self.layers[depth]
         error = layer.node.error if isinstance(layer.node, GapNode) else layer.error
-        return printable(f"{error.file.rpartition('/')[2]}: {error.what}") if error else ""
+        return f"{base_name(error.file)}: {printable(error.what)}" if error else ""
 
 
 def disk_of(chain: Chain, loading: Loading | None = None) -> Disk:

@@ -16,7 +16,7 @@ from rich.cells import get_character_cell_size
 from rich.color import Color
 
 from blockstrata.errors import BadRangeError, BlockstrataError
-from blockstrata.printable import printable
+from blockstrata.printable import base_name
 from blockstrata.reference import parse_reference
 from blockstrata_viewer.app import ViewerApp
 from blockstrata_viewer.export import Cell, Screen, format_of, text, write_screenshot
@@ -99,7 +99,7 @@ def read_shot(app: ViewerApp, *, colourless: bool = False) -> Shot:
     if scene is None:
         return Shot(_read_screen(app), "blockstrata", inputs)
     # the axis of a layer's file was entered from the chain
-    name = printable((scene.above or scene).disk.layers[0].name.rpartition("/")[2])
+    name = base_name((scene.above or scene).disk.layers[0].name)
     if not colourless or scene.palette.is_mono:
         return Shot(_read_screen(app), f"blockstrata — {name}", inputs)
     app.show(scene.drawn(palette=palette_for("none", app.theme_name)))

@@ -8,7 +8,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from blockstrata.printable import printable
+from blockstrata.printable import base_name
 from blockstrata.semantics import SEMANTICS
 from blockstrata.sizes import format_size
 from blockstrata_viewer.layout import NARROW
@@ -36,7 +36,7 @@ def draw_title(scene: Scene, width: int, place: str = "") -> Row:
     row.put(3, "blockstrata", Ink(palette.text, palette.panel, bold=True))
     facts = _facts(scene, place)
     end = switch_at - (8 if width >= NARROW else 2)
-    name = printable(disk.layers[0].name.rpartition("/")[2])
+    name = base_name(disk.layers[0].name)
     while len(facts) > 1 and 17 + min(len(name), 20) + 3 + len("  ·  ".join(facts)) > end:
         facts.pop()
     tail = "  ·  ".join(facts)

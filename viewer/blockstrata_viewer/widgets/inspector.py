@@ -11,7 +11,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from blockstrata.facts import SYNTHESISED, Mapping, Storage, Traits, fact, mapping_of, storage_of
-from blockstrata.printable import printable
+from blockstrata.printable import base_name, printable
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.historic import HISTORIC, Flag
 from blockstrata.sizes import format_size
@@ -113,7 +113,7 @@ def draw_swatch(row: Row, x: int, paint: Paint, palette: Palette) -> None:
 
 def _draw_extent(pen: _Pen, scene: Scene) -> None:
     palette, track, run = pen.palette, scene.track, scene.run
-    name = "guest sees" if scene.selected == GUEST else _name(scene, scene.selected)
+    name = "guest sees" if scene.selected == GUEST else base_name(scene.disk.layers[scene.selected].name)
     if scene.span:
         _draw_span(pen, scene, *scene.span)
         return
@@ -148,7 +148,7 @@ def _draw_extent(pen: _Pen, scene: Scene) -> None:
     if host is None:
         pen.field("host", "none", _mapping(code))
     else:
-        file = printable(layer.node.host.name.rpartition("/")[2])
+        file = base_name(layer.node.host.name)
         secret = "encrypted · " if layer.node.traits.encrypted else ""
         pen.field("host", f"{host:#x}", f"{secret}{_mapping(code)} · {file}")
     if code & SYNTHESISED:
@@ -197,11 +197,6 @@ def _mapping(code: int) -> str:
     return mapping if storage_of(code) is Storage.NONE else f"{mapping} on {storage}"
 
 
-def _name(scene: Scene, depth: int) -> str:
-    name = scene.disk.layers[depth].name
-    return printable(name.rpartition("/")[2] or name)
-
-
 def _draw_sample(rows: list[Row], x: int, end: int, scene: Scene) -> None:
     """Draw every layer at the cursor, active first, and which one the guest reads."""
     palette, disk = scene.palette, scene.disk
@@ -231,7 +226,9 @@ def _draw_sample(rows: list[Row], x: int, end: int, scene: Scene) -> None:
         room = max(4, end - at - len(mark))
         below = below if len(below) + 10 <= room else ""
         at = row.put(
-            at, shorten(_name(scene, depth), room - len(below)), Ink(colour, palette.panel, is_answer)
+            at,
+            shorten(base_name(disk.layers[depth].name), room - len(below)),
+            Ink(colour, palette.panel, is_answer),
         )
         at = row.put(at, below, Ink(palette.dim, palette.panel))
         row.put(at, mark, Ink(palette.accent, palette.panel, bold=True))

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from blockstrata.printable import printable
+from blockstrata.printable import base_name
 from blockstrata.sizes import format_size
 from blockstrata_viewer.rows import Ink, Row, clip, shorten
 from blockstrata_viewer.scene import GUEST
-from blockstrata_viewer.units import exact_size
 from blockstrata_viewer.widgets.overview import draw_overview
 from blockstrata_viewer.widgets.ruler import draw_ruler
 from blockstrata_viewer.widgets.strips import LEFT, LOWER, Look, draw_strip, edges_of
@@ -60,7 +59,7 @@ class _Painter:
         overview = rows[layout.OVERVIEW]
         overview.put(3, "overview", self.ink(palette.dim))
         overview.put(
-            13, clip(f"0 – {exact_size(self.scene.disk.size)}", self.x - 14), self.ink(palette.faint)
+            13, clip(f"0 – {format_size(self.scene.disk.size)}", self.x - 14), self.ink(palette.faint)
         )
         if not self.scene.disk.size:
             rows[layout.GUEST].put(self.x, "an image of 0 bytes", self.ink(palette.dim))
@@ -73,7 +72,7 @@ class _Painter:
         rows = self.rows[layout.GUEST : layout.GUEST + layout.GUEST_ROWS]
         if self.scene.disk.is_file:
             node = self.scene.disk.layers[0].node
-            self.label(rows, GUEST, _base_name(node.name), f"{node.driver} · host bytes", palette.text)
+            self.label(rows, GUEST, base_name(node.name), f"{node.driver} · host bytes", palette.text)
         else:
             self.label(rows, GUEST, "guest sees", "merged view", palette.text)
         self.strip(rows, GUEST)
@@ -101,7 +100,7 @@ class _Painter:
         error = scene.disk.error_of(depth)
         runs = f"{len(track):,} run" + ("" if len(track) == 1 else "s")
         details = "cannot be read" if error else f"{format_size(layer.size)} · {runs}"
-        self.label(rows, depth, _base_name(layer.name), details, self.palette.text)
+        self.label(rows, depth, base_name(layer.name), details, self.palette.text)
         for row in rows:
             row.set(1, "▌", self.ink(colour, row.ink_at(1).bg))
         if layout.gap and depth + 1 < layout.first + layout.shown:
@@ -176,7 +175,3 @@ class _Painter:
             return range(layout.GUEST, layout.GUEST + layout.GUEST_ROWS)
         top = layout.top_of(selected)
         return range(top, top + layout.strip)
-
-
-def _base_name(name: str) -> str:
-    return printable(name.rpartition("/")[2] or name)

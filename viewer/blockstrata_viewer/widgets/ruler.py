@@ -41,8 +41,8 @@ def draw_ruler(labels: Row, ticks: Row, x: int, scene: Scene) -> None:
         free = not any(x + column < span.stop and span.start < end for span in taken)
         if label and free and end <= x + viewport.columns:
             labels.put(x + column, label, Ink(palette.dim, palette.page))
+    if 0 <= viewport.column_of(scene.cursor) < shown:
+        ticks.set(x + viewport.column_of(scene.cursor), "┴", Ink(palette.accent, palette.page))
     for marker in scene.markers:
         if 0 <= viewport.column_of(marker) < shown:
             ticks.set(x + viewport.column_of(marker), "◆", Ink(palette.paints[Paint.RESERVED], palette.page))
-    if 0 <= viewport.column_of(scene.cursor) < shown:
-        ticks.set(x + viewport.column_of(scene.cursor), "┴", Ink(palette.accent, palette.page))

@@ -59,10 +59,18 @@ def edges_of(viewport: Viewport, size: int) -> NDArray[np.int64]:
     return np.where(cells > past, size, cells << viewport.power)
 
 
+def _shares(track: Track, viewport: Viewport) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return columns' edges and the bytes of each class between them; kept, as no semantics changes them."""
+    if track.kept_shares is None or track.kept_shares[0] != viewport:
+        edges = edges_of(viewport, track.size)
+        track.kept_shares = viewport, edges, track.shares.between(edges)
+    _, edges, shares = track.kept_shares
+    return edges, shares
+
+
 def columns_of(track: Track, viewport: Viewport, semantics: Semantics) -> Columns:
     """Return what each column holds of each paint."""
-    edges = edges_of(viewport, track.size)
-    shares = track.shares.between(edges)
+    edges, shares = _shares(track, viewport)
     paints = track.paints(semantics)
     amounts = np.zeros((len(shares), len(Paint)), np.int64)
     for kind, paint in enumerate(paints.tolist()):
@@ -258,7 +266,7 @@ def _mono_cells(columns: Columns, height: int) -> list[list[Cell]]:
 
 def _cover_equal(cells: list[list[Cell]], track: Track, viewport: Viewport, palette: Palette) -> None:
     """Cover the cells in which historic and proposed mean the same."""
-    shares = track.shares.between(edges_of(viewport, track.size))
+    _, shares = _shares(track, viewport)
     equal = (shares.sum(axis=1) > 0) & (shares[:, track.differing].sum(axis=1) == 0)
     cover = (" " if palette.track != palette.page else "·"), Ink(palette.faint, palette.track)
     for row in cells:
