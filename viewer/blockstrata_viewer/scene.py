@@ -61,7 +61,9 @@ class Scene:
         return (min(self.markers), max(self.markers)) if len(self.markers) == 2 else None
 
     def with_disk(self, disk: Disk) -> Scene:
-        """Return the scene of the same disk, more of it read."""
+        """Return the scene of the same disk, more of it read; on a file's axis that is the one above."""
+        if self.above:
+            return replace(self, above=self.above.with_disk(disk))
         return replace(self, disk=disk)
 
     def resize(self, columns: int) -> Scene:
