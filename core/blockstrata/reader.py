@@ -38,11 +38,12 @@ class Reader:
         self._parts: list[list[Extents]] = [[] for _ in chain.layers]
         self._errors: list[BlockstrataError | None] = [None] * len(chain.layers)
         self._read = 0
+        self._known = sum(tables for windows in self._windows for _, _, tables in windows)
 
     @property
     def progress(self) -> Progress:
         """How far reading is."""
-        return Progress(self._read, sum(tables for windows in self._windows for _, _, tables in windows))
+        return Progress(self._read, self._known)
 
     def steps(self) -> Iterator[Progress]:
         """Read one window a step."""

@@ -48,7 +48,11 @@ class Opened:
     image: str
     scene: Scene | None = None
     failure: BlockstrataError | None = None
-    is_whole: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the image is read."""
+        return self.scene is not None and (self.scene.above or self.scene).disk.loading is None
 
 
 class ViewerApp(App[int]):
@@ -63,13 +67,12 @@ class ViewerApp(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = list(BINDINGS)
 
     class Loaded(Message):
-        """More of an image is read; ``is_whole`` if all of it is."""
+        """More of an image is read, or all of it."""
 
-        def __init__(self, opened: Opened, disk: Disk, *, is_whole: bool) -> None:
+        def __init__(self, opened: Opened, disk: Disk) -> None:
             super().__init__()
             self.opened = opened
             self.disk = disk
-            self.is_whole = is_whole
 
     class Failed(Message):
         """An image cannot be shown."""
@@ -162,23 +165,18 @@ class ViewerApp(App[int]):
         from blockstrata_viewer.loading import load  # noqa: PLC0415
 
         worker = get_current_worker()
-        last: Disk | None = None
         try:
             for disk in load(opened.image, lambda: worker.is_cancelled):
-                if disk.loading:
-                    self.post_message(self.Loaded(opened, disk, is_whole=False))
-                last = disk
+                if not disk.loading:
+                    # what was read stays; the collector need not look at it again
+                    gc.collect()
+                    gc.freeze()
+                self.post_message(self.Loaded(opened, disk))
         except BlockstrataError as error:
             self.post_message(self.Failed(opened, error))
         except MemoryError:
-            self.post_message(
-                self.Failed(opened, OpenError(opened.image, "", "takes more memory than there is"))
-            )
-        if last and not worker.is_cancelled:
-            # what was read stays; the collector need not look at it again
-            gc.collect()
-            gc.freeze()
-            self.post_message(self.Loaded(opened, last, is_whole=True))
+            too_large = OpenError(opened.image, "", "takes more memory than there is")
+            self.post_message(self.Failed(opened, too_large))
 
     def on_viewer_app_failed(self, message: Failed) -> None:
         """Say why there is nothing to see; the viewer stays until it is left."""
@@ -202,7 +200,6 @@ class ViewerApp(App[int]):
         from blockstrata_viewer.viewport import Viewport  # noqa: PLC0415
 
         opened, disk = message.opened, message.disk
-        opened.is_whole = message.is_whole
         if opened.scene is None:
             viewport = Viewport(disk.size, 1).fit()
             opened.scene = Scene(disk, viewport, self.palette(), by_name(self._first_semantics))
@@ -210,7 +207,7 @@ class ViewerApp(App[int]):
             opened.scene = opened.scene.with_disk(disk)
         if opened is self.opened:
             await self.show_scene()
-            if message.is_whole:
+            if opened.is_whole:
                 self.settled.set()
 
     def palette(self) -> Palette:

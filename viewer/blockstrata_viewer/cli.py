@@ -17,6 +17,7 @@ from blockstrata import __version__
 from blockstrata.errors import BlockstrataError
 from blockstrata.printable import printable
 from blockstrata.sizes import parse_size
+from blockstrata_viewer.palette import COLOURS, THEMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,12 +201,8 @@ def look_options(command: Any) -> Any:
     """Add the options that say how the viewer starts."""
     semantics = click.Choice(SEMANTICS_NAMES)
     for option in (
-        click.option(
-            "--color", type=click.Choice(["truecolor", "256", "16", "none"]), help="Colours there are."
-        ),
-        click.option(
-            "--theme", type=click.Choice(["dark", "light"]), help="Dark if nothing else is configured."
-        ),
+        click.option("--color", type=click.Choice(COLOURS), help="Colours there are."),
+        click.option("--theme", type=click.Choice(THEMES), help="Dark if nothing else is configured."),
         click.option("--semantics", type=semantics, help="Proposed if nothing else is configured."),
     ):
         command = option(command)
@@ -291,10 +288,10 @@ class TrackName(click.ParamType[int]):
     "--format", "form", type=click.Choice(["svg", "png", "html", "txt"]), help="Whatever the ending."
 )
 @click.option("--size", type=ScreenSize(), default="120x36", show_default=True, metavar="COLSxROWS")
-@click.option("--theme", type=click.Choice(["dark", "light"]), default="dark", show_default=True)
+@click.option("--theme", type=click.Choice(THEMES), default="dark", show_default=True)
 @click.option(
     "--color",
-    type=click.Choice(["truecolor", "256", "16", "none"]),
+    type=click.Choice(COLOURS),
     help="Colours to draw with: none for txt, else truecolor.",
 )
 @click.option("--semantics", type=click.Choice(SEMANTICS_NAMES), default="proposed", show_default=True)

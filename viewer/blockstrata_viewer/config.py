@@ -19,14 +19,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blockstrata.errors import BadReferenceError, OpenError
+from blockstrata_viewer.palette import COLOURS, THEMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _CHOICES = {
-    "theme": ("dark", "light"),
+    "theme": THEMES,
     "semantics": ("historic", "old", "proposed", "new"),
-    "color": ("truecolor", "256", "16", "none"),
+    "color": COLOURS,
 }
 
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from blockstrata.facts import Traits
     from blockstrata.semantics.table import Semantics
     from blockstrata_viewer.loading import Loading
-    from blockstrata_viewer.viewport import Viewport
 
 _STRIDE: Final = 1 << 16
 """Runs looked at at once when the next one of a kind is sought."""
@@ -55,8 +54,6 @@ class Track:
         self.states = lru_cache(maxsize=8)(self._states)
         self.kept: dict[Hashable, Any] = {}
         """What was drawn of this track, for widgets to keep."""
-        self.kept_shares: tuple[Viewport, NDArray[np.int64], NDArray[np.int64]] | None = None
-        """The last viewport, the edges of its columns and the bytes of each class between them."""
 
     def __len__(self) -> int:
         return len(self.view.extents)

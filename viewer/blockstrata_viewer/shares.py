@@ -13,6 +13,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from blockstrata_viewer.viewport import Viewport
+
 _BLOCK: Final = 16
 """Runs a block."""
 
@@ -26,6 +28,7 @@ class Shares:
         self.kinds = kinds
         blocks = -(-len(classes) // _BLOCK)
         lengths = np.diff(edges)
+        self._kept: tuple[Viewport, NDArray[np.int64], NDArray[np.int64]] | None = None
         self._sums = np.zeros((blocks + 1, kinds), np.int64)
         for kind in range(kinds):
             padded = np.zeros(blocks * _BLOCK, np.int64)
@@ -49,6 +52,23 @@ class Shares:
     def between(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the bytes of each class between neighbouring offsets, int64 (m - 1, kinds)."""
         return np.asarray(np.diff(self.before(offsets), axis=0), np.int64)
+
+    def columns(self, viewport: Viewport) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the edges of a viewport's columns, and the bytes of each class in each column.
+
+        Edges int64 (columns + 1,), kept inside the runs; bytes int64 (columns, kinds).  The last answer is
+        kept, because most keys change neither the viewport nor the runs.
+        """
+        if self._kept is None or self._kept[0] != viewport:
+            size = int(self.edges[-1])
+            past = (
+                size >> viewport.power
+            )  # from this cell on, columns start at the end; cells stay below 2**63
+            cells = np.minimum(viewport.left + np.arange(viewport.columns + 1, dtype=np.int64), past + 1)
+            edges = np.where(cells > past, size, cells << viewport.power)
+            self._kept = viewport, edges, self.between(edges)
+        _, edges, amounts = self._kept
+        return edges, amounts
 
     def between_list(self, offsets: list[int]) -> list[list[int]]:
         """Return the same for offsets in a list, as lists."""

@@ -13,7 +13,7 @@ from blockstrata_viewer.rows import Ink, Row, clip, shorten
 from blockstrata_viewer.scene import GUEST
 from blockstrata_viewer.widgets.overview import draw_overview
 from blockstrata_viewer.widgets.ruler import draw_ruler
-from blockstrata_viewer.widgets.strips import LEFT, LOWER, Look, draw_strip, edges_of
+from blockstrata_viewer.widgets.strips import LEFT, LOWER, Look, draw_strip
 
 if TYPE_CHECKING:
     from blockstrata_viewer.layout import ChainLayout
@@ -83,7 +83,7 @@ class _Painter:
     def ribbon(self, row: Row) -> None:
         """Draw which layer supplies most of each cell."""
         guest = self.scene.disk.guest
-        amounts = guest.suppliers.between(edges_of(self.scene.viewport, guest.size))
+        _, amounts = guest.suppliers.columns(self.scene.viewport)
         layers = len(self.scene.disk.layers)
         covered = (amounts.sum(axis=1) > 0).tolist()
         for column, depth in enumerate(amounts.argmax(axis=1).tolist()):

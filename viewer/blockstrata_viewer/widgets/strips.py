@@ -52,25 +52,9 @@ class Columns:
     right: NDArray[np.uint8]
 
 
-def edges_of(viewport: Viewport, size: int) -> NDArray[np.int64]:
-    """Return the bytes at which columns start and the last ends, kept inside a size, int64 (columns + 1,)."""
-    past = size >> viewport.power  # from this cell on, columns start at the end; cells stay below 2**63
-    cells = np.minimum(viewport.left + np.arange(viewport.columns + 1, dtype=np.int64), past + 1)
-    return np.where(cells > past, size, cells << viewport.power)
-
-
-def _shares(track: Track, viewport: Viewport) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return columns' edges and the bytes of each class between them; kept, as no semantics changes them."""
-    if track.kept_shares is None or track.kept_shares[0] != viewport:
-        edges = edges_of(viewport, track.size)
-        track.kept_shares = viewport, edges, track.shares.between(edges)
-    _, edges, shares = track.kept_shares
-    return edges, shares
-
-
 def columns_of(track: Track, viewport: Viewport, semantics: Semantics) -> Columns:
     """Return what each column holds of each paint."""
-    edges, shares = _shares(track, viewport)
+    edges, shares = track.shares.columns(viewport)
     paints = track.paints(semantics)
     amounts = np.zeros((len(shares), len(Paint)), np.int64)
     for kind, paint in enumerate(paints.tolist()):
@@ -156,7 +140,10 @@ def _painted(
     key = (viewport, semantics.name, look.palette.paints, look.patterns, look.differences, height)
     if key not in track.kept:
         columns = columns_of(track, viewport, semantics)
-        cells = _mono_cells(columns, height) if look.palette.is_mono else _colour_cells(columns, height, look)
+        if look.palette.is_mono:
+            cells = _mono_cells(columns, height, look.palette)
+        else:
+            cells = _colour_cells(columns, height, look)
         if look.differences:
             _cover_equal(cells, track, viewport, look.palette)
         if len(track.kept) >= _KEPT:
@@ -257,16 +244,18 @@ def solid_cell(paint: Paint, palette: Palette, *, patterns: bool = False) -> Cel
     return PATTERNS[paint] if patterns else " ", Ink(palette.on_paints[paint], colour)
 
 
-def _mono_cells(columns: Columns, height: int) -> list[list[Cell]]:
+def _mono_cells(columns: Columns, height: int, palette: Palette) -> list[list[Cell]]:
+    """Return the glyph of each column's dominant state, the same in all rows."""
+    by_paint = {paint: solid_cell(paint, palette) for paint in Paint}
     dominant = np.where(columns.amounts.any(axis=1), columns.amounts.argmax(axis=1), _OUTSIDE)
-    ink = Ink("default", "default")
-    row = [(" " if paint == _OUTSIDE else MONO_GLYPHS[paint], ink) for paint in dominant.tolist()]
-    return [row] * height
+    outside = " ", Ink(palette.text, palette.page)
+    row = [outside if paint == _OUTSIDE else by_paint[Paint(paint)] for paint in dominant.tolist()]
+    return [row.copy() for _ in range(height)]
 
 
 def _cover_equal(cells: list[list[Cell]], track: Track, viewport: Viewport, palette: Palette) -> None:
     """Cover the cells in which historic and proposed mean the same."""
-    _, shares = _shares(track, viewport)
+    _, shares = track.shares.columns(viewport)
     equal = (shares.sum(axis=1) > 0) & (shares[:, track.differing].sum(axis=1) == 0)
     cover = (" " if palette.track != palette.page else "·"), Ink(palette.faint, palette.track)
     for row in cells:
