@@ -71,6 +71,7 @@ class MadeUpFile:
     driver = "file"
     backing = None
     backing_format = None
+    refusal = None
     supports_backing = False
 
     def __init__(self, name: str, length: int, runs: int, rng: np.random.Generator) -> None:
@@ -110,6 +111,10 @@ class MadeUpFile:
         """Return zeroes."""
         return bytes(length)
 
+    def has_changed(self) -> bool:
+        """Return False."""
+        return False
+
     def fault_at(self, offset: int) -> str:  # noqa: ARG002
         """Return an empty string: nothing is corrupt."""
         return ""
@@ -128,6 +133,7 @@ class MadeUpImage:
     driver = "qcow2"
     backing = None
     backing_format = "qcow2"
+    refusal = None
     supports_backing = True
 
     def __init__(self, name: str, length: int, host: HostNode) -> None:

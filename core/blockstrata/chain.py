@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
+from blockstrata.access import Access
 from blockstrata.driver import whole_sectors
-from blockstrata.errors import BackingLoopError, BadRangeError, BlockstrataError
+from blockstrata.errors import BackingLoopError, BadRangeError, BlockstrataError, UnsupportedError
 from blockstrata.gap import GapNode
 from blockstrata.nodes import open_node
-from blockstrata.protocols.file import Probe
 from blockstrata.reference import Options, child, join_backing, merge, parse_reference
 
 if TYPE_CHECKING:
     from blockstrata.driver import Driver
     from blockstrata.extents import Extents
+
+_DEFAULT_ACCESS: Final = Access()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +82,12 @@ class Chain:
         """Return the layer that backs the one at a depth, or None at the end of the chain."""
         return self.layers[depth + 1] if depth + 1 < len(self.layers) else None
 
+    def changed(self) -> list[str]:
+        """Return the names of the files that somebody wrote to since they were opened."""
+        nodes = [layer.node for layer in self.layers]
+        hosts = [host for node in nodes for host in dict.fromkeys((node.file, node.host))]
+        return [host.name for host in hosts if host.has_changed()]
+
     def close(self) -> None:
         """Close every layer."""
         for layer in self.layers:
@@ -92,16 +100,29 @@ class Chain:
         self.close()
 
 
-def open_chain(image: str, image_format: str | None = None, probe: Probe = Probe.SEEK) -> Chain:
+def open_chain(
+    image: str,
+    access: Access = _DEFAULT_ACCESS,
+    *,
+    image_format: str | None = None,
+    image_opts: bool = False,
+    snapshot: str | None = None,
+) -> Chain:
     """Open an image and all that it stands on.
 
-    ``image`` is a path or a reference such as ``json:{…}``; ``image_format`` its format, probed if None;
-    ``probe`` how files are asked for their holes.
+    ``image`` is a path or a reference such as ``json:{…}``, or with ``image_opts`` a list of options as
+    qemu-img's switch of that name takes them; ``image_format`` its format, probed if None; ``snapshot`` the
+    name or id of an internal snapshot, which is opened in place of the active layer; ``access`` how all this
+    may be opened.
     An error of the active layer is raised; one further down ends the chain with a gap (:attr:`Chain.gap`),
     so that the layers above it can still be looked at.
     """
+    if image_opts:
+        raise UnsupportedError(image, "", "--image-opts is not read yet")
+    if snapshot is not None:
+        raise UnsupportedError(image, "", "--snapshot is not read yet")
     options = parse_reference(image, image_format)
-    layers = [Layer(0, open_node(options, image, probe))]
+    layers = [Layer(0, open_node(options, image, access))]
     followed: set[tuple[object, ...]] = set()
     while True:
         above = layers[-1]
@@ -110,8 +131,9 @@ def open_chain(image: str, image_format: str | None = None, probe: Probe = Probe
             found = _backing(above, options, followed)
             if found is None:
                 break
-            name, options = found
-            layers.append(Layer(above.depth + 1, open_node(options, name, probe)))
+            name, options = found.name, found.options
+            node = open_node(options, name, access, stated=found.stated)
+            layers.append(Layer(above.depth + 1, node))
         except BackingLoopError as error:
             # the layer is known by the one it repeats
             layers.pop().node.close()
@@ -125,12 +147,19 @@ def open_chain(image: str, image_format: str | None = None, probe: Probe = Probe
 
 def _gap(above: Layer, name: str, error: BlockstrataError) -> Layer:
     """Return what stands for a layer that could not be opened; its error names the layer above too."""
-    field = f"backing file of {above.name}" + (f": {error.field}" if error.field else "")
-    return Layer(above.depth + 1, GapNode(name, above.size, type(error)(error.file, field, error.what)))
+    return Layer(above.depth + 1, GapNode(name, above.size, error.within(f"backing file of {above.name}")))
 
 
-def _backing(above: Layer, options: Options, followed: set[tuple[object, ...]]) -> tuple[str, Options] | None:
-    """Return name and options of the layer below, or None at the end of the chain.
+class _Below(NamedTuple):
+    """A layer to open.  ``stated``: an image names it, not the user."""
+
+    name: str
+    options: Options
+    stated: bool
+
+
+def _backing(above: Layer, options: Options, followed: set[tuple[object, ...]]) -> _Below | None:
+    """Return the layer below, or None at the end of the chain.
 
     Options for ``backing`` replace or complete what the image states; null ends the chain.
     """
@@ -140,16 +169,16 @@ def _backing(above: Layer, options: Options, followed: set[tuple[object, ...]]) 
     given = child(options, "backing", node.name)
     if given is not None and "filename" in (child(given, "file", node.name) or {}):
         options = {"driver": node.backing_format, **given} if node.backing_format else given
-        return node.name, options
+        return _Below(node.name, options, stated=False)
     if node.backing is None:
-        return None if given is None else (node.name, given)
+        return None if given is None else _Below(node.name, given, stated=False)
     name = node.backing if node.backing.startswith("json:") else join_backing(node.name, node.backing)
     step = (*node.file.identity, _directory(node.name), node.backing)
     if step in followed:
         raise BackingLoopError(node.name, "", f"leads back to itself by '{name}'")
     followed.add(step)
     stated = parse_reference(name, node.backing_format)
-    return name, merge(stated, given or {})
+    return _Below(name, merge(stated, given or {}), stated=True)
 
 
 def _directory(name: str) -> tuple[int, int] | None:

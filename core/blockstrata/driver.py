@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping as Dict
 
+    from blockstrata.errors import BlockstrataError
     from blockstrata.extents import Extents
     from blockstrata.facts import Traits
 
@@ -47,6 +48,10 @@ class Driver(Protocol):
     @property
     def supports_backing(self) -> bool:
         """Whether a layer may lie below, as QEMU's driver says."""
+
+    @property
+    def refusal(self) -> BlockstrataError | None:
+        """Why QEMU opens no such image although its mapping can be read; None if it does."""
 
     @property
     def host(self) -> HostNode:
@@ -95,6 +100,9 @@ class HostNode(Driver, Protocol):
 
     def read(self, offset: int, length: int) -> bytes:
         """Return stored bytes, zeroes where there are none, as QEMU reads past a file's end."""
+
+    def has_changed(self) -> bool:
+        """Say whether what is stored may be another than when the node was opened."""
 
 
 def whole_sectors(length: int) -> int:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+from typing import TYPE_CHECKING, Self
+
 from blockstrata.printable import printable
+
+if TYPE_CHECKING:
+    from blockstrata.access import Consent
 
 
 class BlockstrataError(Exception):
@@ -21,6 +27,12 @@ class BlockstrataError(Exception):
     def __str__(self) -> str:
         """Return one printable line."""
         return printable(": ".join(part for part in (self.file, self.field, self.what) if part))
+
+    def within(self, field: str) -> Self:
+        """Return the same error, met on the way through ``field``."""
+        error = copy.copy(self)
+        error.field = field + (f": {self.field}" if self.field else "")
+        return error
 
 
 class OpenError(BlockstrataError):
@@ -41,6 +53,15 @@ class BackingLoopError(BadImageError):
 
 class UnsupportedError(BlockstrataError):
     """The image may be fine, but blockstrata does not read this format, protocol or feature."""
+
+
+class ConsentError(BlockstrataError):
+    """The image can be opened only if the user consents to something; ``what`` says how."""
+
+    def __init__(self, file: str, field: str, what: str, consent: Consent) -> None:
+        super().__init__(file, field, what)
+        self.args = (file, field, what, consent)  # what a copy is made from
+        self.consent = consent
 
 
 class BadRangeError(BlockstrataError):

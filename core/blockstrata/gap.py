@@ -22,6 +22,7 @@ class GapNode:
     driver = "missing"
     backing = None
     backing_format = None
+    refusal = None
     supports_backing = False
 
     def __init__(self, name: str, length: int, error: BlockstrataError) -> None:

@@ -44,7 +44,10 @@ class View:
     in_place: bool = False
 
     def require_valid(self) -> None:
-        """``BadImageError`` naming layer, entry and reason if a run is INVALID."""
+        """Raise a layer's refusal; ``BadImageError`` naming entry and reason if a run is INVALID."""
+        for layer in self.layers:
+            if layer.node.refusal:
+                raise layer.node.refusal
         broken = np.flatnonzero(self.extents.having(Mapping.INVALID))
         if len(broken):
             offset = int(self.extents.edges[broken[0]])

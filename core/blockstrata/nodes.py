@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from blockstrata.errors import BadReferenceError, BlockstrataError, UnsupportedError
+from blockstrata.access import Access, Consent
+from blockstrata.errors import BadReferenceError, BlockstrataError, ConsentError, UnsupportedError
 from blockstrata.facts import MAX_LENGTH
 from blockstrata.formats.probe import PROBE_BYTES, probe_format
 from blockstrata.formats.qcow2.header import read_header
 from blockstrata.formats.qcow2.node import open_qcow2
 from blockstrata.formats.raw import RawNode
-from blockstrata.protocols.file import Probe, open_file
+from blockstrata.protocols.file import is_device, open_file
 from blockstrata.protocols.null import DEFAULT_SIZE, NullNode
 from blockstrata.reference import (
     FILE_DRIVERS,
@@ -27,30 +28,31 @@ from blockstrata.reference import (
 
 if TYPE_CHECKING:
     from blockstrata.driver import Driver, HostNode
+    from blockstrata.formats.qcow2.header import Header
 
 
-def open_node(options: Options, name: str, probe: Probe = Probe.SEEK) -> Driver:
+def open_node(options: Options, name: str, access: Access, *, stated: bool = False) -> Driver:
     """Open what options describe: a format node on its file, or a protocol node alone.
 
-    ``name`` is how messages call it.  The format is probed where no driver is given, as QEMU does;
-    ``probe`` says how files are asked for their holes.
+    ``name`` is how messages call it.  The format is probed where no driver is given, as QEMU does.
+    ``stated``: an image, not the user, names it; what is then remote needs consent (``ConsentError``).
     """
     driver = options.get("driver")
     if driver in PROTOCOL_DRIVERS:
-        return _open_protocol(driver, options, name, probe)
+        return _open_protocol(driver, options, name, access, stated=stated)
     file_options = child(options, "file", name)
     if file_options is None:
         what = f"driver '{driver}' needs a file" if driver else "names neither a driver nor a file"
         raise BadReferenceError(name, "file", what)
-    file = _open_host(file_options, name, probe)
+    file = _open_host(file_options, name, access, stated=stated)
     try:
-        return _open_format(driver, file, options, probe)
+        return _open_format(driver, file, options, access, stated=stated)
     except BlockstrataError:
         file.close()
         raise
 
 
-def _open_format(driver: object, file: HostNode, options: Options, probe: Probe) -> Driver:
+def _open_format(driver: object, file: HostNode, options: Options, access: Access, *, stated: bool) -> Driver:
     if driver is None:
         driver = probe_format(file.read(0, PROBE_BYTES), file.name)
     if driver == "raw":
@@ -58,8 +60,7 @@ def _open_format(driver: object, file: HostNode, options: Options, probe: Probe)
     if driver == "qcow2":
         check_options(options, "qcow2", file.name)
         header = read_header(file)
-        stated = header.data_file if header.has_data_file else None
-        data_file = _open_data_file(options, stated, file.name, probe)
+        data_file = _open_data_file(options, header, file.name, access, stated=stated)
         try:
             return open_qcow2(file, header, data_file)
         except BlockstrataError:
@@ -75,30 +76,34 @@ def _open_raw(file: HostNode, options: Options) -> RawNode:
     return RawNode(file, offset, size_option(options, "size", file.name))
 
 
-def _open_data_file(options: Options, stated: str | None, name: str, probe: Probe) -> HostNode | None:
+def _open_data_file(
+    options: Options, header: Header, name: str, access: Access, *, stated: bool
+) -> HostNode | None:
     """Open the external data file: the option's, or the header's, whose name is not joined to the image's."""
     given = child(options, "data-file", name)
     if given is not None:
-        return _open_host(given, name, probe)
-    if stated is None:
+        return _open_host(given, name, access, stated=stated)
+    if header.data_file is None or not header.has_data_file:
         return None
-    stated_options = parse_reference(stated)
-    return _open_host(child(stated_options, "file", stated) or stated_options, stated, probe)
+    found = parse_reference(header.data_file)
+    return _open_host(child(found, "file", header.data_file) or found, header.data_file, access, stated=True)
 
 
-def _open_host(options: Options, name: str, probe: Probe) -> HostNode:
+def _open_host(options: Options, name: str, access: Access, *, stated: bool) -> HostNode:
     driver = options.get("driver")
     if driver is None or driver in PROTOCOL_DRIVERS:
-        return _open_protocol(driver, options, name, probe)
+        return _open_protocol(driver, options, name, access, stated=stated)
     if driver == "raw":
         below = child(options, "file", name)
         if below is None:
             raise BadReferenceError(name, "file", "driver 'raw' needs a file")
-        return _open_raw(_open_host(below, name, probe), options)
+        return _open_raw(_open_host(below, name, access, stated=stated), options)
     raise UnsupportedError(name, "driver", f"'{driver}' is not one that another format can stand on here")
 
 
-def _open_protocol(driver: str | None, options: Options, name: str, probe: Probe) -> HostNode:
+def _open_protocol(
+    driver: str | None, options: Options, name: str, access: Access, *, stated: bool
+) -> HostNode:
     check_options(options, driver or "file", name)
     if driver in NULL_DRIVERS:
         size = size_option(options, "size", name)
@@ -109,4 +114,13 @@ def _open_protocol(driver: str | None, options: Options, name: str, probe: Probe
             f"{driver}://", driver, DEFAULT_SIZE if size is None else size, read_zeroes=read_zeroes
         )
     assert driver is None or driver in FILE_DRIVERS  # noqa: S101
-    return open_file(text_option(options, "filename", name), driver, probe)
+    filename = text_option(options, "filename", name)
+    if stated and is_device(filename):
+        _require(access, Consent.FOLLOW_REMOTE, filename, "is a device that an image names")
+    return open_file(filename, driver, access.probe)
+
+
+def _require(access: Access, consent: Consent, name: str, what: str) -> None:
+    """``ConsentError`` unless the user consents."""
+    if not access.allows(consent):
+        raise ConsentError(name, "", f"{what}; consent with {consent.value}", consent)

@@ -19,10 +19,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blockstrata.access import Probe
 from blockstrata.errors import OpenError, UnsupportedError
 from blockstrata.facts import Mapping, Storage, fact, storage_of
 from blockstrata.formats.qcow2.author import Data, Image, write_image, write_raw
-from blockstrata.protocols.file import END, Probe, open_file
+from blockstrata.protocols.file import END, open_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -75,6 +75,7 @@ class FakeImage:
     backing = None
     backing_format = None
     supports_backing = True
+    refusal = None
 
     @property
     def length(self) -> int:

@@ -28,6 +28,7 @@ from blockstrata_viewer.export import Cell, ExportError, Screen, render, write_s
 from blockstrata_viewer.export.glyphs import HEIGHT, SHADES, WIDTH, rectangles, stroke
 from blockstrata_viewer.export.screen import grey, mix, showable
 from blockstrata_viewer.export.svg import ground_of, is_text, joined
+from blockstrata_viewer.opening import Opening
 from blockstrata_viewer.scene import GUEST
 from blockstrata_viewer.snapshot import Still, picture, read_shot, save, take
 
@@ -409,7 +410,7 @@ async def test_text_is_the_composed_screen(demo_image):
 def test_picture_is_the_text(demo_image, monkeypatch):
     monkeypatch.setenv("COLUMNS", "90")
     monkeypatch.setenv("LINES", "30")
-    lines = picture(demo_image, "dark", "proposed")
+    lines = picture(demo_image, Opening(), "dark", "proposed")
     assert len(lines) == 30
     assert "".join(lines).encode() == render(
         take(Still(demo_image, colours="none", columns=90, rows=30)).screen, "txt"
@@ -501,7 +502,7 @@ def test_command(demo_image, tmp_path, capsys):
     output.write_text("longer than nothing, and replaced")
     words = "--size 80x24 --at 31104K --zoom 128k --layer 1 --theme light --title Here".split()
     assert run(capsys, demo_image, "-o", str(output), *words) == (0, "")
-    still = Still(demo_image, "light", columns=80, rows=24, at=31104 << 10, cell=128 << 10, layer=1)
+    still = Still(demo_image, theme="light", columns=80, rows=24, at=31104 << 10, cell=128 << 10, layer=1)
     assert output.read_bytes() == render(take(still).screen, "svg", "Here")
     assert run(capsys, demo_image, "-o", str(tmp_path / "plain"), "--format", "txt") == (0, "")
     assert (tmp_path / "plain").read_bytes() == render(take(Still(demo_image, colours="none")).screen, "txt")

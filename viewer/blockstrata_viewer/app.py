@@ -17,11 +17,12 @@ from textual.theme import Theme
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
-from blockstrata.errors import BlockstrataError, OpenError
-from blockstrata.printable import printable
+from blockstrata.errors import BlockstrataError, ConsentError, OpenError
+from blockstrata.printable import base_name, printable
 from blockstrata_viewer.bindings import BINDINGS, footer_keys, help_keys
 from blockstrata_viewer.commands import ViewerCommands
 from blockstrata_viewer.layout import SIDE_PANEL, WIDE, chain_layout
+from blockstrata_viewer.opening import Opening
 from blockstrata_viewer.palette import DARK, LIGHT, THEMES, palette_for
 
 if TYPE_CHECKING:
@@ -43,9 +44,10 @@ _PANEL_TALL, _PANEL = 9, 7
 
 @dataclass
 class Opened:
-    """One of the images: its scene once there is one, or why there is none."""
+    """One of the images and how it is opened: its scene once there is one, or why there is none."""
 
     image: str
+    opening: Opening
     scene: Scene | None = None
     failure: BlockstrataError | None = None
 
@@ -64,6 +66,8 @@ class ViewerApp(App[int]):
     CSS_PATH = "app.tcss"
     TITLE = "blockstrata"
     COMMANDS: ClassVar = {ViewerCommands}
+    ASKS: ClassVar = True
+    """Whether there is somebody who can answer a question."""
     BINDINGS: ClassVar[list[BindingType]] = list(BINDINGS)
 
     class Loaded(Message):
@@ -85,6 +89,7 @@ class ViewerApp(App[int]):
     def __init__(
         self,
         images: Sequence[str],
+        opening: Opening | None = None,
         theme: str = "dark",
         semantics: str = "proposed",
         colours: str = "truecolor",
@@ -92,7 +97,7 @@ class ViewerApp(App[int]):
     ) -> None:
         # without this, Textual's way of having no colour is black and white
         super().__init__(ansi_color=True if colours == "none" else None)
-        self.images = [Opened(image) for image in images]
+        self.images = [Opened(image, opening or Opening()) for image in images]
         self.shown = 0
         self.settled = asyncio.Event()
         """Set once the first image is wholly read and on the screen, or the reason why it is not."""
@@ -166,7 +171,7 @@ class ViewerApp(App[int]):
 
         worker = get_current_worker()
         try:
-            for disk in load(opened.image, lambda: worker.is_cancelled):
+            for disk in load(opened.image, opened.opening, lambda: worker.is_cancelled):
                 if not disk.loading:
                     # what was read stays; the collector need not look at it again
                     gc.collect()
@@ -184,6 +189,7 @@ class ViewerApp(App[int]):
         if message.opened is self.opened:
             self.show_failure(message.error)
             self.settled.set()
+            self.ask(message.opened, message.error)
 
     def show_failure(self, error: BlockstrataError) -> None:
         """Put an error in the place of an image."""
@@ -209,6 +215,28 @@ class ViewerApp(App[int]):
             await self.show_scene()
             if opened.is_whole:
                 self.settled.set()
+                self.tell_changes(disk)
+                self.ask(opened, disk.chain.gap)
+
+    def tell_changes(self, disk: Disk) -> None:
+        """Say that somebody wrote to the image while it was read, if so."""
+        changed = disk.chain.changed()
+        if changed:
+            self.say(f"{', '.join(base_name(name) for name in changed)}: changed while it was read")
+
+    def ask(self, opened: Opened, error: BlockstrataError | None) -> None:
+        """Ask for the consent that an image could not be opened without, and open it anew if it is given."""
+        if not (self.ASKS and isinstance(error, ConsentError)):
+            return
+        from blockstrata_viewer.screens.consent import ConsentScreen  # noqa: PLC0415
+
+        def answered(consents: bool | None) -> None:
+            if consents:
+                opened.opening = opened.opening.allowing(error.consent)
+                opened.scene = opened.failure = None
+                self.show_image(self.images.index(opened))
+
+        self.push_screen(ConsentScreen(error), answered)
 
     def palette(self) -> Palette:
         """Return the palette in force."""

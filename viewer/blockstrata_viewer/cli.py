@@ -5,18 +5,22 @@ numpy and Textual are imported inside the commands that need them, so that the o
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import re
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from blockstrata import __version__
+from blockstrata.access import Access, Consent, Probe
 from blockstrata.errors import BlockstrataError
 from blockstrata.printable import printable
 from blockstrata.sizes import parse_size
+from blockstrata_viewer.opening import Opening
 from blockstrata_viewer.palette import COLOURS, THEMES
 
 if TYPE_CHECKING:
@@ -107,8 +111,39 @@ def main() -> None:
     """
 
 
+def opening_options(command: Any) -> Any:
+    """Add the options that say how images are opened; the command gets them as one ``opening``."""
+
+    @functools.wraps(command)
+    def with_opening(
+        *args: Any,
+        image_format: str | None,
+        image_opts: bool,
+        snapshot: str | None,
+        via_qemu: bool,
+        follow_remote: bool,
+        **rest: Any,
+    ) -> Any:
+        given = {Consent.VIA_QEMU: via_qemu, Consent.FOLLOW_REMOTE: follow_remote}
+        access = Access(consents=frozenset(consent for consent, is_given in given.items() if is_given))
+        if image_opts and image_format is not None:
+            raise click.UsageError("--image-opts states the format itself: -f cannot stand beside it")
+        return command(*args, opening=Opening(access, image_format, image_opts, snapshot), **rest)
+
+    for option in (
+        click.option(Consent.FOLLOW_REMOTE.value, is_flag=True, help="Open devices and servers images name."),
+        click.option(Consent.VIA_QEMU.value, is_flag=True, help="Ask qemu-img about other formats."),
+        click.option("--snapshot", metavar="NAME|ID", help="An internal snapshot, not the active state."),
+        click.option("--image-opts", is_flag=True, help="IMAGE is a list of options, as qemu-img takes it."),
+        click.option("-f", "image_format", metavar="FORMAT", help="The image's format; probed if not given."),
+    ):
+        with_opening = option(with_opening)
+    return with_opening
+
+
 @main.command("map")
 @click.argument("image")
+@opening_options
 @click.option("--output", type=click.Choice(["human", "json", "csv"]), default="human", show_default=True)
 @click.option("--semantics", type=click.Choice(SEMANTICS_NAMES), default="historic", show_default=True)
 @click.option("--layer", type=click.IntRange(min=0), help="That layer alone, 0 = active.")
@@ -119,6 +154,7 @@ def main() -> None:
 @click.option("--max-length", type=Size(), metavar="SIZE", help="Stop after so many bytes.")
 def map_command(
     image: str,
+    opening: Opening,
     output: str,
     semantics: str,
     layer: int | None,
@@ -127,14 +163,13 @@ def map_command(
     max_length: int | None,
 ) -> None:
     """List the block status of an image, as qemu-img map does."""
-    from blockstrata.chain import open_chain
     from blockstrata.interchange import listing, qemu_img
     from blockstrata.interchange.entries import entries
     from blockstrata.semantics import by_name
 
     if in_place and layer is None:
         raise click.UsageError("--in-place needs --layer")
-    with open_chain(image) as chain:
+    with opening.open(image) as chain:
         view = _view(chain, layer, in_place, start_offset, max_length)
         found = entries(view, by_name(semantics))
         if output == "json":
@@ -149,6 +184,13 @@ def map_command(
             _write(lines)
         except qemu_img.NoOffsetError as error:
             _fail(EXIT_FAILED, f"{image}: {error}")
+        _tell_changes(chain)
+
+
+def _tell_changes(chain: Chain) -> None:
+    """Warn of files that somebody wrote to while they were read."""
+    for name in chain.changed():
+        click.echo(f"blockstrata: {printable(name)}: changed while it was read", err=True)
 
 
 def _view(chain: Chain, layer: int | None, in_place: bool, start: int, max_length: int | None) -> View:
@@ -176,17 +218,19 @@ def _write(lines: Iterator[str]) -> None:
 
 @main.command()
 @click.argument("image")
+@opening_options
 @click.option("--quick", is_flag=True, help="Headers only: no table and no byte of data is read.")
 @click.option("--output", type=click.Choice(["human", "json"]), default="human", show_default=True)
-def info(image: str, quick: bool, output: str) -> None:
+def info(image: str, opening: Opening, quick: bool, output: str) -> None:
     """Show the chain as a tree: sizes, features, and how much of each layer is what."""
-    from blockstrata.chain import open_chain
-    from blockstrata.protocols.file import Probe
     from blockstrata_viewer import report
 
-    with open_chain(image, probe=Probe.NONE if quick else Probe.SEEK) as chain:
+    if quick:
+        opening = replace(opening, access=replace(opening.access, probe=Probe.NONE))
+    with opening.open(image) as chain:
         facts = report.collect(chain, quick=quick)
         _write(report.json_lines(facts) if output == "json" else report.human_lines(facts))
+        _tell_changes(chain)
 
 
 @main.command()
@@ -211,10 +255,11 @@ def look_options(command: Any) -> Any:
 
 @main.command()
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@opening_options
 @look_options
-def view(images: tuple[str, ...], **look: str | None) -> None:
+def view(images: tuple[str, ...], opening: Opening, **look: str | None) -> None:
     """Open the viewer on images and all that they stand on; tab goes from one to the next."""
-    _view_images(images, **look)
+    _view_images(images, opening, **look)
 
 
 @main.command()
@@ -235,7 +280,7 @@ def demo(scenario: str | None, list_scenarios: bool, **look: str | None) -> None
     if name not in SCENARIOS:
         raise click.UsageError(f"no scenario '{name}'; blockstrata demo --list names them")
     with tempfile.TemporaryDirectory(prefix="blockstrata-") as directory:
-        _view_images((str(SCENARIOS[name].build(Path(directory))),), **look)
+        _view_images((str(SCENARIOS[name].build(Path(directory))),), Opening(), **look)
 
 
 class ScreenSize(click.ParamType[tuple[int, int]]):
@@ -281,6 +326,7 @@ class TrackName(click.ParamType[int]):
 
 @main.command()
 @click.argument("image")
+@opening_options
 @click.option(
     "-o", "--output", required=True, metavar="FILE", help="Its ending names the format: .svg .png .html .txt"
 )
@@ -303,6 +349,7 @@ class TrackName(click.ParamType[int]):
 @click.option("--title", metavar="TEXT", help="The window's; '' for none. The image's name if not given.")
 def screenshot(
     image: str,
+    opening: Opening,
     output: str,
     form: str | None,
     size: tuple[int, int],
@@ -326,13 +373,13 @@ def screenshot(
     except ExportError as error:
         raise click.UsageError(str(error)) from None
     colours = color or ("none" if form == "txt" else "truecolor")
-    shot = take(Still(image, theme, semantics, colours, *size, at=at, cell=zoom, layer=layer))
+    shot = take(Still(image, opening, theme, semantics, colours, *size, at=at, cell=zoom, layer=layer))
     title = shot.title if title is None else title
     write_screenshot(shot.screen, output, title=title, form=form, inputs=shot.inputs)
 
 
 def _view_images(
-    images: tuple[str, ...], *, color: str | None, theme: str | None, semantics: str | None
+    images: tuple[str, ...], opening: Opening, *, color: str | None, theme: str | None, semantics: str | None
 ) -> None:
     """Run the viewer, or print a picture of each image once if nobody can press a key."""
     from blockstrata_viewer.config import load_config
@@ -345,7 +392,7 @@ def _view_images(
         from blockstrata_viewer.snapshot import picture
 
         for image in images:
-            _write(iter(picture(image, theme, semantics)))
+            _write(iter(picture(image, opening, theme, semantics)))
         return
     colours = color or config.color or colours_of(os.environ)
     # Textual reads these when it is imported
@@ -356,4 +403,4 @@ def _view_images(
         os.environ.pop("NO_COLOR", None)
     from blockstrata_viewer.app import ViewerApp
 
-    sys.exit(ViewerApp(images, theme, semantics, colours, config.keys).run() or 0)
+    sys.exit(ViewerApp(images, opening, theme, semantics, colours, config.keys).run() or 0)

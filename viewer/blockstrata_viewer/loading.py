@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from blockstrata.chain import open_chain
 from blockstrata.reader import Reader
 from blockstrata_viewer.disk import Disk, disk_of
+from blockstrata_viewer.opening import Opening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,13 +36,13 @@ class Loading:
         return f"reading: {read:,} of {known:,} tables · {rate:,.0f} a second · {left:.0f} s left"
 
 
-def load(image: str, is_cancelled: Callable[[], bool] = lambda: False) -> Iterator[Disk]:
+def load(image: str, opening: Opening, is_cancelled: Callable[[], bool] = lambda: False) -> Iterator[Disk]:
     """Open an image and yield it as it is read, the last time whole; errors as ``open_chain``'s.
 
     ``is_cancelled`` is asked between steps; once it says yes, nothing more is read or yielded.
     """
     began = time.monotonic()
-    reader = Reader(open_chain(image))
+    reader = Reader(opening.open(image))
     pause, last = _SOON, began
     for progress in reader.steps():
         if is_cancelled():
@@ -58,5 +58,5 @@ def load(image: str, is_cancelled: Callable[[], bool] = lambda: False) -> Iterat
 
 def load_whole(image: str) -> Disk:
     """Return an image wholly read."""
-    *_, disk = load(image)
+    *_, disk = load(image, Opening())
     return disk

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich.cells import get_character_cell_size
@@ -21,6 +21,7 @@ from blockstrata.reference import parse_reference
 from blockstrata_viewer.app import ViewerApp
 from blockstrata_viewer.export import Cell, Screen, format_of, text, write_screenshot
 from blockstrata_viewer.export.screen import grey, showable
+from blockstrata_viewer.opening import Opening
 from blockstrata_viewer.palette import palette_for
 from blockstrata_viewer.scene import GUEST
 
@@ -46,6 +47,7 @@ class Still:
     """
 
     image: str
+    opening: Opening = field(default_factory=Opening)
     theme: str = "dark"
     semantics: str = "proposed"
     colours: str = "truecolor"
@@ -73,10 +75,10 @@ def take(still: Still) -> Shot:
     return asyncio.run(_take(still))
 
 
-def picture(image: str, theme: str, semantics: str) -> list[str]:
+def picture(image: str, opening: Opening, theme: str, semantics: str) -> list[str]:
     """Return the lines of the viewer's first whole frame on an image, as large as the terminal."""
     columns, rows = shutil.get_terminal_size(_SIZE)
-    return text.lines(take(Still(image, theme, semantics, "none", columns, rows)).screen)
+    return text.lines(take(Still(image, opening, theme, semantics, "none", columns, rows)).screen)
 
 
 def save(app: ViewerApp, path: str, *, title: str | None = None, form: str | None = None) -> None:
@@ -110,7 +112,9 @@ def read_shot(app: ViewerApp, *, colourless: bool = False) -> Shot:
 
 
 class _HeadlessApp(ViewerApp):
-    """The viewer as it is where nothing in the environment asks for anything else."""
+    """The viewer as it is where nobody answers, and nothing in the environment asks for anything else."""
+
+    ASKS = False
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return none, whatever NO_COLOR and TEXTUAL_FILTERS say."""
@@ -118,7 +122,7 @@ class _HeadlessApp(ViewerApp):
 
 
 async def _take(still: Still) -> Shot:
-    app = _HeadlessApp([still.image], still.theme, still.semantics, still.colours)
+    app = _HeadlessApp([still.image], still.opening, still.theme, still.semantics, still.colours)
     async with app.run_test(size=(still.columns, still.rows)) as pilot:
         await app.settled.wait()
         if app.failure:

@@ -30,6 +30,7 @@ class RawNode:
     driver = "raw"
     backing = None
     backing_format = None
+    refusal = None
     supports_backing = False
 
     def __init__(self, host: HostNode, offset: int = 0, size: int | None = None) -> None:
@@ -69,6 +70,10 @@ class RawNode:
         """Return bytes of the slice, zeroes past its end."""
         inside = max(0, min(length, self.length - offset))
         return self.host.read(offset + self._offset, inside) + bytes(length - inside)
+
+    def has_changed(self) -> bool:
+        """Say whether the node below has changed since it was opened."""
+        return self.host.has_changed()
 
     def windows(self) -> Iterator[tuple[int, int, int]]:
         """Yield the one window: there are no tables to read."""

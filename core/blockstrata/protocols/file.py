@@ -10,13 +10,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from enum import Enum
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from blockstrata.access import Probe
 from blockstrata.driver import whole_sectors
 from blockstrata.errors import OpenError, UnsupportedError
 from blockstrata.extents import Extents, uniform
@@ -25,15 +25,6 @@ from blockstrata.facts import MAX_LENGTH, Mapping, Storage, Traits, fact
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping as Dict
-
-
-class Probe(Enum):
-    """How a file is asked where its storage is."""
-
-    SEEK = "seek"
-    """SEEK_DATA and SEEK_HOLE, as QEMU asks.  Never answers UNWRITTEN."""
-    NONE = "none"
-    """Not at all: storage is OPAQUE.  For when only headers are wanted."""
 
 
 END: Final = 2**63 - 1
@@ -53,7 +44,7 @@ class FileNode:
 
     backing = None
     backing_format = None
-
+    refusal = None
     supports_backing = False
 
     def __init__(
@@ -65,6 +56,7 @@ class FileNode:
         self.traits = Traits(host_driver=driver, is_protocol=True)
         self.allocated: int | None = status.st_blocks * 512
         self.identity: tuple[object, ...] = (driver, status.st_dev, status.st_ino, status.st_rdev)
+        self._stamp = _stamp(status)
         self._fd = fd
         self._probe = probe
 
@@ -98,6 +90,10 @@ class FileNode:
             offset += len(part)
             missing -= len(part)
         return b"".join([*parts, bytes(missing)])
+
+    def has_changed(self) -> bool:
+        """Say whether somebody wrote to the file since it was opened: its size or time is another."""
+        return _stamp(os.fstat(self._fd)) != self._stamp
 
     def windows(self) -> Iterator[tuple[int, int, int]]:
         """Yield the one window: there are no tables to read."""
@@ -154,6 +150,14 @@ def open_file(name: str, driver: str | None = None, probe: Probe = Probe.SEEK) -
     return FileNode(name, fd, driver or kind, status, length, probe)
 
 
+def is_device(name: str) -> bool:
+    """Say whether a name leads to a block device, which is not opened to find out."""
+    try:
+        return stat.S_ISBLK(Path(name).stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def _kind(name: str, status: os.stat_result) -> str:
     if stat.S_ISREG(status.st_mode):
         return "file"
@@ -167,6 +171,10 @@ def _kind(name: str, status: os.stat_result) -> str:
     }
     what = words.get(stat.S_IFMT(status.st_mode), "no regular file")
     raise UnsupportedError(name, "", f"is {what}, not a disk image")
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int]:
+    return status.st_size, status.st_mtime_ns
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -25,6 +25,7 @@ class NullNode:
 
     backing = None
     backing_format = None
+    refusal = None
     supports_backing = False
     allocated: int | None = 0
 
@@ -64,6 +65,10 @@ class NullNode:
     def read(self, offset: int, length: int) -> bytes:  # noqa: ARG002
         """Return zeroes."""
         return bytes(length)
+
+    def has_changed(self) -> bool:
+        """Return False: there is nothing to change."""
+        return False
 
     def windows(self) -> Iterator[tuple[int, int, int]]:
         """Yield the one window: there are no tables to read."""

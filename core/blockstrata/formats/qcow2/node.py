@@ -44,6 +44,7 @@ class Qcow2Node:
 
     driver = "qcow2"
     supports_backing = True
+    refusal = None
 
     def __init__(self, file: HostNode, header: Header, data_file: HostNode | None) -> None:
         self.name = file.name

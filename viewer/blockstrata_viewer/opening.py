@@ -1,0 +1,38 @@
+"""How the images of a command line are opened: what its options say, for every image alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from blockstrata.access import Access
+
+if TYPE_CHECKING:
+    from blockstrata.access import Consent
+    from blockstrata.chain import Chain
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The parameters of :func:`blockstrata.chain.open_chain` but the image."""
+
+    access: Access = field(default_factory=Access)
+    image_format: str | None = None
+    image_opts: bool = False
+    snapshot: str | None = None
+
+    def open(self, image: str) -> Chain:
+        """Open an image; numpy comes in here."""
+        from blockstrata.chain import open_chain  # noqa: PLC0415
+
+        return open_chain(
+            image,
+            self.access,
+            image_format=self.image_format,
+            image_opts=self.image_opts,
+            snapshot=self.snapshot,
+        )
+
+    def allowing(self, consent: Consent) -> Opening:
+        """Return the same with one consent more."""
+        return replace(self, access=self.access.allowing(consent))

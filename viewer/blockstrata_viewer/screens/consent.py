@@ -1,0 +1,44 @@
+"""Ask before something is done that an image, not the user, calls for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from blockstrata.access import Consent
+from blockstrata.printable import printable
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from blockstrata.errors import ConsentError
+
+_QUESTIONS = {
+    Consent.VIA_QEMU: "Run qemu-img to find out where its bytes are?",
+    Consent.FOLLOW_REMOTE: "Open it?",
+}
+
+
+class ConsentScreen(ModalScreen[bool]):
+    """Returns whether the user consents.  Nothing but the key for yes does."""
+
+    BINDINGS: ClassVar = [
+        Binding("y", "dismiss(True)", "yes"),
+        Binding("n,escape,enter", "dismiss(False)", "no"),
+    ]
+
+    def __init__(self, error: ConsentError) -> None:
+        super().__init__()
+        self._error = error
+
+    def compose(self) -> ComposeResult:
+        """Compose the question."""
+        where = f"{self._error.field}: " if self._error.field else ""
+        with Vertical(classes="dialog"):
+            yield Static(_QUESTIONS[self._error.consent], classes="heading")
+            yield Static(f"{printable(where + self._error.file)} {printable(self._error.what)}", markup=False)
+            yield Static("y yes · n no", classes="note", markup=False)
