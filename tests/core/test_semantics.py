@@ -23,9 +23,10 @@ from blockstrata.facts import (
     mapping_of,
     storage_of,
 )
-from blockstrata.semantics import SEMANTICS, by_name, names
+from blockstrata.semantics import SEMANTICS, by_name
 from blockstrata.semantics.historic import HISTORIC
 from blockstrata.semantics.historic import Flag as Old
+from blockstrata.semantics.nbd import NBD_6_0, NBD_2018, NBD_PROPOSED
 from blockstrata.semantics.proposed import PROPOSED
 from blockstrata.semantics.proposed import Flag as New
 
@@ -399,8 +400,10 @@ def test_row_is_found_for_every_value_of_the_flags(semantics):
 
 
 def test_names_and_the_words_on_the_switch():
-    assert names() == ["historic", "old", "proposed", "new"]
-    assert [by_name(name) for name in names()] == [HISTORIC, HISTORIC, PROPOSED, PROPOSED]
+    assert [by_name(name) for name in ("historic", "old")] == [HISTORIC, HISTORIC]
+    assert [by_name(name) for name in ("proposed", "new")] == [PROPOSED, PROPOSED]
+    assert [by_name(name) for name in ("nbd-2018", "nbd-6.0", "nbd")] == [NBD_2018, NBD_6_0, NBD_6_0]
+    assert by_name("nbd-proposed") is NBD_PROPOSED
     with pytest.raises(KeyError):
         by_name("present")
 

@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 
     from blockstrata.chain import Chain
     from blockstrata.guest import View
+    from blockstrata.semantics.table import Semantics
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+EXIT_FINDINGS = 3
 
-SEMANTICS_NAMES = ["historic", "old", "proposed", "new"]
+SEMANTICS_NAMES = ["historic", "old", "proposed", "new", "nbd-2018", "nbd-6.0", "nbd-proposed", "nbd"]
 
 
 class ImplicitView(click.Group):
@@ -49,7 +51,7 @@ class ImplicitView(click.Group):
         return super().parse_args(ctx, args)
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Run a command and exit: 0 done, 1 failed, 2 wrong usage."""
+        """Run a command and exit: 0 done, 1 failed, 2 wrong usage, 3 findings."""
         if isinstance(sys.stdout, io.TextIOWrapper):
             # a terminal that cannot say a character gets a question mark, not a failure
             sys.stdout.reconfigure(errors="replace")
@@ -145,20 +147,26 @@ def opening_options(command: Any) -> Any:
 @click.argument("image")
 @opening_options
 @click.option("--output", type=click.Choice(["human", "json", "csv"]), default="human", show_default=True)
-@click.option("--semantics", type=click.Choice(SEMANTICS_NAMES), default="historic", show_default=True)
+@click.option(
+    "--semantics",
+    type=click.Choice(SEMANTICS_NAMES),
+    help="Historic if not given, nbd-6.0 for what is an NBD server's to say.",
+)
 @click.option("--layer", type=click.IntRange(min=0), help="That layer alone, 0 = active.")
 @click.option(
     "--in-place", is_flag=True, help="The layer as it stands in the chain; what it defers stays deferred."
 )
+@click.option("--round-trip", is_flag=True, help="What becomes of it on the way through NBD.")
 @click.option("--start-offset", type=Size(), default=0, metavar="SIZE", help="First guest byte.")
 @click.option("--max-length", type=Size(), metavar="SIZE", help="Stop after so many bytes.")
 def map_command(
     image: str,
     opening: Opening,
     output: str,
-    semantics: str,
+    semantics: str | None,
     layer: int | None,
     in_place: bool,
+    round_trip: bool,
     start_offset: int,
     max_length: int | None,
 ) -> None:
@@ -169,9 +177,14 @@ def map_command(
 
     if in_place and layer is None:
         raise click.UsageError("--in-place needs --layer")
+    chosen = by_name(semantics or ("nbd" if round_trip else "historic"))
     with opening.open(image) as chain:
         view = _view(chain, layer, in_place, start_offset, max_length)
-        found = entries(view, by_name(semantics))
+        if round_trip:
+            _write(_round_trip(view, chosen, output))
+            _tell_changes(chain)
+            return
+        found = entries(view, chosen)
         if output == "json":
             lines = qemu_img.json_text(found)
         elif output == "csv":
@@ -185,6 +198,19 @@ def map_command(
         except qemu_img.NoOffsetError as error:
             _fail(EXIT_FAILED, f"{image}: {error}")
         _tell_changes(chain)
+
+
+def _round_trip(view: View, semantics: Semantics, output: str) -> Iterator[str]:
+    """Return the lines of a round trip; a semantics that is no server's is wrong usage."""
+    from blockstrata.interchange import round_trip as listing
+    from blockstrata.round_trip import round_trip
+    from blockstrata.semantics.nbd import wire_of
+
+    wire = wire_of(semantics)
+    if wire is None:
+        raise click.UsageError(f"--round-trip needs one of the nbd semantics, not {semantics.name}")
+    lines = {"human": listing.human_lines, "json": listing.json_lines, "csv": listing.csv_lines}
+    return lines[output](round_trip(view, wire))
 
 
 def _tell_changes(chain: Chain) -> None:
@@ -231,6 +257,21 @@ def info(image: str, opening: Opening, quick: bool, output: str) -> None:
         facts = report.collect(chain, quick=quick)
         _write(report.json_lines(facts) if output == "json" else report.human_lines(facts))
         _tell_changes(chain)
+
+
+@main.command()
+@click.argument("image")
+@opening_options
+@click.option("--output", type=click.Choice(["human", "json"]), default="human", show_default=True)
+def audit(image: str, opening: Opening, output: str) -> int:
+    """Hold today's answers against the proposed tables; exit status 3 if some do not stand."""
+    from blockstrata_viewer.audit_report import AuditReport
+
+    with opening.open(image) as chain:
+        report = AuditReport(chain)
+        _write(report.json_lines() if output == "json" else report.human_lines())
+        _tell_changes(chain)
+    return EXIT_FINDINGS if report.findings else 0
 
 
 @main.command()

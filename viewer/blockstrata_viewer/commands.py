@@ -49,7 +49,7 @@ class ViewerCommands(Provider):
 
     def _commands(self) -> Iterator[tuple[str, str, str]]:
         """Yield name, action and key of every command."""
-        from blockstrata.semantics import SEMANTICS  # noqa: PLC0415
+        from blockstrata.semantics import SWITCH  # noqa: PLC0415
         from blockstrata_viewer.app import ViewerApp  # noqa: PLC0415
         from blockstrata_viewer.bindings import BINDINGS  # noqa: PLC0415
 
@@ -59,8 +59,8 @@ class ViewerCommands(Provider):
             if binding.action != "command_palette":
                 prefix = _PREFIXES.get((binding.id or "").partition(".")[0], "view")
                 yield f"{prefix}: {words}", f"app.{binding.action}", key
-        for semantics in SEMANTICS:
-            yield f"flags: {semantics.switch}, {semantics.title}", f"app.under('{semantics.name}')", ""
+        for semantics in SWITCH:
+            yield f"flags: {semantics.word}, {semantics.title}", f"app.under('{semantics.name}')", ""
         if app.scene:
             for layer in app.scene.disk.layers:
                 name = base_name(layer.name)

@@ -44,7 +44,7 @@ class State:
 
 
 _STATES: Final[dict[str, dict[str, tuple[Paint, str]]]] = {
-    "historic": {
+    "old": {
         "D·O": (Paint.DATA, "data"),
         "D··": (Paint.NO_OFFSET, "no offset"),
         "DZO": (Paint.RESERVED, "preallocated"),
@@ -54,7 +54,7 @@ _STATES: Final[dict[str, dict[str, tuple[Paint, str]]]] = {
         "··O": (Paint.DEFERRED_RESERVED, "reserved"),
         "···": (Paint.FALLS_THROUGH, "falls through"),
     },
-    "proposed": {
+    "new": {
         "L·AO": (Paint.DATA, "data"),
         "L·A·": (Paint.NO_OFFSET, "no offset"),
         "LZAO": (Paint.RESERVED, "zero, reserved"),
@@ -65,7 +65,7 @@ _STATES: Final[dict[str, dict[str, tuple[Paint, str]]]] = {
         "·ZAO": (Paint.DEFERRED_RESERVED, "zero reserved"),
         "····": (Paint.FALLS_THROUGH, "falls through"),
     },
-    "proposed protocol": {
+    "new protocol": {
         "·AO": (Paint.DATA, "data"),
         "·A·": (Paint.NO_OFFSET, "no offset"),
         "ZAO": (Paint.RESERVED, "zero, reserved"),
@@ -74,8 +74,13 @@ _STATES: Final[dict[str, dict[str, tuple[Paint, str]]]] = {
         "Z·O": (Paint.ZERO_AT_OFFSET, "hole"),
         "···": (Paint.FALLS_THROUGH, "no access"),
     },
+    "nbd": {
+        "··": (Paint.DATA, "data"),
+        "·Z": (Paint.RESERVED, "zero, stored"),
+        "HZ": (Paint.ZERO, "hole, zero"),
+    },
 }
-"""Paint and short words by letters; what is not named here is suspicious."""
+"""Paint and short words by switch and letters; what is not named here is suspicious."""
 
 
 def state_of(semantics: Semantics, code: int, traits: Traits, *, settled: bool) -> State:
@@ -88,8 +93,10 @@ def state_of(semantics: Semantics, code: int, traits: Traits, *, settled: bool) 
     table = semantics.table(traits)
     flags = int(semantics.settle(table)[code] if settled else table[code])
     letters = semantics.letters(flags, is_protocol=traits.is_protocol)
-    kind = f"{semantics.name} protocol" if traits.is_protocol else semantics.name
-    paint, short = _STATES.get(kind, _STATES[semantics.name]).get(letters, (Paint.SUSPICIOUS, "suspicious"))
+    if flags & semantics.deferred_flag:
+        return State(Paint.FALLS_THROUGH, "", "falls through", "deferred to the backing layer")
+    kind = f"{semantics.switch} protocol" if traits.is_protocol else semantics.switch
+    paint, short = _STATES.get(kind, _STATES[semantics.switch]).get(letters, (Paint.SUSPICIOUS, "suspicious"))
     return State(paint, letters, short, semantics.row(flags, is_protocol=traits.is_protocol).words)
 
 

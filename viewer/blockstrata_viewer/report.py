@@ -10,6 +10,7 @@ from blockstrata.guest import in_place, merged
 from blockstrata.printable import printable
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.historic import HISTORIC, Flag
+from blockstrata.semantics.nbd import NBD_6_0, WIRES
 from blockstrata.semantics.proposed import PROPOSED
 from blockstrata.sizes import format_size
 from blockstrata.summary import faults, totals
@@ -181,3 +182,9 @@ def truth_tables() -> Iterator[str]:
             for row in rows:
                 yield f"  {semantics.letters(row.flags, is_protocol=is_protocol)}  {row.words}\n"
             yield "\n"
+    yield "nbd: what crosses the wire (H HOLE, Z ZERO)\n"
+    for row in NBD_6_0.format_rows:
+        yield f"  {NBD_6_0.letters(row.flags)}  {row.words}\n"
+    yield "\n"
+    for wire in WIRES:
+        yield f"  {wire.server.name:<13} {wire.rule} of the {wire.base.name} flags ({wire.server.title})\n"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blockstrata.semantics import SEMANTICS
+from blockstrata.semantics import SWITCH
 from blockstrata_viewer.disk import file_of
 from blockstrata_viewer.palette import Paint
 from blockstrata_viewer.viewport import Viewport
@@ -123,8 +123,8 @@ class Scene:
 
     def toggle(self, steps: int = 1) -> Scene:
         """Return the scene under the next semantics; nothing is read for it."""
-        index = (SEMANTICS.index(self.semantics) + steps) % len(SEMANTICS)
-        return self.under(SEMANTICS[index])
+        index = (SWITCH.index(self.semantics) + steps) % len(SWITCH)
+        return self.under(SWITCH[index])
 
     def under(self, semantics: Semantics) -> Scene:
         """Return the scene under a semantics."""

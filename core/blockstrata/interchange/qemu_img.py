@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from blockstrata.chain import Layer
     from blockstrata.interchange.entries import Entries
 
-_WORDS = ("false", "true")
+WORDS = ("false", "true")
 _PIECE = 1 << 13
 """Entries written at once: most of what a row costs is the call that writes it."""
 
@@ -28,7 +28,7 @@ def json_text(entries: Entries) -> Iterator[str]:
     """
     columns = [(column.key, column.flag) for column in entries.semantics.columns]
     bits = {
-        flags: "".join(f', "{key}": {_WORDS[bool(flags & flag)]}' for key, flag in columns)
+        flags: "".join(f', "{key}": {WORDS[bool(flags & flag)]}' for key, flag in columns)
         for flags in np.unique(entries.flags).tolist()
     }
     for first in range(0, len(entries), _PIECE):

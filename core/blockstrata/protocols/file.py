@@ -21,6 +21,7 @@ from blockstrata.driver import whole_sectors
 from blockstrata.errors import OpenError, UnsupportedError
 from blockstrata.extents import Extents, uniform
 from blockstrata.facts import MAX_LENGTH, Mapping, Storage, Traits, fact
+from blockstrata.protocols.fiemap import fiemap_probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +58,7 @@ class FileNode:
         self.allocated: int | None = status.st_blocks * 512
         self.identity: tuple[object, ...] = (driver, status.st_dev, status.st_ino, status.st_rdev)
         self._stamp = _stamp(status)
+        self._fiemap_error = ""
         self._fd = fd
         self._probe = probe
 
@@ -95,6 +97,15 @@ class FileNode:
         """Say whether somebody wrote to the file since it was opened: its size or time is another."""
         return _stamp(os.fstat(self._fd)) != self._stamp
 
+    def notices(self) -> list[str]:
+        """Return what the user should know of how the file was read."""
+        found = []
+        if self._fiemap_error:
+            found.append(f"no FIEMAP here ({self._fiemap_error}); its holes are found by seek")
+        if self.has_changed():
+            found.append("changed while it was read")
+        return found
+
     def windows(self) -> Iterator[tuple[int, int, int]]:
         """Yield the one window: there are no tables to read."""
         yield 0, whole_sectors(self.length), 0
@@ -115,6 +126,11 @@ class FileNode:
     def _runs(self) -> Extents:
         if self.driver == "host_device" or self._probe is Probe.NONE:
             return _runs([(0, _OPAQUE)], self.length)
+        if self._probe is Probe.FIEMAP:
+            try:
+                return _runs(fiemap_probe(self._fd, self.length), self.length)
+            except OSError as error:
+                self._fiemap_error = _reason(error)
         return _runs(_seek_probe(self._fd, self.length), self.length)
 
 

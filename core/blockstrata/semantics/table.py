@@ -65,6 +65,15 @@ class Semantics:
     protocol_rows: tuple[Row, ...]
     answer: Callable[[int, Traits], int]
     settle: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+    variant: str = ""
+    """What tells it from others with the same word on the switch."""
+    deferred_flag: int = 0
+    """Says of a layer in its chain that it defers, where the letters do not."""
+
+    @property
+    def word(self) -> str:
+        """What the switch shows when this one is chosen: its word, and the variant if there are several."""
+        return f"{self.switch} {self.variant}".rstrip()
 
     def lettered(self, *, is_protocol: bool = False) -> tuple[Letter, ...]:
         """Return the flags that have a letter, those of a format or of a protocol layer."""

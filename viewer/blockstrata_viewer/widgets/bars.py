@@ -9,7 +9,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from blockstrata.printable import base_name
-from blockstrata.semantics import SEMANTICS
+from blockstrata.semantics import SWITCH
 from blockstrata.sizes import format_size
 from blockstrata_viewer.layout import NARROW
 from blockstrata_viewer.rows import Ink, Row, clip, shorten
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from textual.filter import LineFilter
 
+    from blockstrata.semantics.table import Semantics
     from blockstrata_viewer.palette import State
     from blockstrata_viewer.scene import Scene
 
@@ -31,7 +32,8 @@ def draw_title(scene: Scene, width: int, place: str = "") -> Row:
     """
     palette, disk = scene.palette, scene.disk
     row = Row(width, Ink(palette.text, palette.panel))
-    switch_at = width - sum(len(each.switch) + 2 for each in SEMANTICS) - 1
+    badges = _badges(scene.semantics)
+    switch_at = width - sum(len(word) + 2 for word in badges) - 1
     row.put(1, "▚", Ink(palette.accent, palette.panel))
     row.put(3, "blockstrata", Ink(palette.text, palette.panel, bold=True))
     facts = _facts(scene, place)
@@ -45,12 +47,19 @@ def draw_title(scene: Scene, width: int, place: str = "") -> Row:
     row.put(at + 3, clip(tail, end - at - 3), Ink(palette.dim, palette.panel))
     if width >= NARROW:
         row.put(switch_at - 7, "flags", Ink(palette.dim, palette.panel))
-    for semantics in SEMANTICS:
-        chosen = semantics is scene.semantics
+    for badge, chosen in badges.items():
         ink = Ink(palette.on_badge, palette.badge, bold=True) if chosen else Ink(palette.dim, palette.rule)
-        word = f"[{semantics.switch}]" if chosen and palette.is_mono else f" {semantics.switch} "
+        word = f"[{badge}]" if chosen and palette.is_mono else f" {badge} "
         switch_at = row.put(switch_at, word, ink)
     return row
+
+
+def _badges(chosen: Semantics) -> dict[str, bool]:
+    """Return the words of the switch, in order, and whether each is the chosen one."""
+    return {
+        chosen.word if switch == chosen.switch else switch: switch == chosen.switch
+        for switch in dict.fromkeys(semantics.switch for semantics in SWITCH)
+    }
 
 
 def _facts(scene: Scene, place: str) -> list[str]:

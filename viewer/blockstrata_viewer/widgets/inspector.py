@@ -14,6 +14,7 @@ from blockstrata.facts import SYNTHESISED, Mapping, Storage, Traits, fact, mappi
 from blockstrata.printable import base_name, printable
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.historic import HISTORIC, Flag
+from blockstrata.semantics.nbd import wire_of
 from blockstrata.sizes import format_size
 from blockstrata_viewer.palette import Paint, state_of
 from blockstrata_viewer.rows import Ink, Row, clip, shorten
@@ -156,6 +157,10 @@ def _draw_extent(pen: _Pen, scene: Scene) -> None:
 
 
 def _in_force_first(scene: Scene) -> list[Semantics]:
+    """Return the semantics in force, and the other one of its kind or the one that the wire is fed from."""
+    wire = wire_of(scene.semantics)
+    if wire:
+        return [wire.server, wire.base]
     return sorted(SEMANTICS, key=lambda semantics: semantics is not scene.semantics)
 
 

@@ -1,0 +1,72 @@
+"""What becomes of a layer's meaning on the way through NBD: server, wire, client (SPEC.md section 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blockstrata.extents import run_starts
+from blockstrata.facts import NO_HOST
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from blockstrata.guest import View
+    from blockstrata.semantics.nbd import Wire
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RoundTrip:
+    """n runs of a view as they cross the wire.
+
+    ``start``, ``length`` and ``depth`` int64 of shape (n,), bytes; ``means`` and ``concludes`` uint8, flags
+    of ``wire.base``; ``said`` uint8, HOLE and ZERO; ``lost`` uint8, the flags of ``wire.base`` in which the
+    two ends differ.
+    """
+
+    wire: Wire
+    start: NDArray[np.int64]
+    length: NDArray[np.int64]
+    depth: NDArray[np.int64]
+    means: NDArray[np.uint8]
+    said: NDArray[np.uint8]
+    concludes: NDArray[np.uint8]
+    lost: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    @property
+    def lossy_runs(self) -> int:
+        """How many runs mean something else on the far side."""
+        return int(np.count_nonzero(self.lost))
+
+    @property
+    def lossy_bytes(self) -> int:
+        """How many bytes they cover."""
+        return int(self.length[self.lost != 0].sum())
+
+
+def round_trip(view: View, wire: Wire) -> RoundTrip:
+    """Send a view through a mapping; ``BadImageError`` if a run is INVALID.
+
+    Neighbours of one depth that mean the same become one run: there is no offset on the wire to keep them
+    apart.
+    """
+    view.require_valid()
+    means, said = wire.base.flags(view), wire.server.flags(view)
+    keep = run_starts(view.extents.edges, np.full(len(view.extents), NO_HOST), means, said, view.depth)
+    start = view.extents.edges[:-1][keep]
+    means, said = means[keep], said[keep]
+    return RoundTrip(
+        wire,
+        start,
+        np.diff(np.append(start, view.extents.edges[-1])),
+        view.depth[keep],
+        means,
+        said,
+        wire.client(said),
+        wire.lost(means, said),
+    )

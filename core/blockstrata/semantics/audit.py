@@ -1,0 +1,124 @@
+"""Which of today's answers do not stand up to the proposed tables (SPEC.md section 5).
+
+An answer is read letter by letter with the proposed meanings (:mod:`blockstrata.semantics.reading`), and
+looked up in the table of format or of protocol layers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from blockstrata.facts import CODES, Mapping, Storage, mapping_of, storage_of
+from blockstrata.semantics.historic import HISTORIC
+from blockstrata.semantics.historic import Flag as Old
+from blockstrata.semantics.proposed import PROPOSED
+from blockstrata.semantics.reading import read_as_proposed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from blockstrata.facts import Traits
+
+
+class Verdict(IntEnum):
+    """What is wrong with an answer; the first that applies.  The numbers 1 to 3 are SPEC.md's classes."""
+
+    SOUND = 0
+    BUG_ROW = 1
+    """The table marks the row as a bug."""
+    MISSTATEMENT = 2
+    """The row is legal, but not the one that follows from the facts."""
+    OFFSET_WITHOUT_DATA = 3
+    """A protocol layer says OFFSET_VALID without DATA."""
+    QUESTION = 4
+    """The same for a hole in a file, which the source leaves open: no finding."""
+
+
+FINDINGS: Final = (Verdict.BUG_ROW, Verdict.MISSTATEMENT, Verdict.OFFSET_WITHOUT_DATA)
+"""The verdicts that count."""
+
+_WHY_BUG: Final = {
+    "L··O": "this layer's, at an offset with neither storage nor zeroes",
+    "L···": "this layer's, but neither zero nor stored anywhere",
+    "·Z·O": "zeroes at an offset, but not this layer's, and nothing is reserved",
+    "···O": "an offset at which nothing is reserved",
+    "·ZA·": "zeroes that are stored, but not this layer's, and at no offset",
+    "··A·": "storage that is not this layer's, and at no offset",
+    "·Z··": "it reads as zero, but no layer says that it supplies the zeroes",
+    "··O": "an offset with neither data nor zeroes at it",
+}
+"""Why a row of the proposed tables is no sound answer, by its letters; the words are ours."""
+
+_FILES: Final = ("file", "host_device")
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict on one kind of answer, in letters and words.
+
+    ``today`` in the historic letters; ``reading`` and ``derived`` in the proposed ones, what the answer says
+    and what follows from the facts.
+    """
+
+    verdict: Verdict
+    today: str
+    reading: str
+    row: str
+    derived: str
+    derived_row: str
+
+    @property
+    def why(self) -> str:
+        """What is wrong, in one sentence."""
+        return {
+            Verdict.SOUND: "nothing",
+            Verdict.BUG_ROW: f"{self.row}: {_WHY_BUG.get(self.reading, '')}",
+            Verdict.MISSTATEMENT: f"the facts say {self.derived}: {self.derived_row}",
+            Verdict.OFFSET_WITHOUT_DATA: "a protocol layer gives an offset, and says there is no data at it",
+            Verdict.QUESTION: "open: is a hole in a file ·ZO, or DZO since it does read as zero?",
+        }[self.verdict]
+
+
+def judge(code: int, traits: Traits) -> Judgement:
+    """Return the verdict on today's answer to a fact of a layer."""
+    today = int(HISTORIC.table(traits)[code])
+    reading = int(read_as_proposed(traits)[code])
+    derived = int(PROPOSED.table(traits)[code])
+    protocol = traits.is_protocol
+    row = PROPOSED.row(reading, is_protocol=protocol)
+    return Judgement(
+        _verdict(code, traits, today, is_bug=row.is_bug, misstated=reading != derived),
+        HISTORIC.letters(today),
+        PROPOSED.letters(reading, is_protocol=protocol),
+        row.words,
+        PROPOSED.letters(derived, is_protocol=protocol),
+        PROPOSED.row(derived, is_protocol=protocol).words,
+    )
+
+
+def _verdict(code: int, traits: Traits, today: int, *, is_bug: bool, misstated: bool) -> Verdict:
+    if mapping_of(code) in (Mapping.INVALID, Mapping.UNREAD):
+        return Verdict.SOUND
+    if is_bug:
+        return Verdict.BUG_ROW
+    if misstated:
+        return Verdict.MISSTATEMENT
+    if not traits.is_protocol or today & Old.DATA or not today & Old.OFFSET_VALID:
+        return Verdict.SOUND
+    if traits.host_driver not in _FILES:
+        return Verdict.OFFSET_WITHOUT_DATA
+    # the block layer, not the driver, answers for the tail of a file's last sector
+    return Verdict.SOUND if storage_of(code) is Storage.BEYOND_EOF else Verdict.QUESTION
+
+
+def judgements(codes: NDArray[np.uint8], traits: Traits) -> tuple[NDArray[np.uint8], list[Judgement]]:
+    """Return the different judgements on some fact codes, and by code the index of each: uint8 (256,)."""
+    found: dict[Judgement, int] = {}
+    index = np.zeros(CODES, np.uint8)
+    for code in codes.tolist():
+        index[code] = found.setdefault(judge(code, traits), len(found))
+    return index, list(found)

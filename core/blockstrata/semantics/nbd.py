@@ -1,0 +1,190 @@
+"""What crosses the wire as NBD: HOLE and ZERO, by the three mappings there have been (SPEC.md section 4).
+
+Each mapping is a server's and a client's half.  The server turns the block layer's answer to a guest run into
+two bits; the client turns the two bits into the answer of its own node::
+
+    bits that a side looks at      server                     client
+    nbd-2018                       ALLOCATED, ZERO  ──────►   DATA, ZERO
+    nbd-6.0                        DATA, ZERO       ──────►   DATA, ZERO, OFFSET_VALID
+    nbd-proposed                   ALLOC, ZERO      ──────►   ALLOC, ZERO, OFFSET_VALID
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntFlag
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from blockstrata.facts import DEFERRING, SYNTHESISED, Mapping, Storage, mapping_of
+from blockstrata.semantics import historic, proposed
+from blockstrata.semantics.historic import HISTORIC
+from blockstrata.semantics.proposed import PROPOSED
+from blockstrata.semantics.table import Column, Letter, Row, Semantics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from blockstrata.facts import Traits
+
+
+class Flag(IntFlag):
+    """The bits of ``base:allocation``, with the values they have on the wire."""
+
+    HOLE = 1
+    ZERO = 2
+    DEFERRED = 0x80
+    """Internal: a layer in its chain leaves the run to the layer below; a server answers from there."""
+
+
+WIRE: Final = Flag.HOLE | Flag.ZERO
+"""The bits that cross."""
+
+STORAGES: Final = (Storage.DATA, Storage.UNDEFINED, Storage.UNWRITTEN, Storage.HOLE)
+"""What an export's storage is, by the two bits; SPEC.md section 1."""
+
+ROWS: Final = (
+    Row(Flag.HOLE | Flag.ZERO, "a hole that reads as zero"),
+    Row(Flag.ZERO, "reads as zero, allocated or not known to be a hole"),
+    Row(Flag.HOLE, "a hole, and what it reads as is undefined"),
+    Row(Flag(0), "data, or nothing is known of it"),
+)
+"""The meanings of the NBD protocol, by which a hole without zero is legal."""
+
+
+def _server(base: Semantics, allocated: int, zero: int) -> Callable[[int, Traits], int]:
+    """Return a server: a hole unless ``allocated``, zero if ``zero``, both flags of ``base``."""
+
+    def answer(code: int, traits: Traits) -> int:
+        if mapping_of(code) in (Mapping.INVALID, Mapping.UNREAD):
+            return 0
+        flags = base.answer(code, traits)
+        wire = Flag(0) if flags & allocated else Flag.HOLE
+        if flags & zero:
+            wire |= Flag.ZERO
+        defers = mapping_of(code) in DEFERRING and not code & SYNTHESISED
+        return wire | Flag.DEFERRED if defers else wire
+
+    return answer
+
+
+def _settle(flags: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return flags & np.uint8(WIRE)
+
+
+def _semantics(age: str, title: str, answer: Callable[[int, Traits], int]) -> Semantics:
+    return Semantics(
+        name=f"nbd-{age}",
+        switch="nbd",
+        variant=age,
+        title=title,
+        all_letters=(Letter(Flag.HOLE, "H", "HOLE"), Letter(Flag.ZERO, "Z", "ZERO")),
+        columns=(Column(Flag.HOLE, "hole"), Column(Flag.ZERO, "zero")),
+        offset_flag=0,
+        format_rows=ROWS,
+        protocol_rows=ROWS,
+        answer=answer,
+        settle=_settle,
+        deferred_flag=Flag.DEFERRED,
+    )
+
+
+NBD_2018: Final = _semantics(
+    "2018",
+    "on the wire, proposed in 2018, QEMU 2.12 to 5.2",
+    _server(HISTORIC, historic.Flag.ALLOCATED, historic.Flag.ZERO),
+)
+NBD_6_0: Final = _semantics(
+    "6.0",
+    "on the wire, QEMU 6.0 and later",
+    _server(HISTORIC, historic.Flag.DATA, historic.Flag.ZERO),
+)
+NBD_PROPOSED: Final = _semantics(
+    "proposed",
+    "on the wire, by the proposed flags",
+    _server(PROPOSED, proposed.Flag.ALLOC, proposed.Flag.ZERO),
+)
+
+
+@dataclass(frozen=True)
+class Wire:
+    """One mapping, both ways.
+
+    ``base`` is the semantics of both ends, ``server`` what is said on the wire, ``compared`` the flags of
+    ``base`` that both ends speak of.  OFFSET_VALID is not among them: the two offsets are in different files.
+    """
+
+    server: Semantics
+    base: Semantics
+    rule: str
+    """The server's half in words."""
+    compared: int
+    concludes: tuple[int, int, int, int]
+    """The flags of ``base`` that the client's node answers with, by the two bits on the wire."""
+
+    def client(self, wire: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return what the client concludes from the bits on the wire, uint8 of the same shape."""
+        concluded: NDArray[np.uint8] = np.array(self.concludes, np.uint8)[wire & np.uint8(WIRE)]
+        return concluded
+
+    def lost(self, means: NDArray[np.uint8], wire: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the compared flags that differ between what was meant and what is concluded, uint8 (n,)."""
+        return (means ^ self.client(wire)) & np.uint8(self.compared)
+
+
+def _client(wire: int, not_hole: int, zero: int, always: int) -> int:
+    return (0 if wire & Flag.HOLE else not_hole) | (zero if wire & Flag.ZERO else 0) | always
+
+
+def _historic_client(wire: int, always: int) -> int:
+    """Return the client's answer, ALLOCATED as its own block layer adds it."""
+    answer = _client(wire, historic.Flag.DATA, historic.Flag.ZERO, always)
+    return answer | historic.Flag.ALLOCATED if answer & (historic.Flag.DATA | historic.Flag.ZERO) else answer
+
+
+def _four(answer: Callable[[int], int]) -> tuple[int, int, int, int]:
+    return answer(0), answer(1), answer(2), answer(3)
+
+
+_HISTORIC_COMPARED: Final = historic.Flag.DATA | historic.Flag.ZERO | historic.Flag.ALLOCATED
+
+WIRES: Final = (
+    Wire(
+        NBD_2018,
+        HISTORIC,
+        "HOLE unless ALLOCATED, ZERO if ZERO",
+        _HISTORIC_COMPARED,
+        _four(lambda wire: _historic_client(wire, 0)),
+    ),
+    Wire(
+        NBD_6_0,
+        HISTORIC,
+        "HOLE unless DATA, ZERO if ZERO",
+        _HISTORIC_COMPARED,
+        _four(lambda wire: _historic_client(wire, historic.Flag.OFFSET_VALID)),
+    ),
+    Wire(
+        NBD_PROPOSED,
+        PROPOSED,
+        "HOLE unless ALLOC, ZERO if ZERO",
+        proposed.Flag.LOCAL | proposed.Flag.ZERO | proposed.Flag.ALLOC,
+        # the client's format layer, raw, adds LOCAL
+        _four(
+            lambda wire: _client(
+                wire,
+                proposed.Flag.ALLOC,
+                proposed.Flag.ZERO,
+                proposed.Flag.OFFSET_VALID | proposed.Flag.LOCAL,
+            )
+        ),
+    ),
+)
+"""The three mappings, oldest first."""
+
+
+def wire_of(semantics: Semantics) -> Wire | None:
+    """Return the round trip that a semantics is the server's half of, or None."""
+    return next((wire for wire in WIRES if wire.server is semantics), None)
