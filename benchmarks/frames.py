@@ -111,9 +111,9 @@ class MadeUpFile:
         """Return zeroes."""
         return bytes(length)
 
-    def has_changed(self) -> bool:
-        """Return False."""
-        return False
+    def notices(self) -> list[str]:
+        """Return nothing."""
+        return []
 
     def fault_at(self, offset: int) -> str:  # noqa: ARG002
         """Return an empty string: nothing is corrupt."""

@@ -12,7 +12,7 @@ class Probe(Enum):
     SEEK = "seek"
     """SEEK_DATA and SEEK_HOLE, as QEMU asks.  Never answers UNWRITTEN."""
     FIEMAP = "fiemap"
-    """The FIEMAP ioctl of Linux.  Tells reserved space from a hole; where it is not to be had, SEEK serves."""
+    """The FIEMAP ioctl of Linux.  Tells reserved space from holes; where it is not to be had, SEEK is."""
     NONE = "none"
     """Not at all: storage is OPAQUE.  For when only headers are wanted."""
 

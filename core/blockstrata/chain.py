@@ -82,11 +82,11 @@ class Chain:
         """Return the layer that backs the one at a depth, or None at the end of the chain."""
         return self.layers[depth + 1] if depth + 1 < len(self.layers) else None
 
-    def changed(self) -> list[str]:
-        """Return the names of the files that somebody wrote to since they were opened."""
+    def notices(self) -> list[tuple[str, str]]:
+        """Return what a user should know of how the files were read: names and clauses, none twice."""
         nodes = [layer.node for layer in self.layers]
-        hosts = [host for node in nodes for host in dict.fromkeys((node.file, node.host))]
-        return [host.name for host in hosts if host.has_changed()]
+        hosts = [host for node in nodes for host in (node.file, node.host)]
+        return list(dict.fromkeys((host.name, notice) for host in hosts for notice in host.notices()))
 
     def close(self) -> None:
         """Close every layer."""

@@ -101,8 +101,11 @@ class HostNode(Driver, Protocol):
     def read(self, offset: int, length: int) -> bytes:
         """Return stored bytes, zeroes where there are none, as QEMU reads past a file's end."""
 
-    def has_changed(self) -> bool:
-        """Say whether what is stored may be another than when the node was opened."""
+    def notices(self) -> list[str]:
+        """Return what a user should know of how the node was read, one clause each; often nothing.
+
+        That it changed meanwhile, that something could not be asked.
+        """
 
 
 def whole_sectors(length: int) -> int:

@@ -215,14 +215,14 @@ class ViewerApp(App[int]):
             await self.show_scene()
             if opened.is_whole:
                 self.settled.set()
-                self.tell_changes(disk)
+                self.tell_notices(disk)
                 self.ask(opened, disk.chain.gap)
 
-    def tell_changes(self, disk: Disk) -> None:
-        """Say that somebody wrote to the image while it was read, if so."""
-        changed = disk.chain.changed()
-        if changed:
-            self.say(f"{', '.join(base_name(name) for name in changed)}: changed while it was read")
+    def tell_notices(self, disk: Disk) -> None:
+        """Say what the user should know of how files were read, if there is anything."""
+        notices = [f"{base_name(name)}: {printable(notice)}" for name, notice in disk.chain.notices()]
+        if notices:
+            self.say(" · ".join(notices))
 
     def ask(self, opened: Opened, error: BlockstrataError | None) -> None:
         """Ask for the consent that an image could not be opened without, and open it anew if it is given."""

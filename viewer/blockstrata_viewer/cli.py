@@ -122,12 +122,14 @@ def opening_options(command: Any) -> Any:
         image_format: str | None,
         image_opts: bool,
         snapshot: str | None,
+        storage: str,
         via_qemu: bool,
         follow_remote: bool,
         **rest: Any,
     ) -> Any:
         given = {Consent.VIA_QEMU: via_qemu, Consent.FOLLOW_REMOTE: follow_remote}
-        access = Access(consents=frozenset(consent for consent, is_given in given.items() if is_given))
+        consents = frozenset(consent for consent, is_given in given.items() if is_given)
+        access = Access(Probe(storage), consents)
         if image_opts and image_format is not None:
             raise click.UsageError("--image-opts states the format itself: -f cannot stand beside it")
         return command(*args, opening=Opening(access, image_format, image_opts, snapshot), **rest)
@@ -135,6 +137,12 @@ def opening_options(command: Any) -> Any:
     for option in (
         click.option(Consent.FOLLOW_REMOTE.value, is_flag=True, help="Open devices and servers images name."),
         click.option(Consent.VIA_QEMU.value, is_flag=True, help="Ask qemu-img about other formats."),
+        click.option(
+            "--storage",
+            type=click.Choice([Probe.SEEK.value, Probe.FIEMAP.value]),
+            default=Probe.SEEK.value,
+            help="How files are asked where their storage is; fiemap tells reserved space from holes.",
+        ),
         click.option("--snapshot", metavar="NAME|ID", help="An internal snapshot, not the active state."),
         click.option("--image-opts", is_flag=True, help="IMAGE is a list of options, as qemu-img takes it."),
         click.option("-f", "image_format", metavar="FORMAT", help="The image's format; probed if not given."),
@@ -182,7 +190,7 @@ def map_command(
         view = _view(chain, layer, in_place, start_offset, max_length)
         if round_trip:
             _write(_round_trip(view, chosen, output))
-            _tell_changes(chain)
+            _tell_notices(chain)
             return
         found = entries(view, chosen)
         if output == "json":
@@ -197,7 +205,7 @@ def map_command(
             _write(lines)
         except qemu_img.NoOffsetError as error:
             _fail(EXIT_FAILED, f"{image}: {error}")
-        _tell_changes(chain)
+        _tell_notices(chain)
 
 
 def _round_trip(view: View, semantics: Semantics, output: str) -> Iterator[str]:
@@ -213,10 +221,10 @@ def _round_trip(view: View, semantics: Semantics, output: str) -> Iterator[str]:
     return lines[output](round_trip(view, wire))
 
 
-def _tell_changes(chain: Chain) -> None:
-    """Warn of files that somebody wrote to while they were read."""
-    for name in chain.changed():
-        click.echo(f"blockstrata: {printable(name)}: changed while it was read", err=True)
+def _tell_notices(chain: Chain) -> None:
+    """Say on standard error what the user should know of how files were read."""
+    for name, notice in chain.notices():
+        click.echo(f"blockstrata: {printable(f'{name}: {notice}')}", err=True)
 
 
 def _view(chain: Chain, layer: int | None, in_place: bool, start: int, max_length: int | None) -> View:
@@ -256,7 +264,7 @@ def info(image: str, opening: Opening, quick: bool, output: str) -> None:
     with opening.open(image) as chain:
         facts = report.collect(chain, quick=quick)
         _write(report.json_lines(facts) if output == "json" else report.human_lines(facts))
-        _tell_changes(chain)
+        _tell_notices(chain)
 
 
 @main.command()
@@ -270,7 +278,7 @@ def audit(image: str, opening: Opening, output: str) -> int:
     with opening.open(image) as chain:
         report = AuditReport(chain)
         _write(report.json_lines() if output == "json" else report.human_lines())
-        _tell_changes(chain)
+        _tell_notices(chain)
     return EXIT_FINDINGS if report.findings else 0
 
 

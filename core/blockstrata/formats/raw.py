@@ -71,9 +71,9 @@ class RawNode:
         inside = max(0, min(length, self.length - offset))
         return self.host.read(offset + self._offset, inside) + bytes(length - inside)
 
-    def has_changed(self) -> bool:
-        """Say whether the node below has changed since it was opened."""
-        return self.host.has_changed()
+    def notices(self) -> list[str]:
+        """Return the notices of the node below."""
+        return self.host.notices()
 
     def windows(self) -> Iterator[tuple[int, int, int]]:
         """Yield the one window: there are no tables to read."""

@@ -93,16 +93,12 @@ class FileNode:
             missing -= len(part)
         return b"".join([*parts, bytes(missing)])
 
-    def has_changed(self) -> bool:
-        """Say whether somebody wrote to the file since it was opened: its size or time is another."""
-        return _stamp(os.fstat(self._fd)) != self._stamp
-
     def notices(self) -> list[str]:
-        """Return what the user should know of how the file was read."""
+        """Say that FIEMAP was not to be had, and that somebody wrote to the file since it was opened."""
         found = []
         if self._fiemap_error:
             found.append(f"no FIEMAP here ({self._fiemap_error}); its holes are found by seek")
-        if self.has_changed():
+        if _stamp(os.fstat(self._fd)) != self._stamp:
             found.append("changed while it was read")
         return found
 

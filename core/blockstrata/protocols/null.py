@@ -66,9 +66,9 @@ class NullNode:
         """Return zeroes."""
         return bytes(length)
 
-    def has_changed(self) -> bool:
-        """Return False: there is nothing to change."""
-        return False
+    def notices(self) -> list[str]:
+        """Return nothing."""
+        return []
 
     def windows(self) -> Iterator[tuple[int, int, int]]:
         """Yield the one window: there are no tables to read."""
