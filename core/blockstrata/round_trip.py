@@ -48,6 +48,17 @@ class RoundTrip:
         """How many bytes they cover."""
         return int(self.length[self.lost != 0].sum())
 
+    def losses(self) -> list[tuple[str, int, int]]:
+        """Return each way in which runs are lossy, in words, with its runs and bytes."""
+        kinds = np.unique(np.stack([self.lost, self.concludes])[:, self.lost != 0], axis=1).T.tolist()
+        found: dict[str, tuple[int, int]] = {}
+        for lost, concludes in kinds:
+            chosen = (self.lost == lost) & (self.concludes == concludes)
+            name = " ".join(self.wire.changes(lost, concludes))
+            runs, size = found.get(name, (0, 0))
+            found[name] = runs + int(chosen.sum()), size + int(self.length[chosen].sum())
+        return [(name, *amounts) for name, amounts in found.items()]
+
 
 def round_trip(view: View, wire: Wire) -> RoundTrip:
     """Send a view through a mapping; ``BadImageError`` if a run is INVALID.

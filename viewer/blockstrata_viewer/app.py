@@ -17,6 +17,7 @@ from textual.theme import Theme
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
+from blockstrata.access import Probe
 from blockstrata.errors import BlockstrataError, ConsentError, OpenError
 from blockstrata.printable import base_name, printable
 from blockstrata_viewer.bindings import BINDINGS, footer_keys, help_keys
@@ -210,7 +211,10 @@ class ViewerApp(App[int]):
             viewport = Viewport(disk.size, 1).fit()
             opened.scene = Scene(disk, viewport, self.palette(), by_name(self._first_semantics))
         else:
+            before = (opened.scene.above or opened.scene).disk.chain
             opened.scene = opened.scene.with_disk(disk)
+            if before.layers[0].node is not disk.chain.layers[0].node:
+                before.close()  # it was read again in another way
         if opened is self.opened:
             await self.show_scene()
             if opened.is_whole:
@@ -387,13 +391,44 @@ class ViewerApp(App[int]):
         self._count = 0
 
         def clear(scene: Scene) -> Scene:
-            return scene.file_axis() if scene.above and not scene.markers else replace(scene, markers=())
+            return scene.leave() if scene.above and not scene.markers else replace(scene, markers=())
 
         self.change(clear)
 
     def action_file_axis(self) -> None:
         """Show the selected layer's file on its own axis, or come back from there."""
         self.change(lambda scene: scene.file_axis())
+
+    def action_round_trip(self) -> None:
+        """Show what becomes of the image on the way through NBD, or come back from there."""
+        if self.scene is None:
+            return
+        try:
+            if self.scene.disk.loading:
+                self.say("not yet: the image is still being read")
+            else:
+                self.change(lambda scene: scene.round_trip())
+        except BlockstrataError as error:
+            self.say(str(error))
+
+    def action_storage(self) -> None:
+        """Read the image again, its files asked in the other way where their storage is."""
+        if not self.opened.is_whole or self.scene is None:
+            return
+        access = self.opened.opening.access
+        probe = Probe.SEEK if access.probe is Probe.FIEMAP else Probe.FIEMAP
+        self.opened.opening = replace(self.opened.opening, access=replace(access, probe=probe))
+        self.change(lambda scene: scene.leave())
+        self.say(f"storage by {probe.value}")
+        self.load(self.opened)
+
+    def action_audit(self) -> None:
+        """Show what the audit finds."""
+        self._count = 0
+        from blockstrata_viewer.screens.audit import AuditScreen  # noqa: PLC0415
+
+        if self.scene is not None:
+            self.push_screen(AuditScreen((self.scene.above or self.scene).disk.chain))
 
     def action_patterns(self) -> None:
         """Add ink to solid cells, or take it away."""

@@ -75,11 +75,11 @@ class AuditReport:
 
     def human_lines(self) -> Iterator[str]:
         """Yield the same for people."""
-        for judged in self.judged:
-            yield from _judged_lines(judged)
+        yield f"{self.findings:,} finding{'' if self.findings == 1 else 's'}\n"
         yield from self._summary_lines()
         yield from _client_lines(self.conclusions)
-        yield f"\n{self.findings:,} finding{'' if self.findings == 1 else 's'}\n"
+        for judged in self.judged:
+            yield from _judged_lines(judged)
 
     def _summary_lines(self) -> Iterator[str]:
         """Yield the findings of all layers by driver, in the manner of the source's two tables."""
@@ -139,7 +139,7 @@ def _client(each: Conclusion) -> dict[str, Any]:
 
 def _judged_lines(judged: Judged) -> Iterator[str]:
     kind = "protocol layer under" if judged.is_protocol else "layer"
-    yield f"{kind} {judged.depth}, {judged.driver}: {base_name(judged.name)}\n"
+    yield f"\n{kind} {judged.depth}, {judged.driver}: {base_name(judged.name)}\n"
     totals = judged.totals()
     if not totals:
         yield "  nothing to say\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -18,13 +19,14 @@ from blockstrata_viewer.palette import State, state_of
 from blockstrata_viewer.shares import Shares
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from numpy.typing import NDArray
 
     from blockstrata.facts import Traits
     from blockstrata.semantics.table import Semantics
     from blockstrata_viewer.loading import Loading
+    from blockstrata_viewer.trip import Trip
 
 _STRIDE: Final = 1 << 16
 """Runs looked at at once when the next one of a kind is sought."""
@@ -49,7 +51,7 @@ class Track:
         found = np.flatnonzero(counts)
         class_of = np.zeros(len(counts), np.uint8)
         class_of[found] = np.arange(len(found))
-        self._facts: list[tuple[int, Traits]] = [(key % CODES, kinds[key // CODES]) for key in found.tolist()]
+        self.facts: list[tuple[int, Traits]] = [(key % CODES, kinds[key // CODES]) for key in found.tolist()]
         self.shares = Shares(view.extents.edges, class_of[keys], len(found))
         self.states = lru_cache(maxsize=8)(self._states)
         self.kept: dict[Hashable, Any] = {}
@@ -58,9 +60,16 @@ class Track:
     def __len__(self) -> int:
         return len(self.view.extents)
 
+    def seen_as(self, states: Callable[[Semantics], tuple[State, ...]]) -> Track:
+        """Return the same runs, with other states; ``states`` gives that of each class under a semantics."""
+        other = copy.copy(self)
+        other.states = lru_cache(maxsize=8)(states)
+        other.kept = {}
+        return other
+
     def _states(self, semantics: Semantics) -> tuple[State, ...]:
         settled = not self.view.in_place
-        return tuple(state_of(semantics, code, traits, settled=settled) for code, traits in self._facts)
+        return tuple(state_of(semantics, code, traits, settled=settled) for code, traits in self.facts)
 
     def paints(self, semantics: Semantics) -> NDArray[np.uint8]:
         """Return the paint of each class, uint8 of shape (kinds,)."""
@@ -69,7 +78,7 @@ class Track:
     @cached_property
     def differing(self) -> NDArray[np.bool_]:
         """Which classes mean something else by the historic than by the proposed semantics."""
-        return np.array([differs(traits)[code] for code, traits in self._facts], np.bool_)
+        return np.array([differs(traits)[code] for code, traits in self.facts], np.bool_)
 
     @cached_property
     def suppliers(self) -> Shares:
@@ -142,7 +151,8 @@ class Disk:
 
     ``tracks`` by depth; ``guest`` is what the guest sees.  ``loading`` tells how far reading is, and is None
     once all is read.
-    ``is_file``: the one layer is a protocol node, shown over its own bytes.
+    ``is_file``: the one layer is a protocol node, shown over its own bytes.  ``trip``: the tracks are not
+    the layers, but the stations of a round trip.
     """
 
     chain: Chain
@@ -150,11 +160,12 @@ class Disk:
     tracks: tuple[Track, ...]
     loading: Loading | None = None
     is_file: bool = False
+    trip: Trip | None = None
 
     @property
     def size(self) -> int:
         """Guest bytes."""
-        return self.chain.size
+        return self.guest.size
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -174,6 +185,8 @@ class Disk:
 
     def error_of(self, depth: int) -> str:
         """Say why a layer could not be opened or read; an empty string if it could."""
+        if self.trip:
+            return ""
         layer = self.layers[depth]
         error = layer.node.error if isinstance(layer.node, GapNode) else layer.error
         return f"{base_name(error.file)}: {printable(error.what)}" if error else ""

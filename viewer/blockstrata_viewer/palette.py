@@ -92,12 +92,17 @@ def state_of(semantics: Semantics, code: int, traits: Traits, *, settled: bool) 
         return State(Paint.UNREAD, "", "not read yet", "not read yet")
     table = semantics.table(traits)
     flags = int(semantics.settle(table)[code] if settled else table[code])
-    letters = semantics.letters(flags, is_protocol=traits.is_protocol)
+    return state_of_flags(semantics, flags, is_protocol=traits.is_protocol)
+
+
+def state_of_flags(semantics: Semantics, flags: int, *, is_protocol: bool) -> State:
+    """Return how flags of a format or of a protocol layer show."""
     if flags & semantics.deferred_flag:
         return State(Paint.FALLS_THROUGH, "", "falls through", "deferred to the backing layer")
-    kind = f"{semantics.switch} protocol" if traits.is_protocol else semantics.switch
+    letters = semantics.letters(flags, is_protocol=is_protocol)
+    kind = f"{semantics.switch} protocol" if is_protocol else semantics.switch
     paint, short = _STATES.get(kind, _STATES[semantics.switch]).get(letters, (Paint.SUSPICIOUS, "suspicious"))
-    return State(paint, letters, short, semantics.row(flags, is_protocol=traits.is_protocol).words)
+    return State(paint, letters, short, semantics.row(flags, is_protocol=is_protocol).words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blockstrata.semantics import SWITCH
+from blockstrata.semantics.nbd import NBD_6_0, WIRES, wire_of
 from blockstrata_viewer.disk import file_of
 from blockstrata_viewer.palette import Paint
+from blockstrata_viewer.trip import trip_of
 from blockstrata_viewer.viewport import Viewport
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ class Scene:
 
     ``cursor``, ``hover`` and ``markers`` are guest bytes, ``selected`` a depth or GUEST.  ``differences``:
     show only where historic and proposed mean something different.  ``above`` is the scene that a file's own
-    axis was entered from, ``file_depth`` the layer whose file it is.
+    axis or a round trip was entered from, ``file_depth`` the layer whose file it is.
     """
 
     disk: Disk
@@ -122,13 +124,14 @@ class Scene:
         return replace(self, markers=markers)
 
     def toggle(self, steps: int = 1) -> Scene:
-        """Return the scene under the next semantics; nothing is read for it."""
-        index = (SWITCH.index(self.semantics) + steps) % len(SWITCH)
-        return self.under(SWITCH[index])
+        """Return the scene under the next semantics, on a round trip the next mapping; nothing is read."""
+        offered = [wire.server for wire in WIRES] if self.disk.trip else list(SWITCH)
+        return self.under(offered[(offered.index(self.semantics) + steps) % len(offered)])
 
     def under(self, semantics: Semantics) -> Scene:
-        """Return the scene under a semantics."""
-        return self.drawn(semantics=semantics)
+        """Return the scene under a semantics; one that is no server's ends a round trip."""
+        scene = self.drawn(semantics=semantics)
+        return scene.leave() if scene.disk.trip and wire_of(semantics) is None else scene
 
     def drawn(self, **look: Any) -> Scene:
         """Return the scene with another look; the scene that a file's axis was entered from has it too."""
@@ -163,14 +166,39 @@ class Scene:
     def _at_run(self, run: int | None) -> Scene | None:
         return None if run is None else self.go_to(int(self.track.view.extents.edges[run]))
 
+    def leave(self) -> Scene:
+        """Return from a file's axis or a round trip; the cursor is where the same byte is."""
+        if self.above is None:
+            return self
+        offset = self.cursor if self.disk.trip else self.above.track.guest_of(self.cursor, self.file_depth)
+        return self.above if offset is None else self.above.go_to(offset)
+
+    def round_trip(self) -> Scene:
+        """Return the round trip of what is selected through NBD, under the mapping in force or QEMU's own.
+
+        Entered from there, it leads back.  ``BadImageError`` if a run is INVALID.
+        """
+        if self.above:
+            return self.leave()
+        wire = wire_of(self.semantics)
+        disk = trip_of(self.disk, self.selected)
+        return replace(
+            self,
+            disk=disk,
+            viewport=Viewport(disk.size, self.viewport.columns).fit(),
+            semantics=wire.server if wire else NBD_6_0,
+            selected=len(disk.tracks) - 1,
+            markers=(),
+            above=self,
+        ).go_to(self.cursor)
+
     def file_axis(self) -> Scene:
         """Return the selected layer's file on its own axis, the cursor where the guest's byte is stored.
 
         Entered from there, it leads back, the cursor at the guest's byte that is stored under it.
         """
         if self.above:
-            offset = self.above.track.guest_of(self.cursor, self.file_depth)
-            return self.above if offset is None else self.above.go_to(offset)
+            return self.leave()
         depth = max(self.selected, 0)
         if self.selected == GUEST and self.run is not None:
             depth = int(self.track.view.source[self.run])

@@ -18,7 +18,7 @@ def json_lines(trip: RoundTrip) -> Iterator[str]:
     base, server = trip.wire.base, trip.wire.server
     start = "["
     for at, length, depth, means, said, concludes, lost in _rows(trip):
-        names = ", ".join(f'"{name}"' for name in changes(trip, lost))
+        names = ", ".join(f'"{name}"' for name in _names(trip, lost))
         yield (
             f'{start}{{ "start": {at}, "length": {length}, "depth": {depth}, '
             f'"means": {_object(base, means)}, "wire": {_object(server, said)}, '
@@ -38,7 +38,7 @@ def csv_lines(trip: RoundTrip) -> Iterator[str]:
     for at, length, depth, means, said, concludes, lost in _rows(trip):
         flags = [(base, means), (server, said), (base, concludes)]
         bits = [f"{bool(value & column.flag):d}" for each, value in flags for column in each.columns]
-        yield ",".join([str(at), str(length), str(depth), *bits, " ".join(changes(trip, lost))]) + "\n"
+        yield ",".join([str(at), str(length), str(depth), *bits, " ".join(_names(trip, lost))]) + "\n"
 
 
 def human_lines(trip: RoundTrip) -> Iterator[str]:
@@ -49,22 +49,16 @@ def human_lines(trip: RoundTrip) -> Iterator[str]:
     for at, length, depth, means, said, concludes, lost in _rows(trip):
         row = (
             f"{at:<#16x}{length:<#16x}{depth:<7}{base.letters(means):<8}{server.letters(said):<7}"
-            f"{base.letters(concludes):<11}{_signed(trip, lost, concludes)}"
+            f"{base.letters(concludes):<11}{' '.join(trip.wire.changes(lost, concludes))}"
         )
         yield f"{row.rstrip()}\n"
     whole = int(trip.length.sum())
     yield f"{trip.lossy_runs} of {len(trip)} runs lossy, {trip.lossy_bytes} of {whole} bytes\n"
 
 
-def changes(trip: RoundTrip, lost: int) -> list[str]:
+def _names(trip: RoundTrip, lost: int) -> list[str]:
     """Return the names of the flags in which two ends differ."""
     return [column.key for column in trip.wire.base.columns if lost & column.flag]
-
-
-def _signed(trip: RoundTrip, lost: int, concludes: int) -> str:
-    """Return the same with a sign: ``+data`` where the client alone says data, ``-data`` the image alone."""
-    columns = [column for column in trip.wire.base.columns if lost & column.flag]
-    return " ".join(f"{'+' if concludes & column.flag else '-'}{column.key}" for column in columns)
 
 
 def _object(semantics: Semantics, flags: int) -> str:

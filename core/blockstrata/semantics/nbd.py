@@ -121,6 +121,8 @@ class Wire:
     base: Semantics
     rule: str
     """The server's half in words."""
+    client_rule: str
+    """The client's."""
     compared: int
     concludes: tuple[int, int, int, int]
     """The flags of ``base`` that the client's node answers with, by the two bits on the wire."""
@@ -133,6 +135,11 @@ class Wire:
     def lost(self, means: NDArray[np.uint8], wire: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the compared flags that differ between what was meant and what is concluded, uint8 (n,)."""
         return (means ^ self.client(wire)) & np.uint8(self.compared)
+
+    def changes(self, lost: int, concludes: int) -> list[str]:
+        """Return what changed, by key: ``+data`` where the client alone says so, ``-data`` the image."""
+        columns = [column for column in self.base.columns if lost & column.flag]
+        return [f"{'+' if concludes & column.flag else '-'}{column.key}" for column in columns]
 
 
 def _client(wire: int, not_hole: int, zero: int, always: int) -> int:
@@ -156,6 +163,7 @@ WIRES: Final = (
         NBD_2018,
         HISTORIC,
         "HOLE unless ALLOCATED, ZERO if ZERO",
+        "DATA unless HOLE, ZERO if ZERO",
         _HISTORIC_COMPARED,
         _four(lambda wire: _historic_client(wire, 0)),
     ),
@@ -163,6 +171,7 @@ WIRES: Final = (
         NBD_6_0,
         HISTORIC,
         "HOLE unless DATA, ZERO if ZERO",
+        "DATA unless HOLE, ZERO if ZERO, OFFSET_VALID",
         _HISTORIC_COMPARED,
         _four(lambda wire: _historic_client(wire, historic.Flag.OFFSET_VALID)),
     ),
@@ -170,6 +179,7 @@ WIRES: Final = (
         NBD_PROPOSED,
         PROPOSED,
         "HOLE unless ALLOC, ZERO if ZERO",
+        "ALLOC unless HOLE, ZERO if ZERO, OFFSET_VALID",
         proposed.Flag.LOCAL | proposed.Flag.ZERO | proposed.Flag.ALLOC,
         # the client's format layer, raw, adds LOCAL
         _four(

@@ -31,6 +31,11 @@ _FILE = (
     "This is the layer's file on its own axis: what the protocol layer says of every host byte. v or escape "
     "leads back to the guest's axis."
 )
+_TRIP = (
+    "This is a round trip through NBD: what the image means, what a server says of it on the wire, what the "
+    "client's node concludes, and where the two ends differ. s goes to the next mapping, b to the next lossy "
+    "run; r or escape leads back."
+)
 _MOUSE = (
     ("click", "place the cursor, choose the layer"),
     ("drag", "select a range: its length and what lies in it"),
@@ -58,7 +63,15 @@ class HelpScreen(ModalScreen[None]):
         scene = self._scene
         is_file = scene is not None and scene.disk.is_file
         if scene:
-            text = _FILE if is_file else _GUEST if scene.selected == GUEST else _LAYER
+            text = (
+                _TRIP
+                if scene.disk.trip
+                else _FILE
+                if is_file
+                else _GUEST
+                if scene.selected == GUEST
+                else _LAYER
+            )
             page.append("Here\n", "bold")
             page.append(f"{text}\n\n")
         page.append("Keys\n", "bold")

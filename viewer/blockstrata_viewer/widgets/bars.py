@@ -10,6 +10,7 @@ from textual.widget import Widget
 
 from blockstrata.printable import base_name
 from blockstrata.semantics import SWITCH
+from blockstrata.semantics.nbd import wire_of
 from blockstrata.sizes import format_size
 from blockstrata_viewer.layout import NARROW
 from blockstrata_viewer.rows import Ink, Row, clip, shorten
@@ -67,7 +68,9 @@ def _facts(scene: Scene, place: str) -> list[str]:
     facts = [place] if place else []
     if disk.chain.gap:
         facts.append("chain incomplete")
-    if scene.above:
+    if disk.trip:
+        facts.append(f"round trip, {disk.trip.name}")
+    elif scene.above:
         facts.append(f"the file of layer {scene.file_depth}")
     else:
         facts.append(_count(len(disk.layers), "layer"))
@@ -100,7 +103,9 @@ def draw_legend(scene: Scene, width: int) -> Row:
         for word, colour in zip(shown, (palette.text, palette.dim), strict=False):
             at = row.put(at + 1, word, Ink(colour, palette.page))
         at += 2
-    lettered = scene.semantics.lettered(is_protocol=scene.disk.is_file)
+    # on a round trip, D and Z say more than H and Z
+    wire = wire_of(scene.semantics) if scene.disk.trip else None
+    lettered = (wire.base if wire else scene.semantics).lettered(is_protocol=scene.disk.is_file)
     meanings = " · ".join(f"{each.letter} {each.name.lower()}" for each in lettered)
     if at + len(meanings) + 4 < width:
         row.put(width - len(meanings) - 2, meanings, Ink(palette.dim, palette.page))

@@ -81,7 +81,7 @@ class ChainView(Widget):
 
     def layout_for(self, scene: Scene) -> ChainLayout:
         """Return where things stand for a scene in this widget."""
-        return chain_layout(*self.size, len(scene.disk.layers), scene.selected)
+        return chain_layout(*self.size, len(scene.disk.tracks), scene.selected)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return none: the colours are already the terminal's."""

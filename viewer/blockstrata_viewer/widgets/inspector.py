@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 
     from textual.filter import LineFilter
 
+    from blockstrata.semantics.nbd import Wire
     from blockstrata.semantics.table import Semantics
     from blockstrata_viewer.disk import Track
     from blockstrata_viewer.palette import Palette, State
     from blockstrata_viewer.scene import Scene
+    from blockstrata_viewer.trip import Trip
 
 _SPLIT_SHARE: Final = 0.55
 _EXTENT_LINES: Final = 7
@@ -114,7 +116,7 @@ def draw_swatch(row: Row, x: int, paint: Paint, palette: Palette) -> None:
 
 def _draw_extent(pen: _Pen, scene: Scene) -> None:
     palette, track, run = pen.palette, scene.track, scene.run
-    name = "guest sees" if scene.selected == GUEST else base_name(scene.disk.layers[scene.selected].name)
+    name = track_name(scene)
     if scene.span:
         _draw_span(pen, scene, *scene.span)
         return
@@ -136,7 +138,11 @@ def _draw_extent(pen: _Pen, scene: Scene) -> None:
     if mapping_of(code) is Mapping.INVALID:
         state = track.state_at(run, scene.semantics)
         pen.state(replace(state, words=printable(layer.fault_at(scene.cursor))), "", "", in_force=True)
-    for semantics in () if mapping_of(code) is Mapping.INVALID else _in_force_first(scene):
+    if scene.disk.trip:
+        for name, each in zip(("means", "wire ", "far  ", "lost "), _stations(scene), strict=True):
+            state = each.state_at(run, scene.semantics)
+            pen.state(replace(state, letters=state.letters or "—"), name, "", in_force=each is track)
+    for semantics in () if mapping_of(code) is Mapping.INVALID or scene.disk.trip else _in_force_first(scene):
         note = _note(track, run) if semantics is HISTORIC else ""
         pen.state(
             track.state_at(run, semantics), semantics.switch, note, in_force=semantics is scene.semantics
@@ -154,6 +160,30 @@ def _draw_extent(pen: _Pen, scene: Scene) -> None:
         pen.field("host", f"{host:#x}", f"{secret}{_mapping(code)} · {file}")
     if code & SYNTHESISED:
         pen.line(("synthesised by the block layer: nothing below reaches here", palette.dim, False))
+
+
+def track_name(scene: Scene) -> str:
+    """Return what the selected track is called."""
+    wire = wire_of(scene.semantics)
+    if scene.disk.trip and wire:
+        return scene.disk.trip.label(scene.selected, wire)[0]
+    return "guest sees" if scene.selected == GUEST else base_name(scene.disk.layers[scene.selected].name)
+
+
+def _stations(scene: Scene) -> tuple[Track, ...]:
+    return (scene.disk.guest, *scene.disk.tracks)
+
+
+def _draw_trip(pen: _Pen, trip: Trip, wire: Wire) -> None:
+    """Write by what rules a round trip goes, and how much is lost on it."""
+    palette, sent = pen.palette, trip.sent(wire)
+    pen.line(("ROUND TRIP  ", palette.accent, True), (wire.server.title, palette.text, False))
+    pen.field("server", wire.rule)
+    pen.field("client", wire.client_rule)
+    pen.field("lossy", f"{sent.lossy_runs:,} of {len(sent):,} runs")
+    pen.field("", f"{format_size(sent.lossy_bytes)} of {format_size(int(sent.length.sum()))}")
+    for names, runs, size in sent.losses():
+        pen.field("", f"{names}: {runs:,} run{'' if runs == 1 else 's'}, {format_size(size)}")
 
 
 def _in_force_first(scene: Scene) -> list[Semantics]:
@@ -205,6 +235,10 @@ def _mapping(code: int) -> str:
 def _draw_sample(rows: list[Row], x: int, end: int, scene: Scene) -> None:
     """Draw every layer at the cursor, active first, and which one the guest reads."""
     palette, disk = scene.palette, scene.disk
+    wire = wire_of(scene.semantics)
+    if disk.trip and wire:
+        _draw_trip(_Pen(rows, x, end, palette), disk.trip, wire)
+        return
     answering = disk.guest.run_at(scene.cursor)
     if not rows or answering is None:
         return

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blockstrata.printable import base_name
+from blockstrata.semantics.nbd import wire_of
 from blockstrata.sizes import format_size
 from blockstrata_viewer.rows import Ink, Row, clip, shorten
 from blockstrata_viewer.scene import GUEST
@@ -74,9 +75,9 @@ class _Painter:
             node = self.scene.disk.layers[0].node
             self.label(rows, GUEST, base_name(node.name), f"{node.driver} · host bytes", palette.text)
         else:
-            self.label(rows, GUEST, "guest sees", "merged view", palette.text)
+            self.label(rows, GUEST, *self.words_of(GUEST), palette.text)
         self.strip(rows, GUEST)
-        if not self.scene.disk.is_file:
+        if not self.scene.disk.is_file and not self.scene.disk.trip:
             self.rows[layout.RIBBON].put(3, "supplied by", self.ink(palette.dim))
             self.ribbon(self.rows[layout.RIBBON])
 
@@ -93,23 +94,33 @@ class _Painter:
 
     def layer(self, depth: int) -> None:
         layout, scene = self.layout, self.scene
-        layer, track = scene.disk.layers[depth], scene.disk.tracks[depth]
-        colour = self.palette.supplier(depth, len(scene.disk.layers))
+        colour = self.palette.supplier(depth, len(scene.disk.tracks))
         top = layout.top_of(depth)
         rows = self.rows[top : top + layout.strip]
         error = scene.disk.error_of(depth)
-        runs = f"{len(track):,} run" + ("" if len(track) == 1 else "s")
-        details = "cannot be read" if error else f"{format_size(layer.size)} · {runs}"
-        self.label(rows, depth, base_name(layer.name), details, self.palette.text)
+        name, details = self.words_of(depth)
+        self.label(rows, depth, name, "cannot be read" if error else details, self.palette.text)
         for row in rows:
-            row.set(1, "▌", self.ink(colour, row.ink_at(1).bg))
-        if layout.gap and depth + 1 < layout.first + layout.shown:
+            if not scene.disk.trip:
+                row.set(1, "▌", self.ink(colour, row.ink_at(1).bg))
+        if layout.gap and depth + 1 < layout.first + layout.shown and not scene.disk.trip:
             self.rows[top + layout.strip].set(1, "▏", self.ink(colour))
         self.strip(rows, depth)
         if error:
             self.error(rows[len(rows) // 2], error)
         if layout.gap and depth == scene.selected:
             self.bracket(self.rows[top + layout.strip])
+
+    def words_of(self, selected: int) -> tuple[str, str]:
+        """Return name and details of a track."""
+        disk, wire = self.scene.disk, wire_of(self.scene.semantics)
+        if disk.trip and wire:
+            return disk.trip.label(selected, wire)
+        if selected == GUEST:
+            return "guest sees", "merged view"
+        count = len(disk.tracks[selected])
+        runs = f"{count:,} run" + ("" if count == 1 else "s")
+        return base_name(disk.layers[selected].name), f"{format_size(disk.layers[selected].size)} · {runs}"
 
     def error(self, row: Row, error: str) -> None:
         """Write why a layer is not there into its track."""
