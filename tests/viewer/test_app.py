@@ -90,8 +90,10 @@ async def test_keys(demo_image):
         assert (await press("f")).viewport.cell == cell
 
         assert app.scene.semantics.name == "proposed"
-        assert (await press("s")).semantics.name == "historic"
-        assert (await press("S")).semantics.name == "proposed"
+        assert (await press("S")).semantics.name == "historic"
+        assert (await press("s")).semantics.name == "proposed"
+        for name in ("nbd-2018", "nbd-6.0", "nbd-proposed", "historic"):
+            assert (await press("s")).semantics.name == name
         assert (await press("t")).palette.name == "light"
         await press("?")
         assert "zoom" in screen_text(app)
@@ -145,7 +147,7 @@ async def test_toggling_reads_nothing(demo_image, monkeypatch):
         for name in ("open", "pread", "lseek"):
             monkeypatch.setattr(f"blockstrata.protocols.file.os.{name}", _never)
         before = screen_text(app)
-        await pilot.press("s")
+        await pilot.press("S")
         after = screen_text(app)
         monkeypatch.undo()
     assert before != after
@@ -314,7 +316,7 @@ async def test_the_file_on_its_own_axis(viewer):
 
 async def test_a_toggle_on_the_file_holds_on_the_way_back(viewer):
     app, press = viewer
-    await press("v", "s", "t", "v")
+    await press("v", "S", "t", "v")
     assert app.scene.semantics.name == "historic"
     assert app.scene.palette.name == "light"
 
@@ -516,7 +518,7 @@ async def test_a_large_image_is_shown_while_it_is_read(demo_image, monkeypatch):
         await until(pilot, lambda: app.scene)
         assert "reading" in screen_text(app)
         assert "╱╱╱╱" in screen_text(app)
-        await pilot.press("l", "s")
+        await pilot.press("l", "S")
         await pilot.resize_terminal(80, 24)
         gate.set()
         await opened(app, pilot)
@@ -591,7 +593,7 @@ async def test_a_terminal_of_one_column(demo_image):
         await opened(app, pilot)
         for size in ((1, 24), (2, 2), (5, 40), (120, 1), (120, 36)):
             await pilot.resize_terminal(*size)
-            await pilot.press("l", "s")
+            await pilot.press("l", "S")
             await pilot.pause()
     assert app.failure is None
 

@@ -268,14 +268,14 @@ def test_the_toggle_changes_letters_and_colours(pane):
     before = pane.painted()
     assert "L·AO" in new
     assert "D·O" not in new
-    pane.keys("s")
+    pane.keys("S")
     old = pane.wait("D·O", without=["L·AO"])
     after = pane.painted()
     assert "D DATA" in old or "D data" in old
     strips = slice(*(pane.row_of(words) for words in ("guest sees", "supplied by")))
     assert before[strips] != after[strips]
     assert before[0] != after[0]
-    pane.keys("S")
+    pane.keys("s")
     assert pane.wait("L·AO", without=["D·O"]) == new
     assert pane.painted() == before
     pane.keys("q")
@@ -320,7 +320,7 @@ def test_resizing(pane, theme):
 def test_a_terminal_too_small_for_anything_ends_nothing(pane, size):
     whole = pane.show("demo")
     pane.resize(*size)
-    pane.keys("Right", "s", "s", "Left")
+    pane.keys("Right", "s", "S", "Left")
     pane.wait_until(lambda text: len(text.splitlines()) <= size[1], "fewer lines")
     pane.resize(120, 36)
     pane.wait_until(lambda text: text == whole, "the whole picture again")
@@ -443,7 +443,7 @@ def screens(pane):
         yield pane.painted()
         pane.keys("Escape")
         pane.wait_until(lambda text: text == picture, "the picture again")
-    pane.keys("x", "s", "D")
+    pane.keys("x", "S", "D")
     pane.wait("D·O")
     yield pane.painted()
     pane.keys("q")
@@ -454,7 +454,7 @@ def test_no_color_means_none(tmux, tmp_path):
     pane = tmux.pane(tmp_path, NO_COLOR="1", COLORTERM="truecolor")
     pane.show("demo")
     assert palettes(pane.painted()) == set()
-    pane.keys("x", "s", "D", "Space", "S-Right")
+    pane.keys("x", "S", "D", "Space", "S-Right")
     pane.wait("D·O", "◆")
     assert palettes(pane.painted()) == set()
     pane.keys("q")

@@ -76,7 +76,7 @@ def help_keys(keymap: dict[str, str]) -> list[tuple[str, str]]:
         "layer.up": "next layer up",
         "zoom.in": "zoom in",
         "zoom.fit": "fit all",
-        "semantics.next": "next flags: old, new, nbd",
+        "semantics.next": "next flags on the switch",
         "change.next": "next change in the layer",
         "difference.next": "next place where old and new flags mean different things",
         "cursor.goto": "go to an offset",

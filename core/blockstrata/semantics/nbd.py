@@ -94,17 +94,17 @@ def _semantics(age: str, title: str, answer: Callable[[int, Traits], int]) -> Se
 
 NBD_2018: Final = _semantics(
     "2018",
-    "on the wire, proposed in 2018, QEMU 2.12 to 5.2",
+    "the wire of QEMU 2.12 to 5.2",
     _server(HISTORIC, historic.Flag.ALLOCATED, historic.Flag.ZERO),
 )
 NBD_6_0: Final = _semantics(
     "6.0",
-    "on the wire, QEMU 6.0 and later",
+    "the wire of QEMU since 6.0",
     _server(HISTORIC, historic.Flag.DATA, historic.Flag.ZERO),
 )
 NBD_PROPOSED: Final = _semantics(
     "proposed",
-    "on the wire, by the proposed flags",
+    "the wire as it might have been",
     _server(PROPOSED, proposed.Flag.ALLOC, proposed.Flag.ZERO),
 )
 
