@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -53,19 +54,56 @@ def needs_fiemap(path):
             pytest.skip(f"no FIEMAP in {path.parent}: {error.strerror}")
 
 
+EXPECTED = [
+    (0, UNWRITTEN),
+    (256 * KI, DATA),
+    (320 * KI, UNWRITTEN),
+    (MI, HOLE),
+    (3 * MI, DATA),
+    (3 * MI + 64 * KI, HOLE),
+]
+"""What :func:`fallocated` makes."""
+
+
 def test_reserved_space_is_told_from_a_hole(tmp_path):
     path = fallocated(tmp_path / "image")
     needs_fiemap(path)
-    found, notices = runs_of(path, Probe.FIEMAP)
-    assert found == [
-        (0, UNWRITTEN),
-        (256 * KI, DATA),
-        (320 * KI, UNWRITTEN),
-        (MI, HOLE),
-        (3 * MI, DATA),
-        (3 * MI + 64 * KI, HOLE),
-    ]
-    assert notices == []
+    assert runs_of(path, Probe.FIEMAP) == (EXPECTED, [])
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """Return a function that makes a file system in a file and mounts it; it is taken down at the end."""
+    made = []
+
+    def mount(kind):
+        disk, place = tmp_path / "disk", tmp_path / "mounted"
+        with disk.open("wb") as file:
+            os.ftruncate(file.fileno(), 400 * MI)
+        place.mkdir()
+        subprocess.run([f"mkfs.{kind}", "-q", str(disk)], check=True, capture_output=True, timeout=60)
+        done = subprocess.run(
+            ["mount", "-o", "loop", str(disk), str(place)], check=False, capture_output=True, timeout=60
+        )
+        if done.returncode:
+            pytest.skip(f"may not mount: {done.stderr.decode().strip()}")
+        made.append(place)
+        return place
+
+    yield mount
+    for place in made:
+        subprocess.run(["umount", str(place)], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=pytest.mark.live(f"mkfs.{kind}", "mount"))
+        for kind in ("ext4", "xfs", "btrfs")
+    ],
+)
+def test_reserved_space_on_a_mounted_file_system(kind, mounted):
+    assert runs_of(fallocated(mounted(kind) / "image"), Probe.FIEMAP) == (EXPECTED, [])
 
 
 def test_the_specification_s_example(tmp_path):
@@ -111,7 +149,7 @@ def test_many_extents_take_several_calls(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(not os.access(SHARED_MEMORY, os.W_OK), reason="no tmpfs")
-def test_where_there_is_no_fiemap_seek_serves_and_says_so(tmp_path):
+def test_where_there_is_no_fiemap_seek_serves_and_says_so():
     name = SHARED_MEMORY / f"blockstrata-{os.getpid()}"
     try:
         path = fallocated(name)
