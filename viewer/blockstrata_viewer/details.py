@@ -9,7 +9,6 @@ from blockstrata.facts import Storage, mapping_of, storage_of
 from blockstrata.formats.qcow2 import tables
 from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.printable import printable
-from blockstrata.semantics import SEMANTICS
 
 if TYPE_CHECKING:
     from blockstrata.chain import Layer
@@ -28,9 +27,8 @@ def describe(scene: Scene) -> list[str]:
     layer = view.layers[int(view.source[run])]
     code = int(view.extents.facts[run])
     lines = [f"{printable(layer.name)}, guest offset {scene.cursor:#x}", ""]
-    for semantics in SEMANTICS:
-        state = scene.track.state_at(run, semantics)
-        lines.append(f"{semantics.switch}  {state.letters or state.short:<5} {state.words}")
+    for name, state, _ in scene.meanings(run):
+        lines.append(f"{name:<6} {state.letters or state.short:<8} {state.words}")
     mapping, storage = mapping_of(code), storage_of(code)
     fact = mapping.name.lower() + ("" if storage is Storage.NONE else f" on {storage.name.lower()}")
     lines += ["", f"fact     {fact.replace('_', ' ')}"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from blockstrata.semantics import SWITCH
+from blockstrata.semantics import SEMANTICS, SWITCH
 from blockstrata.semantics.nbd import NBD_6_0, WIRES, wire_of
 from blockstrata_viewer.disk import file_of
 from blockstrata_viewer.palette import Paint
@@ -19,10 +19,21 @@ if TYPE_CHECKING:
 
     from blockstrata.semantics.table import Semantics
     from blockstrata_viewer.disk import Disk, Track
-    from blockstrata_viewer.palette import Palette
+    from blockstrata_viewer.palette import Palette, State
 
 GUEST = -1
 """The selection that is no layer but what the guest sees."""
+
+STATIONS: Final = ("means", "wire", "far", "lost")
+"""What the rows of a round trip are called where there is little room."""
+
+
+class Meaning(NamedTuple):
+    """What a run means by one semantics, or at one station of a round trip."""
+
+    name: str
+    state: State
+    in_force: bool
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,24 @@ class Scene:
     def run(self) -> int | None:
         """Index of the run under the cursor in the selected track; None past the end of a short layer."""
         return self.track.run_at(self.cursor)
+
+    def meanings(self, run: int) -> list[Meaning]:
+        """Return what a run of the selected track means, the semantics in force first.
+
+        Beside it the other of old and new, or what feeds the wire; on a round trip all four stations.
+        """
+        if self.disk.trip:
+            stations = zip(STATIONS, (self.disk.guest, *self.disk.tracks), strict=True)
+            return [
+                Meaning(name, track.state_at(run, self.semantics), track is self.track)
+                for name, track in stations
+            ]
+        wire = wire_of(self.semantics)
+        other = [each for each in SEMANTICS if each is not self.semantics]
+        shown = [self.semantics, *([wire.base] if wire else other)]
+        return [
+            Meaning(each.switch, self.track.state_at(run, each), each is self.semantics) for each in shown
+        ]
 
     @property
     def span(self) -> tuple[int, int] | None:

@@ -12,13 +12,12 @@ from textual.widget import Widget
 
 from blockstrata.facts import SYNTHESISED, Mapping, Storage, Traits, fact, mapping_of, storage_of
 from blockstrata.printable import base_name, printable
-from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.historic import HISTORIC, Flag
 from blockstrata.semantics.nbd import wire_of
 from blockstrata.sizes import format_size
 from blockstrata_viewer.palette import Paint, state_of
 from blockstrata_viewer.rows import Ink, Row, clip, shorten
-from blockstrata_viewer.scene import GUEST
+from blockstrata_viewer.scene import GUEST, STATIONS
 from blockstrata_viewer.units import exact_size
 from blockstrata_viewer.widgets.strips import solid_cell
 
@@ -138,15 +137,9 @@ def _draw_extent(pen: _Pen, scene: Scene) -> None:
     if mapping_of(code) is Mapping.INVALID:
         state = track.state_at(run, scene.semantics)
         pen.state(replace(state, words=printable(layer.fault_at(scene.cursor))), "", "", in_force=True)
-    if scene.disk.trip:
-        for name, each in zip(("means", "wire ", "far  ", "lost "), _stations(scene), strict=True):
-            state = each.state_at(run, scene.semantics)
-            pen.state(replace(state, letters=state.letters or "—"), name, "", in_force=each is track)
-    for semantics in () if mapping_of(code) is Mapping.INVALID or scene.disk.trip else _in_force_first(scene):
-        note = _note(track, run) if semantics is HISTORIC else ""
-        pen.state(
-            track.state_at(run, semantics), semantics.switch, note, in_force=semantics is scene.semantics
-        )
+    for meaning in () if mapping_of(code) is Mapping.INVALID else scene.meanings(run):
+        note = _note(track, run) if meaning.name == HISTORIC.switch else ""
+        pen.state(meaning.state, f"{meaning.name:<{_widest(scene)}}", note, in_force=meaning.in_force)
     start, end = int(view.extents.edges[run]), int(view.extents.edges[run + 1])
     pen.field("start", f"{start:#014x}", exact_size(start))
     pen.field("end", f"{end:#014x}", exact_size(end))
@@ -170,8 +163,8 @@ def track_name(scene: Scene) -> str:
     return "guest sees" if scene.selected == GUEST else base_name(scene.disk.layers[scene.selected].name)
 
 
-def _stations(scene: Scene) -> tuple[Track, ...]:
-    return (scene.disk.guest, *scene.disk.tracks)
+def _widest(scene: Scene) -> int:
+    return max(map(len, STATIONS)) if scene.disk.trip else 0
 
 
 def _draw_trip(pen: _Pen, trip: Trip, wire: Wire) -> None:
@@ -184,14 +177,6 @@ def _draw_trip(pen: _Pen, trip: Trip, wire: Wire) -> None:
     pen.field("", f"{format_size(sent.lossy_bytes)} of {format_size(int(sent.length.sum()))}")
     for names, runs, size in sent.losses():
         pen.field("", f"{names}: {runs:,} run{'' if runs == 1 else 's'}, {format_size(size)}")
-
-
-def _in_force_first(scene: Scene) -> list[Semantics]:
-    """Return the semantics in force, and the other one of its kind or the one that the wire is fed from."""
-    wire = wire_of(scene.semantics)
-    if wire:
-        return [wire.server, wire.base]
-    return sorted(SEMANTICS, key=lambda semantics: semantics is not scene.semantics)
 
 
 def _draw_span(pen: _Pen, scene: Scene, start: int, end: int) -> None:
