@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _SPLIT_SHARE: Final = 0.55
 _EXTENT_LINES: Final = 7
 """Rows that the extent takes under the chain, if no words go on in a row of their own."""
+_TRIP_LINES: Final = 8
+"""Rows that the account of a round trip takes."""
 _SIDE_EXTENT: Final = 14
 """Rows of the extent in the panel beside the chain."""
 
@@ -55,8 +57,9 @@ def draw_inspector(scene: Scene, width: int, height: int, *, side: bool) -> list
     _draw_extent(_Pen(rows[1:], 2, width - 2, palette, wraps=True), scene)
     layer_rows = min(len(scene.track.states(scene.semantics)) + 3, max(0, height - _SIDE_EXTENT - 4))
     sample = rows[_SIDE_EXTENT : max(_SIDE_EXTENT, height - layer_rows - 1)]
-    _draw_sample(sample[: len(scene.disk.layers) + 1], 2, width - 2, scene)
-    top = _SIDE_EXTENT + min(len(sample), len(scene.disk.layers) + 1) + 1
+    sample = sample[: _TRIP_LINES if scene.disk.trip else len(scene.disk.layers) + 1]
+    _draw_sample(sample, 2, width - 2, scene)
+    top = _SIDE_EXTENT + len(sample) + 1
     _draw_layer(rows[top : top + layer_rows], 2, width - 2, scene)
     return rows
 
@@ -292,7 +295,7 @@ def _draw_layer(rows: list[Row], x: int, end: int, scene: Scene) -> None:
         at = max(at, until)
     for row, (state, total) in zip(rows[2:], totals.items(), strict=False):
         draw_swatch(row, x, state.paint, palette)
-        at = row.put(x + 3, f"{state.letters:<5}", Ink(palette.text, palette.panel))
+        at = row.put(x + 3, f"{state.letters:<4} ", Ink(palette.text, palette.panel))
         row.put(at, clip(state.short, 16), Ink(palette.dim, palette.panel))
         amounts = f"{format_size(total):>9} {100 * total / whole:5.1f}%"
         row.put(end - len(amounts), amounts, Ink(palette.text, palette.panel))
