@@ -7,6 +7,7 @@ import resource
 import struct
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -177,6 +178,15 @@ def test_bitmaps_that_the_header_does_not_count():
     file, head = directory(entry(b"a"), entry(b"b"), bitmaps=1)
     with pytest.raises(BadImageError, match="entry 1: is one more than the 1"):
         read_bitmaps(file, head)
+
+
+def test_the_longest_directory_is_read_in_time():
+    names = [f"{nth:01000}".encode() for nth in range(65535)]
+    file, head = directory(*map(entry, names))
+    assert head.bitmap_directory_size == 65535 * 1024
+    began = time.monotonic()
+    assert [found.name.encode() for found in read_bitmaps(file, head)] == names
+    assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def _entries(file: HostNode, header: Header) -> Iterator[Bitmap]:
         for what, is_wrong in faults.items():
             if is_wrong:
                 raise BadImageError(file.name, field, f"has {what}")
-        name = directory[at + _ENTRY.size :][:name_size]
+        name = directory[at + _ENTRY.size : at + _ENTRY.size + name_size]
         yield Bitmap(
             name=os.fsdecode(name.split(b"\0", 1)[0]),
             granularity=1 << granularity_bits,
