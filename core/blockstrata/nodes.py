@@ -22,6 +22,7 @@ from blockstrata.reference import (
     FOREIGN_FORMATS,
     NULL_DRIVERS,
     PROTOCOL_DRIVERS,
+    REMOTE_DRIVERS,
     Options,
     bool_option,
     check_options,
@@ -96,10 +97,14 @@ def _open_foreign(driver: str, file: HostNode, options: Options, access: Access)
 
 def _open_graph(options: Options, name: str, access: Access, *, stated: bool) -> ForeignNode:
     """Have QEMU open a node and all below it, if it may."""
-    file = options.get("file")
-    drivers = [options.get("driver"), file.get("driver") if isinstance(file, dict) else None]
-    what = " on ".join(f"'{driver}'" for driver in drivers if driver)
-    require_qemu(access, name, f"driver {what}" if options.get("driver") else f"protocol {what}")
+    below = options.get("file")
+    nodes = [options, *([below] if isinstance(below, dict) else [])]
+    drivers = [str(node["driver"]) for node in nodes if node.get("driver")]
+    remote = [driver for driver in drivers if driver in REMOTE_DRIVERS]
+    what = (
+        f"protocol '{remote[0]}'" if remote else "driver " + " on ".join(f"'{driver}'" for driver in drivers)
+    )
+    require_qemu(access, name, what)
     if stated:
         _require(access, Consent.FOLLOW_REMOTE, name, "is remote, or may lead there, and an image names it")
     return open_graph(options, name, access)

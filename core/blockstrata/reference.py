@@ -24,21 +24,21 @@ FILE_DRIVERS: Final = ("file", "host_device")
 NULL_DRIVERS: Final = ("null-co", "null-aio")
 PROTOCOL_DRIVERS: Final = (*FILE_DRIVERS, *NULL_DRIVERS)
 
-FOREIGN_FORMATS: Final = frozenset("bochs cloop dmg parallels qcow qed vdi vhdx vmdk vpc".split())
+FOREIGN_FORMATS: Final = tuple("bochs cloop dmg parallels qcow qed vdi vhdx vmdk vpc".split())
 """Formats that only qemu-img reads."""
-URL_DRIVERS: Final = frozenset("ftp ftps http https".split())
+URL_DRIVERS: Final = tuple("ftp ftps http https".split())
 """Protocols that only QEMU speaks; an image is named by its URL."""
-BY_NAME_DRIVERS: Final = frozenset(
-    "blkdebug blkverify fat gluster gluster+rdma gluster+tcp gluster+unix host_cdrom iscsi iser nfs nvme rbd"
-    " ssh".split()
+_PROTOCOL_NAMES: Final = tuple(
+    "fat gluster gluster+rdma gluster+tcp gluster+unix host_cdrom iscsi iser nfs nvme rbd ssh".split()
 )
+BY_NAME_DRIVERS: Final = ("blkdebug", "blkverify", *_PROTOCOL_NAMES)
 """More of them, whose names only QEMU can take apart; here that is driver and filename."""
-REMOTE_DRIVERS: Final = (BY_NAME_DRIVERS - {"blkdebug", "blkverify"}) | URL_DRIVERS | {"vvfat"}
+REMOTE_DRIVERS: Final = (*_PROTOCOL_NAMES, *URL_DRIVERS, "vvfat")
+"""Protocols that only QEMU speaks, as drivers."""
 _GRAPH_DRIVERS: Final = (
-    REMOTE_DRIVERS
-    | BY_NAME_DRIVERS
-    | set("blklogwrites compress copy-before-write copy-on-read preallocate quorum replication".split())
-    | set("snapshot-access throttle".split())
+    *REMOTE_DRIVERS,
+    *"blkdebug blklogwrites blkverify compress copy-before-write copy-on-read preallocate quorum".split(),
+    *"replication snapshot-access throttle".split(),
 )
 """Nodes that only QEMU opens, and all that lies below them."""
 
@@ -154,7 +154,9 @@ def _nest(pairs: _Pairs, name: str) -> Options:
         path, value = waiting.pop()
         if len(path) > _MAX_NESTING:
             raise BadReferenceError(name, "", "is nested too deeply")
-        if isinstance(value, _Pairs):
+        if isinstance(value, list):
+            if not isinstance(value, _Pairs):  # QEMU counts the items of a list by keys
+                value = [(str(index), item) for index, item in enumerate(value)]
             if path:
                 _put(nested, path, {}, name)
             waiting.extend(([*path, *key.split(".")], inner) for key, inner in reversed(value))

@@ -280,5 +280,5 @@ _tables()
 _chains()
 _names()
 
-FOREIGN = ("luks", "parallels", "qcow", "qed", "vdi", "vhdx", "vmdk", "vpc")
+FOREIGN = ("parallels", "qcow", "qed", "vdi", "vhdx", "vmdk", "vpc")
 """Formats that qemu-img creates and blockstrata does not read."""

@@ -267,29 +267,37 @@ def _named_reference(options: Options) -> list[str] | None:
     return [*(["-f", str(driver)] if driver else []), "--", str(file["filename"])]
 
 
-def _is_node(options: object) -> bool:
-    return isinstance(options, dict) and not {"driver", "file", "filename"}.isdisjoint(options)
+def _is_node(options: Options) -> bool:
+    return not {"driver", "file", "filename"}.isdisjoint(options)
 
 
 def _without_backing(options: Options) -> Options:
     """Return options in which no node has a layer below."""
-    inner = {key: _without_backing(value) if _is_node(value) else value for key, value in options.items()}
-    return {**inner, "backing": None}
+    alone: Options = _without_backings(options)
+    return {**alone, "backing": None}
+
+
+def _without_backings(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    inner = {key: _without_backings(each) for key, each in value.items() if key != "backing"}
+    return {**inner, "backing": None} if _is_node(value) else inner
 
 
 def _check_no_backing(options: Options, name: str, access: Access) -> None:
     """Refuse a graph in which a node below the first has a backing layer: it would be left out."""
-    waiting = [(key, value) for key, value in options.items() if key != "backing"]
+    waiting = _inside(options)
     count = 0
     while waiting:
         key, node = waiting.pop()
-        if not _is_node(node):
+        waiting += _inside(node)
+        if not isinstance(node, dict) or not _is_node(node):
             continue
         count += 1
         if count > _MOST_NESTED:
             raise UnsupportedError(name, "", f"has more than {_MOST_NESTED} nodes")
-        waiting += [(below, value) for below, value in node.items() if below != "backing"]
-        is_format = node["driver"] in _WITH_BACKING if "driver" in node else key != "file"
+        # a file name alone is never probed below another node: it is a protocol's, or refused
+        is_format = node["driver"] in _WITH_BACKING if "driver" in node else "file" in node
         if not is_format or ("backing" in node and node["backing"] is None):
             continue
         if "backing" in node or "backing-filename" in qemu.info(
@@ -298,6 +306,11 @@ def _check_no_backing(options: Options, name: str, access: Access) -> None:
             raise UnsupportedError(
                 name, key, "stands on a backing layer, which is not followed through the nodes above it"
             )
+
+
+def _inside(value: object) -> list[tuple[str, Any]]:
+    """Return what options hold, by key; a node's backing does not count."""
+    return [pair for pair in value.items() if pair[0] != "backing"] if isinstance(value, dict) else []
 
 
 def _specific(found: Dict[str, Any]) -> Dict[str, Any]:
