@@ -203,8 +203,7 @@ def test_a_running_writer_is_no_obstacle(work):
         # once it has read a byte it has its lock
         writer.stdin.write(b"read 0 512\n")
         writer.stdin.flush()
-        while b"read 512/512" not in writer.stdout.readline():
-            pass
+        assert any(b"read 512/512" in line for line in writer.stdout)
         assert "lock" in run("qemu-img", "map", "top.img", cwd=work).stderr
         during = (work / "top.img").read_bytes()
         ours = our_process(Question("top.img", (CONSENT,), "top.img"), work)
