@@ -376,5 +376,5 @@ _bitmaps()
 _chains()
 _names()
 
-FOREIGN = ("luks", "parallels", "qcow", "qed", "vdi", "vhdx", "vmdk", "vpc")
+FOREIGN = ("parallels", "qcow", "qed", "vdi", "vhdx", "vmdk", "vpc")
 """Formats that qemu-img creates and blockstrata does not read."""

@@ -101,6 +101,9 @@ class _Painter:
         runs = f"{len(track):,} run" + ("" if len(track) == 1 else "s")
         details = "cannot be read" if error else f"{format_size(layer.size)} · {runs}"
         self.label(rows, depth, base_name(layer.name), details, self.palette.text)
+        if len(rows) > 2 and "via" in layer.node.features():
+            ink = self.ink(self.palette.dim, rows[2].ink_at(3).bg)
+            rows[2].put(3, shorten(f"{layer.node.driver} via qemu-img", self.x - 5), ink)
         for row in rows:
             row.set(1, "▌", self.ink(colour, row.ink_at(1).bg))
         if layout.gap and depth + 1 < layout.first + layout.shown:
