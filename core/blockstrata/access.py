@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Probe(Enum):
@@ -32,6 +36,8 @@ class Access:
 
     probe: Probe = Probe.SEEK
     consents: frozenset[Consent] = frozenset()
+    is_cancelled: Callable[[], bool] = field(default=lambda: False, compare=False)
+    """Asked while another program's answer is waited for: whether nobody wants it any more."""
 
     def allows(self, consent: Consent) -> bool:
         """Say whether the user consents to something."""

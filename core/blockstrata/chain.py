@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from blockstrata.access import Access
 from blockstrata.driver import whole_sectors
 from blockstrata.errors import BackingLoopError, BadRangeError, BlockstrataError, UnsupportedError
+from blockstrata.formats.qcow2.node import at_snapshot
 from blockstrata.gap import GapNode
 from blockstrata.nodes import open_node
 from blockstrata.reference import Options, child, join_backing, merge, parse_reference
@@ -119,10 +120,9 @@ def open_chain(
     """
     if image_opts:
         raise UnsupportedError(image, "", "--image-opts is not read yet")
-    if snapshot is not None:
-        raise UnsupportedError(image, "", "--snapshot is not read yet")
     options = parse_reference(image, image_format)
-    layers = [Layer(0, open_node(options, image, access))]
+    active = open_node(options, image, access)
+    layers = [Layer(0, active if snapshot is None else at_snapshot(active, snapshot))]
     followed: set[tuple[object, ...]] = set()
     while True:
         above = layers[-1]

@@ -7,20 +7,27 @@ from typing import TYPE_CHECKING
 from blockstrata.access import Access, Consent
 from blockstrata.errors import BadReferenceError, BlockstrataError, ConsentError, UnsupportedError
 from blockstrata.facts import MAX_LENGTH
+from blockstrata.formats.foreign import ForeignNode, open_foreign, open_graph
+from blockstrata.formats.luks import LuksNode
 from blockstrata.formats.probe import PROBE_BYTES, probe_format
 from blockstrata.formats.qcow2.header import read_header
 from blockstrata.formats.qcow2.node import open_qcow2
 from blockstrata.formats.raw import RawNode
+from blockstrata.formats.vmdk import remote_names
 from blockstrata.protocols.file import is_device, open_file
 from blockstrata.protocols.null import DEFAULT_SIZE, NullNode
+from blockstrata.qemu import require_qemu
 from blockstrata.reference import (
     FILE_DRIVERS,
+    FOREIGN_FORMATS,
     NULL_DRIVERS,
     PROTOCOL_DRIVERS,
+    REMOTE_DRIVERS,
     Options,
     bool_option,
     check_options,
     child,
+    needs_qemu,
     parse_reference,
     size_option,
     text_option,
@@ -38,6 +45,8 @@ def open_node(options: Options, name: str, access: Access, *, stated: bool = Fal
     ``stated``: an image, not the user, names it; what is then remote needs consent (``ConsentError``).
     """
     driver = options.get("driver")
+    if needs_qemu(options):
+        return _open_graph(options, name, access, stated=stated)
     if driver in PROTOCOL_DRIVERS:
         return _open_protocol(driver, options, name, access, stated=stated)
     file_options = child(options, "file", name)
@@ -67,7 +76,38 @@ def _open_format(driver: object, file: HostNode, options: Options, access: Acces
             if data_file:
                 data_file.close()
             raise
-    raise UnsupportedError(file.name, "", f"format '{driver}' is not one that blockstrata reads (qcow2, raw)")
+    if driver == "luks":
+        check_options(options, "luks", file.name)
+        return LuksNode(file)
+    if driver in FOREIGN_FORMATS:
+        return _open_foreign(str(driver), file, options, access)
+    raise UnsupportedError(
+        file.name, "", f"format '{driver}' is known neither here (qcow2, raw, luks) nor to qemu-img"
+    )
+
+
+def _open_foreign(driver: str, file: HostNode, options: Options, access: Access) -> ForeignNode:
+    """Have qemu-img map an image, if it may, and may open what the image names."""
+    require_qemu(access, file.name, f"format '{driver}'")
+    if driver == "vmdk":
+        for name in remote_names(file):
+            _require(access, Consent.FOLLOW_REMOTE, name, f"is a device or remote, and {file.name} names it")
+    return open_foreign(driver, file, options, access)
+
+
+def _open_graph(options: Options, name: str, access: Access, *, stated: bool) -> ForeignNode:
+    """Have QEMU open a node and all below it, if it may."""
+    below = options.get("file")
+    nodes = [options, *([below] if isinstance(below, dict) else [])]
+    drivers = [str(node["driver"]) for node in nodes if node.get("driver")]
+    remote = [driver for driver in drivers if driver in REMOTE_DRIVERS]
+    what = (
+        f"protocol '{remote[0]}'" if remote else "driver " + " on ".join(f"'{driver}'" for driver in drivers)
+    )
+    require_qemu(access, name, what)
+    if stated:
+        _require(access, Consent.FOLLOW_REMOTE, name, "is remote, or may lead there, and an image names it")
+    return open_graph(options, name, access)
 
 
 def _open_raw(file: HostNode, options: Options) -> RawNode:

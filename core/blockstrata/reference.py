@@ -24,6 +24,24 @@ FILE_DRIVERS: Final = ("file", "host_device")
 NULL_DRIVERS: Final = ("null-co", "null-aio")
 PROTOCOL_DRIVERS: Final = (*FILE_DRIVERS, *NULL_DRIVERS)
 
+FOREIGN_FORMATS: Final = tuple("bochs cloop dmg parallels qcow qed vdi vhdx vmdk vpc".split())
+"""Formats that only qemu-img reads."""
+URL_DRIVERS: Final = tuple("ftp ftps http https".split())
+"""Protocols that only QEMU speaks; an image is named by its URL."""
+_PROTOCOL_NAMES: Final = tuple(
+    "fat gluster gluster+rdma gluster+tcp gluster+unix host_cdrom iscsi iser nfs nvme rbd ssh".split()
+)
+BY_NAME_DRIVERS: Final = ("blkdebug", "blkverify", *_PROTOCOL_NAMES)
+"""More of them, whose names only QEMU can take apart; here that is driver and filename."""
+REMOTE_DRIVERS: Final = (*_PROTOCOL_NAMES, *URL_DRIVERS, "vvfat")
+"""Protocols that only QEMU speaks, as drivers."""
+_GRAPH_DRIVERS: Final = (
+    *REMOTE_DRIVERS,
+    *"blkdebug blklogwrites blkverify compress copy-before-write copy-on-read preallocate quorum".split(),
+    *"replication snapshot-access throttle".split(),
+)
+"""Nodes that only QEMU opens, and all that lies below them."""
+
 _MAX_NESTING: Final = 128
 """Keys in one another in a json reference; far more than anyone writes, far less than a stack holds."""
 
@@ -36,6 +54,7 @@ _KNOWN: Final = {
     | set("filename aio aio-max-batch locking pr-manager drop-cache x-check-cache-dropped".split()),
     "null-co": _COMMON | {"size", "latency-ns", "read-zeroes"},
     "raw": _COMMON | {"file", "offset", "size"},
+    "luks": _COMMON | {"file", "key-secret"},
     "qcow2": _COMMON
     | set(
         "file backing data-file encrypt lazy-refcounts pass-discard-request pass-discard-snapshot"
@@ -73,6 +92,10 @@ def _parse_name(text: str) -> Options:
         return {"driver": "file", "filename": text.removeprefix("file:")}
     if has_protocol(text):
         protocol = text.partition(":")[0]
+        if protocol in URL_DRIVERS:
+            return {"driver": protocol, "url": text}
+        if protocol in BY_NAME_DRIVERS:
+            return {"driver": protocol, "filename": text}
         raise UnsupportedError(
             text, "", f"protocol '{protocol}' is not supported; a file of this name is written ./{text}"
         )
@@ -82,6 +105,21 @@ def _parse_name(text: str) -> Options:
 def has_protocol(name: str) -> bool:
     """Say whether a name starts with a protocol: it has a colon before any slash (SPEC.md section 7)."""
     return re.match(r"[^:/]*:", name) is not None
+
+
+def needs_qemu(options: Options) -> bool:
+    """Say whether only QEMU can open a node, and all that lies below it.
+
+    That is so for the drivers only it has, and for a format that stands on another format; a foreign format
+    on a file does not count.
+    """
+    driver, file = options.get("driver"), options.get("file")
+    if driver in _GRAPH_DRIVERS:
+        return True
+    if driver in PROTOCOL_DRIVERS or not isinstance(file, dict):
+        return False
+    below = file.get("driver")
+    return below in FOREIGN_FORMATS or below in ("qcow2", "luks") or needs_qemu(file)
 
 
 def join_backing(overlay: str, backing: str) -> str:
@@ -116,7 +154,9 @@ def _nest(pairs: _Pairs, name: str) -> Options:
         path, value = waiting.pop()
         if len(path) > _MAX_NESTING:
             raise BadReferenceError(name, "", "is nested too deeply")
-        if isinstance(value, _Pairs):
+        if isinstance(value, list):
+            if not isinstance(value, _Pairs):  # QEMU counts the items of a list by keys
+                value = [(str(index), item) for index, item in enumerate(value)]
             if path:
                 _put(nested, path, {}, name)
             waiting.extend(([*path, *key.split(".")], inner) for key, inner in reversed(value))

@@ -17,6 +17,7 @@ from blockstrata.reference import (
     child,
     has_protocol,
     join_backing,
+    needs_qemu,
     parse_reference,
     size_option,
     text_option,
@@ -66,13 +67,42 @@ def test_null_has_one_name(driver: str):
             parse_reference(f"{driver}:{other}")
 
 
-@pytest.mark.parametrize("name", ["c:olon.qcow2", "https://host/x", "ssh://a", ":", "FILE:x", "a\nb:c"])
+@pytest.mark.parametrize("name", ["c:olon.qcow2", "gopher://host/x", "-U:a", ":", "FILE:x", "a\nb:c"])
 def test_a_colon_before_any_slash_is_a_protocol(name: str):
     assert has_protocol(name)
     with pytest.raises(
         UnsupportedError, match=r"protocol .* is not supported; a file of this name is written \./"
     ):
         parse_reference(name)
+
+
+def test_protocols_that_only_qemu_speaks():
+    assert parse_reference("https://h/x") == {"file": {"driver": "https", "url": "https://h/x"}}
+    assert parse_reference("ssh://h/x", "vmdk") == {
+        "driver": "vmdk",
+        "file": {"driver": "ssh", "filename": "ssh://h/x"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "needs"),
+    [
+        ({"file": {"filename": "x"}}, False),
+        ({"driver": "vmdk", "file": {"driver": "file", "filename": "x"}}, False),
+        ({"driver": "raw", "file": {"driver": "raw", "file": {"filename": "x"}}}, False),
+        ({"driver": "nosuch", "file": {"filename": "x"}}, False),
+        ({"driver": "qcow2", "file": "node"}, False),
+        ({"file": {"driver": "https", "url": "https://h/x"}}, True),
+        ({"driver": "https", "url": "https://h/x"}, True),
+        ({"driver": "raw", "file": {"driver": "raw", "file": {"driver": "qcow2"}}}, True),
+        ({"driver": "qcow2", "file": {"driver": "vmdk", "file": {"filename": "x"}}}, True),
+        ({"driver": "quorum", "children": []}, True),
+        ({"driver": []}, False),
+        ({"driver": {}, "file": {"driver": {}}}, False),
+    ],
+)
+def test_what_only_qemu_opens(options, needs: bool):
+    assert needs_qemu(options) is needs
 
 
 @pytest.mark.parametrize("name", ["", "plain", "/a:b", "./a:b", "a/b:c"])

@@ -89,7 +89,19 @@ def questions(recipe: Recipe, cwd: Path) -> list[Question]:
     return [
         Question(recipe.image, (), recipe.asked or recipe.image),
         *(Question(recipe.image, ("--layer", str(layer)), alone[layer]) for layer in layers),
+        *(question for nth, name in enumerate(recipe.snapshots) for question in _at(recipe, nth, name)),
     ]
+
+
+def _at(recipe: Recipe, nth: int, name: str) -> Iterator[Question]:
+    """Yield what is asked of a snapshot: its whole chain, and its layer alone."""
+    applied = {"driver": "qcow2", "file": {"driver": "file", "filename": f"at-{nth}.qcow2"}}
+    yield Question(recipe.image, ("--snapshot", name), "json:" + json.dumps(applied))
+    yield Question(
+        recipe.image,
+        ("--snapshot", name, "--layer", "0"),
+        "json:" + json.dumps({**applied, "backing": None}),
+    )
 
 
 def _chain(image: str, cwd: Path) -> Iterator[str]:

@@ -19,7 +19,8 @@ class Recipe:
 
     ``asked`` is what QEMU is asked, where that is not ``image`` (it needs a key, we do not).  ``chain`` says
     what QEMU is asked for each layer alone, where ``qemu-img info --backing-chain`` does not tell; ``layers``
-    picks some layers of a long chain.
+    picks some layers of a long chain.  Each of the ``snapshots`` is compared too, as ``--snapshot`` takes it:
+    to the Nth the image ``at-N.qcow2``, to which it was applied.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Recipe:
     asked: str | None = None
     chain: tuple[str, ...] | None = None
     layers: tuple[int, ...] | None = None
+    snapshots: tuple[str, ...] = ()
 
     @property
     def script(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+from inside import SNAPSHOTS
 from recipe import Recipe, create, io, io_options, poke, punch, until_done
 
 RECIPES: dict[str, Recipe] = {}
@@ -963,3 +964,4 @@ _patched()
 _chains()
 _protocols()
 _encrypted()
+RECIPES.update({recipe.name: recipe for recipe in SNAPSHOTS})

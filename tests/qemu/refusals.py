@@ -4,6 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from inside import (
+    BITMAP_DIRECTORY,
+    BITMAP_TABLE,
+    BITMAPS_EXTENSION,
+    EXTRA,
+    EXTRA_SIZE,
+    FLAGS,
+    GRANULARITY,
+    KIND,
+    NAME_SIZE,
+    SNAPSHOT_TABLE,
+    TABLE_SIZE,
+    TWO_BITMAPS,
+    TWO_SNAPSHOTS,
+)
 from recipe import Recipe, create, io, poke
 from recipes import BACKING_FORMAT_EXTENSION, FIRST_DATA, L1_TABLE, L2_TABLE
 
@@ -275,10 +290,91 @@ def _names() -> None:
     )
 
 
+def _snapshots() -> None:
+    for entry, at in ((0, SNAPSHOT_TABLE), (1, SNAPSHOT_TABLE + 72)):
+        _add(
+            f"snapshot-{entry}-with-too-much-extra-data",
+            *TWO_SNAPSHOTS,
+            poke("top.qcow2", at + EXTRA_SIZE, 1025, 4),
+        )
+    # id and name of 65535 bytes each: 512 entries reach past 64 MiB
+    header = poke("top.qcow2", 0, b"\xff\xff\xff\xff", 4).replace("seek=0", "seek=$at")
+    _add(
+        "snapshot-table-too-long",
+        *TWO_SNAPSHOTS,
+        f"at={0x100000 + 12}; for n in $(seq 512); do {header}; at=$((at + 131112)); done",
+        poke("top.qcow2", _SNAPSHOTS_OFFSET, 0x100000),
+        poke("top.qcow2", _SNAPSHOTS, 512, 4),
+    )
+    _add(
+        "snapshot-table-damaged-below",
+        *TWO_SNAPSHOTS,
+        "mv top.qcow2 base.qcow2",
+        create("top.qcow2", "1M", "base.qcow2"),
+        poke("base.qcow2", SNAPSHOT_TABLE + EXTRA_SIZE, 1025, 4),
+        blamed="base.qcow2",
+    )
+
+
+def _bitmaps() -> None:
+    second = BITMAP_DIRECTORY + 32
+    for name, at, value, width in (
+        ("extension-of-no-bitmaps", BITMAPS_EXTENSION + 8, 0, 4),
+        ("extension-of-too-many-bitmaps", BITMAPS_EXTENSION + 8, 65536, 4),
+        ("extension-reserved", BITMAPS_EXTENSION + 12, 1, 4),
+        ("directory-of-no-bytes", BITMAPS_EXTENSION + 16, 0, 8),
+        ("directory-too-long", BITMAPS_EXTENSION + 16, 65535 * 1024 + 1, 8),
+        ("directory-unaligned", BITMAPS_EXTENSION + 24, BITMAP_DIRECTORY + 512, 8),
+        ("directory-elsewhere", BITMAPS_EXTENSION + 24, 1 << 40, 8),
+        ("fewer-than-there-are", BITMAPS_EXTENSION + 8, 1, 4),
+        ("more-than-there-are", BITMAPS_EXTENSION + 8, 3, 4),
+        ("directory-cut-off", BITMAPS_EXTENSION + 16, 56, 8),
+        ("directory-cut-off-in-an-entry", BITMAPS_EXTENSION + 16, 48, 8),
+        ("directory-with-a-tail", BITMAPS_EXTENSION + 16, 72, 8),
+        ("name-reaches-out", second + NAME_SIZE, 9, 2),
+        ("name-too-long", second + NAME_SIZE, 1024, 2),
+        ("extra-data", second + EXTRA, 4, 4),
+        ("type-0", second + KIND, 0, 1),
+        ("type-2", second + KIND, 2, 1),
+        ("granularity-bits-8", second + GRANULARITY, 8, 1),
+        ("granularity-bits-32", second + GRANULARITY, 32, 1),
+        ("flags-reserved", second + FLAGS, 4, 4),
+        ("flags-reserved-in-use", second + FLAGS, 9, 4),
+        ("table-at-0", second, 0, 8),
+        ("table-unaligned", second, BITMAP_TABLE + 512, 8),
+        ("table-of-no-entries", second + TABLE_SIZE, 0, 4),
+        ("table-of-2-entries", second + TABLE_SIZE, 2, 4),
+        ("table-of-8193-entries", second + TABLE_SIZE, 8193, 4),
+        ("table-of-8193-entries-in-use", second + FLAGS - 4, 8193 << 32 | 1, 8),
+        ("table-entry-reserved", BITMAP_TABLE, 2, 8),
+        ("table-entry-reserved-on-top", BITMAP_TABLE, 1 << 56, 8),
+        ("table-entry-unaligned", BITMAP_TABLE, 0x90200, 8),
+        ("table-entry-all-dirty-and-stored", BITMAP_TABLE, 0x90001, 8),
+        ("same-name", second + 24, int.from_bytes(b"one", "big"), 3),
+    ):
+        _add(f"bitmap-{name}", *TWO_BITMAPS, poke("top.qcow2", at, value, width))
+    _add(
+        "bitmap-same-name-as-one-in-use",
+        *TWO_BITMAPS,
+        poke("top.qcow2", second + 24, b"one"),
+        poke("top.qcow2", BITMAP_DIRECTORY + FLAGS, 1, 4),
+    )
+    _add(
+        "bitmap-damaged-below",
+        *TWO_BITMAPS,
+        "mv top.qcow2 base.qcow2",
+        create("top.qcow2", "1M", "base.qcow2"),
+        poke("base.qcow2", second + KIND, 0, 1),
+        blamed="base.qcow2",
+    )
+
+
 _header()
 _tables()
+_snapshots()
+_bitmaps()
 _chains()
 _names()
 
-FOREIGN = ("luks", "parallels", "qcow", "qed", "vdi", "vhdx", "vmdk", "vpc")
+FOREIGN = ("parallels", "qcow", "qed", "vdi", "vhdx", "vmdk", "vpc")
 """Formats that qemu-img creates and blockstrata does not read."""

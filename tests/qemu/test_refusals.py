@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 from oracle import TOOLS, Question, build, our_process, report, their_answer
-from recipe import SECRET, Recipe, until_done
+from recipe import Recipe
 from refusals import FOREIGN, REFUSALS
 
 pytestmark = pytest.mark.live(*TOOLS)
@@ -31,9 +31,9 @@ def test_refused(name, work):
 
 @pytest.mark.parametrize("fmt", FOREIGN)
 def test_foreign_format(fmt, work):
-    options = ("-o", "key-secret=key,iter-time=10") if fmt == "luks" else ()
-    command = shlex.join(("qemu-img", "create", "-q", "-f", fmt, *SECRET, *options, "top.img", "1M"))
-    build(Recipe(fmt, (until_done(command) if fmt == "luks" else command,)), work)
+    """Without consent qemu-img is not run: the line names the format and the option that asks it."""
+    build(Recipe(fmt, (shlex.join(("qemu-img", "create", "-q", "-f", fmt, "top.img", "1M")),)), work)
     done = our_process(Question("top.img", (), "top.img"), work)
     refused_in_one_line(done, "top.img")
-    assert fmt in done.stderr.lower()
+    assert f"format '{fmt}'" in done.stderr
+    assert "--via-qemu" in done.stderr

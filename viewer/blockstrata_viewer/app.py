@@ -179,7 +179,8 @@ class ViewerApp(App[int]):
                     gc.freeze()
                 self.post_message(self.Loaded(opened, disk))
         except BlockstrataError as error:
-            self.post_message(self.Failed(opened, error))
+            if not worker.is_cancelled:
+                self.post_message(self.Failed(opened, error))
         except MemoryError:
             too_large = OpenError(opened.image, "", "takes more memory than there is")
             self.post_message(self.Failed(opened, too_large))

@@ -154,12 +154,18 @@ def opening_options(command: Any) -> Any:
 @main.command("map")
 @click.argument("image")
 @opening_options
-@click.option("--output", type=click.Choice(["human", "json", "csv"]), default="human", show_default=True)
+@click.option(
+    "--output",
+    type=click.Choice(["human", "json", "nbd-json", "csv"]),
+    default="human",
+    show_default=True,
+)
 @click.option(
     "--semantics",
     type=click.Choice(SEMANTICS_NAMES),
     help="Historic if not given, nbd-6.0 for what is an NBD server's to say.",
 )
+@click.option("--bitmap", metavar="NAME", help="What a persistent dirty bitmap says, not the block status.")
 @click.option("--layer", type=click.IntRange(min=0), help="That layer alone, 0 = active.")
 @click.option(
     "--in-place", is_flag=True, help="The layer as it stands in the chain; what it defers stays deferred."
@@ -172,6 +178,7 @@ def map_command(
     opening: Opening,
     output: str,
     semantics: str | None,
+    bitmap: str | None,
     layer: int | None,
     in_place: bool,
     round_trip: bool,
@@ -179,6 +186,14 @@ def map_command(
     max_length: int | None,
 ) -> None:
     """List the block status of an image, as qemu-img map does."""
+    if bitmap is not None:
+        _refuse_beside_bitmap("semantics", "in_place")
+        with opening.open(image) as chain:
+            _write(_bitmap_lines(chain, bitmap, output, layer, start_offset, max_length))
+            _tell_notices(chain)
+        return
+    if output == "nbd-json":
+        raise click.UsageError("--output nbd-json needs --bitmap")
     from blockstrata.interchange import listing, qemu_img
     from blockstrata.interchange.entries import entries
     from blockstrata.semantics import by_name
@@ -233,14 +248,45 @@ def _view(chain: Chain, layer: int | None, in_place: bool, start: int, max_lengt
 
     if chain.gap and (layer is None or in_place):
         raise chain.gap
-    size = chain.size if layer is None else chain.layer(layer).size
-    end = size if max_length is None else min(size, start + max_length)
-    length = max(0, end - start)
+    length = _length(chain, layer, start, max_length)
     if layer is None:
         return guest.merged(chain, start, length)
     if in_place:
         return guest.in_place(chain, layer, start, length)
     return guest.alone(chain.layer(layer), start, length)
+
+
+def _length(chain: Chain, layer: int | None, start: int, max_length: int | None) -> int:
+    """Return how many bytes of the range that was asked for lie in the chain, or in a layer of it."""
+    size = chain.size if layer is None else chain.layer(layer).size
+    end = size if max_length is None else min(size, start + max_length)
+    return max(0, end - start)
+
+
+def _refuse_beside_bitmap(*parameters: str) -> None:
+    """``UsageError`` if one of some parameters, which do not concern bitmaps, was given."""
+    context = click.get_current_context()
+    for name in parameters:
+        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{name.replace('_', '-')} cannot stand beside --bitmap")
+
+
+def _bitmap_lines(
+    chain: Chain, bitmap: str, output: str, layer: int | None, start: int, max_length: int | None
+) -> Iterator[str]:
+    """Return the lines of a dirty bitmap."""
+    from blockstrata.dirty import dirty_runs
+    from blockstrata.interchange import bitmap as listing
+    from blockstrata.interchange import nbdinfo
+
+    runs = dirty_runs(chain, bitmap, layer, start, _length(chain, layer, start, max_length))
+    if output == "json":
+        return listing.json_text(runs)
+    if output == "nbd-json":
+        return nbdinfo.json_text(runs.edges, runs.dirty.astype("uint32"), nbdinfo.DIRTY_BITMAP)
+    if output == "csv":
+        return listing.csv_lines(runs)
+    return listing.human_lines(runs)
 
 
 def _write(lines: Iterator[str]) -> None:

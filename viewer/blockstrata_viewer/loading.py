@@ -39,10 +39,11 @@ class Loading:
 def load(image: str, opening: Opening, is_cancelled: Callable[[], bool] = lambda: False) -> Iterator[Disk]:
     """Open an image and yield it as it is read, the last time whole; errors as ``open_chain``'s.
 
-    ``is_cancelled`` is asked between steps; once it says yes, nothing more is read or yielded.
+    ``is_cancelled`` is asked between steps and while another program's answer is waited for; once it says
+    yes, nothing more is read or yielded.
     """
     began = time.monotonic()
-    reader = Reader(opening.open(image))
+    reader = Reader(opening.until(is_cancelled).open(image))
     pause, last = _SOON, began
     for progress in reader.steps():
         if is_cancelled():

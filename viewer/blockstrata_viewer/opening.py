@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from blockstrata.access import Access
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from blockstrata.access import Consent
     from blockstrata.chain import Chain
 
@@ -36,3 +38,7 @@ class Opening:
     def allowing(self, consent: Consent) -> Opening:
         """Return the same with one consent more."""
         return replace(self, access=self.access.allowing(consent))
+
+    def until(self, is_cancelled: Callable[[], bool]) -> Opening:
+        """Return the same, given up once somebody says so."""
+        return replace(self, access=replace(self.access, is_cancelled=is_cancelled))

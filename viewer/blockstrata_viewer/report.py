@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from blockstrata.errors import BlockstrataError
+from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.gap import GapNode
 from blockstrata.guest import in_place, merged
 from blockstrata.printable import printable
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from blockstrata.chain import Chain, Layer
+    from blockstrata.formats.qcow2.bitmaps import Bitmap
+    from blockstrata.formats.qcow2.snapshots import Snapshot
     from blockstrata.guest import View
     from blockstrata.summary import Total
 
@@ -62,9 +67,48 @@ def _layer(chain: Chain, layer: Layer, *, quick: bool) -> dict[str, Any]:
         if node.backing_format:
             facts["backing-format"] = node.backing_format
     facts["features"] = dict(node.features())
+    if isinstance(node, Qcow2Node):
+        facts.update(_listed(node))
+    if not quick and node.refusal:
+        facts["refusal"] = str(node.refusal)
     if not quick:
         facts.update(_totals(in_place(chain, layer.depth, 0, layer.size)))
     return facts
+
+
+def _listed(node: Qcow2Node) -> dict[str, Any]:
+    """Return snapshots and bitmaps, named as ``qemu-img info`` names them, up to what is malformed."""
+    facts: dict[str, Any] = {}
+    if node.snapshot:
+        facts["opened-snapshot"] = node.snapshot.id
+    try:
+        if node.snapshots:
+            facts["snapshots"] = [_snapshot(each) for each in node.snapshots]
+        if node.bitmaps:
+            facts["bitmaps"] = [_bitmap(each) for each in node.bitmaps]
+    except BlockstrataError as error:
+        facts["refusal"] = str(error)
+    return facts
+
+
+def _snapshot(snapshot: Snapshot) -> dict[str, Any]:
+    seconds, nanoseconds = divmod(snapshot.vm_clock_nsec, 10**9)
+    facts = {
+        "id": snapshot.id,
+        "name": snapshot.name,
+        "disk-size": snapshot.disk_size,
+        "vm-state-size": snapshot.vm_state_size,
+        "date-sec": snapshot.date_sec,
+        "date-nsec": snapshot.date_nsec,
+        "vm-clock-sec": seconds,
+        "vm-clock-nsec": nanoseconds,
+    }
+    return facts if snapshot.icount is None else {**facts, "icount": snapshot.icount}
+
+
+def _bitmap(bitmap: Bitmap) -> dict[str, Any]:
+    flags = [name for name, is_set in (("in-use", bitmap.in_use), ("auto", bitmap.auto)) if is_set]
+    return {"name": bitmap.name, "granularity": bitmap.granularity, "flags": flags}
 
 
 def _totals(view: View) -> dict[str, Any]:
@@ -126,12 +170,27 @@ def _layer_lines(layer: dict[str, Any], branch: str, trunk: str) -> Iterator[str
     features = ", ".join(f"{name} {_word(value)}" for name, value in layer["features"].items() if value)
     if features:
         yield f"{trunk}{features}\n"
+    yield from (f"{trunk}{line}" for line in _listed_lines(layer))
     if "backing" in layer:
         stated = printable(layer.get("backing-format", "probed"))
         yield f"{trunk}backing {printable(layer['backing'])} ({stated})\n"
     if "runs" in layer:
         yield f"{trunk}{_count(layer['runs'], 'run')}\n"
         yield from (f"{trunk}{line}" for line in _total_lines(layer))
+
+
+def _listed_lines(layer: dict[str, Any]) -> Iterator[str]:
+    """Yield a line for each snapshot and bitmap, and what QEMU would refuse about them."""
+    for each in layer.get("snapshots", ()):
+        date = datetime.fromtimestamp(each["date-sec"], UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        opened = " (opened)" if each["id"] == layer.get("opened-snapshot") else ""
+        name, size = printable(f"{each['id']} {each['name']}"), _size(each["disk-size"])
+        yield f"snapshot {name}{opened}: {size}, {date}, VM state {_size(each['vm-state-size'])}\n"
+    for each in layer.get("bitmaps", ()):
+        flags = "".join(f", {flag}" for flag in each["flags"])
+        yield f"bitmap {printable(each['name'])}: granularity {format_size(each['granularity'])}{flags}\n"
+    if "refusal" in layer:
+        yield f"! map refuses this image, as QEMU does: {layer['refusal']}\n"
 
 
 def _stored(file: dict[str, Any]) -> str:

@@ -148,12 +148,13 @@ def _draw_extent(pen: _Pen, scene: Scene) -> None:
     pen.field("end", f"{end:#014x}", exact_size(end))
     pen.field("length", format_size(end - start), f"{end - start:,} bytes" if beside else f"{nth}{depth}")
     host = track.host_of(scene.cursor)
+    via = " · via qemu-img" if "via" in layer.node.features() else ""
     if host is None:
-        pen.field("host", "none", _mapping(code))
+        pen.field("host", "none", f"{_mapping(code)}{via}")
     else:
         file = base_name(layer.node.host.name)
         secret = "encrypted · " if layer.node.traits.encrypted else ""
-        pen.field("host", f"{host:#x}", f"{secret}{_mapping(code)} · {file}")
+        pen.field("host", f"{host:#x}", f"{secret}{_mapping(code)} · {file}{via}")
     if code & SYNTHESISED:
         pen.line(("synthesised by the block layer: nothing below reaches here", palette.dim, False))
 

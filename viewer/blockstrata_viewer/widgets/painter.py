@@ -100,6 +100,9 @@ class _Painter:
         error = scene.disk.error_of(depth)
         name, details = self.words_of(depth)
         self.label(rows, depth, name, "cannot be read" if error else details, self.palette.text)
+        if len(rows) > 2 and not scene.disk.trip and "via" in scene.disk.layers[depth].node.features():
+            ink = self.ink(self.palette.dim, rows[2].ink_at(3).bg)
+            rows[2].put(3, shorten(f"{scene.disk.layers[depth].node.driver} via qemu-img", self.x - 5), ink)
         for row in rows:
             if not scene.disk.trip:
                 row.set(1, "▌", self.ink(colour, row.ink_at(1).bg))

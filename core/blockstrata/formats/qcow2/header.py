@@ -24,10 +24,12 @@ _V3_LENGTH: Final = 104
 _COMPRESSION_AT: Final = 104
 
 # the largest tables that QEMU loads, bytes or entries
-_MAX_L1_BYTES: Final = 32 << 20
+MAX_L1_BYTES: Final = 32 << 20
 _MAX_REFCOUNT_TABLE_BYTES: Final = 8 << 20
 _MAX_SNAPSHOTS: Final = 65536
 _SNAPSHOT_HEADER_BYTES: Final = 40
+_MAX_BITMAPS: Final = 65535
+_MAX_BITMAP_DIRECTORY_BYTES: Final = 1024 * _MAX_BITMAPS
 _MAX_BACKING_NAME: Final = 1023
 _MAX_FORMAT_NAME: Final = 16
 
@@ -70,6 +72,8 @@ class Extension(IntEnum):
 
 COMPRESSION_NAMES: Final = ("zlib", "zstd")
 
+_BITMAPS: Final = struct.Struct(">IIQQ")
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -95,6 +99,10 @@ class Header:
     backing: str | None
     backing_format: str | None
     data_file: str | None
+    bitmaps: int = 0
+    """Persistent dirty bitmaps that are valid; 0 if a writer that does not know them was here since."""
+    bitmap_directory_offset: int = 0
+    bitmap_directory_size: int = 0
 
     @property
     def cluster_size(self) -> int:
@@ -165,6 +173,7 @@ def read_header(file: HostNode) -> Header:
     reader.check_features(fields)
     reader.check_tables(fields)
     extensions = reader.extensions(fields)
+    bitmaps, _, directory_size, directory_offset = _bitmaps(fields, extensions)
     header = Header(
         version=fields.version,
         cluster_bits=fields.cluster_bits,
@@ -184,6 +193,9 @@ def read_header(file: HostNode) -> Header:
         backing=reader.backing(fields),
         backing_format=_text(extensions.get(Extension.BACKING_FORMAT)),
         data_file=_text(extensions.get(Extension.DATA_FILE)),
+        bitmaps=bitmaps,
+        bitmap_directory_offset=directory_offset,
+        bitmap_directory_size=directory_size,
     )
     needed = -(-fields.size // header.l2_span)
     if fields.l1_size < needed:
@@ -251,16 +263,12 @@ class _HeaderReader:
         self.check_table(fields, "refcount_table_offset", refcount_table, _MAX_REFCOUNT_TABLE_BYTES)
         snapshots = fields.nb_snapshots * _SNAPSHOT_HEADER_BYTES
         self.check_table(fields, "snapshots_offset", snapshots, _MAX_SNAPSHOTS * _SNAPSHOT_HEADER_BYTES)
-        self.check_table(fields, "l1_table_offset", fields.l1_size * 8, _MAX_L1_BYTES)
+        self.check_table(fields, "l1_table_offset", fields.l1_size * 8, MAX_L1_BYTES)
 
     def check_table(self, fields: _Fields, field: str, length: int, most: int) -> None:
-        offset: int = getattr(fields, field)
-        if length > most:
-            raise self.bad(field, f"the table of {length} bytes is longer than {most}")
-        if offset % fields.cluster_size:
-            raise self.bad(field, f"{offset:#x} is not aligned to a cluster")
-        if offset > 2**63 - 1 - length:
-            raise self.bad(field, f"{offset:#x} is out of range")
+        what = table_fault(getattr(fields, field), length, most, fields.cluster_size)
+        if what:
+            raise self.bad(field, what)
 
     def backing(self, fields: _Fields) -> str | None:
         offset, length = fields.backing_file_offset, fields.backing_file_size
@@ -306,10 +314,38 @@ class _HeaderReader:
             if len(payload) != 16:
                 raise self.bad(field, f"is {len(payload)} bytes long, not 16")
         if kind is Extension.BITMAPS:
-            if len(payload) != 24:
-                raise self.bad(field, f"is {len(payload)} bytes long, not 24")
-            if fields.autoclear_features & Autoclear.BITMAPS and any(payload[4:8]):
-                raise self.bad(field, "a reserved field is not zero")
+            if len(payload) != _BITMAPS.size:
+                raise self.bad(field, f"is {len(payload)} bytes long, not {_BITMAPS.size}")
+            if fields.autoclear_features & Autoclear.BITMAPS:
+                self.check_bitmaps(field, payload, fields)
+
+    def check_bitmaps(self, field: str, payload: bytes, fields: _Fields) -> None:
+        bitmaps, reserved, size, offset = _BITMAPS.unpack(payload)
+        if reserved:
+            raise self.bad(field, "a reserved field is not zero")
+        if not 1 <= bitmaps <= _MAX_BITMAPS:
+            raise self.bad(field, f"{bitmaps} bitmaps are not 1 to {_MAX_BITMAPS}")
+        what = table_fault(offset, size, _MAX_BITMAP_DIRECTORY_BYTES, fields.cluster_size)
+        if what:
+            raise self.bad(field, f"directory: {what}")
+
+
+def _bitmaps(fields: _Fields, extensions: dict[int, bytes]) -> tuple[int, ...]:
+    """Return the fields of the bitmaps extension, zeroes if nothing vouches for the bitmaps."""
+    if Extension.BITMAPS not in extensions or not fields.autoclear_features & Autoclear.BITMAPS:
+        return (0, 0, 0, 0)
+    return _BITMAPS.unpack(extensions[Extension.BITMAPS])
+
+
+def table_fault(offset: int, length: int, most: int, cluster_size: int) -> str:
+    """Say why QEMU refuses a table of ``length`` bytes at an offset; an empty string if it does not."""
+    if length > most:
+        return f"the table of {length} bytes is longer than {most}"
+    if offset % cluster_size:
+        return f"{offset:#x} is not aligned to a cluster"
+    if offset > 2**63 - 1 - length:
+        return f"{offset:#x} is out of range"
+    return ""
 
 
 def _text(name: bytes | None) -> str | None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from blockstrata.driver import whole_sectors
-from blockstrata.errors import BadImageError
+from blockstrata.errors import BadImageError, BadReferenceError, BlockstrataError
 from blockstrata.extents import Extents, empty
 from blockstrata.facts import NO_HOST, Mapping, Traits, fact
-from blockstrata.formats.qcow2 import tables
+from blockstrata.formats.qcow2 import bitmaps, snapshots, tables
 from blockstrata.formats.qcow2.header import Encryption, Header, Incompatible, read_header
 from blockstrata.formats.qcow2.refcounts import looks_preallocated
 from blockstrata.formats.qcow2.tables import Runs, TableEntry
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from blockstrata.driver import HostNode
+    from blockstrata.driver import Driver, HostNode
+    from blockstrata.formats.qcow2.bitmaps import Bitmap, DirtyRuns
+    from blockstrata.formats.qcow2.snapshots import Snapshot
 
 _BATCH_ENTRIES: Final = 1 << 18
 """L2 entries decoded at once: 2 MiB of table, enough to hide numpy's cost a call."""
@@ -40,20 +42,57 @@ class Qcow2Node:
     """An open qcow2 image.
 
     ``file`` holds header and tables, ``data_file`` the guest's bytes if they are not in ``file`` too.
+    ``snapshot``: the node reads as the disk did when that was taken, not as it does now.
     """
 
     driver = "qcow2"
     supports_backing = True
-    refusal = None
 
-    def __init__(self, file: HostNode, header: Header, data_file: HostNode | None) -> None:
+    def __init__(
+        self,
+        file: HostNode,
+        header: Header,
+        data_file: HostNode | None,
+        snapshot: Snapshot | None = None,
+    ) -> None:
         self.name = file.name
-        self.length = header.size
+        self.length = snapshot.disk_size if snapshot else header.size
         self.header = header
+        self.snapshot = snapshot
         self.file = file
         self.host: HostNode = data_file or file
         self.backing = header.backing
         self.backing_format = header.backing_format
+
+    @cached_property
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """The internal snapshots; ``BadImageError`` if their table is malformed."""
+        return snapshots.read_snapshots(self.file, self.header)
+
+    @cached_property
+    def bitmaps(self) -> tuple[Bitmap, ...]:
+        """The persistent dirty bitmaps; ``BadImageError`` if their directory is malformed."""
+        return bitmaps.read_bitmaps(self.file, self.header)
+
+    def dirty_runs(self, name: str, start: int, length: int) -> DirtyRuns | None:
+        """Return what a bitmap says of a range; None if there is no such bitmap.
+
+        Of several of one name it is the first.  Errors as :func:`bitmaps.dirty_runs` has them.
+        """
+        found = next((each for each in self.bitmaps if each.name == name), None)
+        if found is None:
+            return None
+        return bitmaps.dirty_runs(self.file, self.header, found, start, start + length)
+
+    @cached_property
+    def refusal(self) -> BlockstrataError | None:
+        """Return what is wrong with snapshots or bitmaps, without which QEMU opens no image; reads them."""
+        try:
+            self.snapshots  # noqa: B018
+            bitmaps.check_bitmaps(self.file, self.header, self.bitmaps)
+        except BlockstrataError as error:
+            return error
+        return None
 
     @cached_property
     def traits(self) -> Traits:
@@ -131,8 +170,11 @@ class Qcow2Node:
 
     @cached_property
     def _l1(self) -> NDArray[np.uint64]:
-        entries = -(-self.length // self.header.l2_span)
-        return np.frombuffer(self.file.read(self.header.l1_offset, entries * 8), ">u8").astype(np.uint64)
+        """The L1 entries that the disk needs.  A snapshot may have fewer; the others map nothing."""
+        needed = -(-self.length // self.header.l2_span)
+        state = self.snapshot or self.header
+        stored = self.file.read(state.l1_offset, min(needed, state.l1_entries) * 8)
+        return np.frombuffer(stored.ljust(needed * 8, b"\0"), ">u8").astype(np.uint64)
 
     def entry_at(self, offset: int) -> TableEntry:
         """Return where in the tables a guest byte is mapped."""
@@ -165,7 +207,6 @@ class Qcow2Node:
             "refcount-bits": 1 << header.refcount_order,
             "dirty": bool(header.incompatible & Incompatible.DIRTY),
             "corrupt": bool(header.incompatible & Incompatible.CORRUPT),
-            "snapshots": header.snapshots,
         }
         if header.encryption != Encryption.NONE:
             features["encryption"] = header.encryption.name.lower()
@@ -186,3 +227,23 @@ def open_qcow2(file: HostNode, header: Header | None = None, data_file: HostNode
     if data_file is not None and not header.has_data_file:
         raise BadImageError(file.name, "data-file", "is given, but the image has no external data file")
     return Qcow2Node(file, header, data_file)
+
+
+def at_snapshot(node: Driver, wanted: str) -> Qcow2Node:
+    """Return an image, its files shared, as it was when a snapshot was taken; it replaces the open node.
+
+    ``wanted`` as :func:`snapshots.find_snapshot` takes it.  The backing reference stays the header's.
+    ``BadReferenceError`` if there is no such snapshot, ``BadImageError`` if its tables are malformed; the
+    node is closed then.
+    """
+    try:
+        if not isinstance(node, Qcow2Node):
+            raise BadReferenceError(
+                node.name, f"snapshot '{wanted}'", f"{node.driver} images have no snapshots"
+            )
+        found = snapshots.find_snapshot(node.snapshots, wanted, node.name)
+        snapshots.require_usable(found, node.name, node.header)
+    except BlockstrataError:
+        node.close()
+        raise
+    return Qcow2Node(node.file, node.header, None if node.host is node.file else node.host, found)

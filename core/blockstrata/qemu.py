@@ -1,0 +1,169 @@
+"""Running qemu-img, which is done only with the user's consent: no shell, no terminal, bounded in time.
+
+What is asked stands in one argument, ``json:{…}``, so that no name in it can pass for an option.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import selectors
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from blockstrata.access import Consent
+from blockstrata.errors import ConsentError, OpenError, UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from blockstrata.access import Access
+
+SECONDS: Final = 60.0
+"""How long one call may take."""
+_TICK: Final = 0.1
+"""Seconds between two looks at whether the answer is still wanted."""
+_PIECE: Final = 1 << 20
+_MOST_MAP: Final = 1 << 30
+_MOST_INFO: Final = 1 << 24
+_MOST_COMPLAINT: Final = 1 << 16
+"""Bytes of standard error that are kept."""
+_LINE: Final = 300
+"""Characters of it that are told."""
+
+
+def require_qemu(access: Access, name: str, what: str) -> None:
+    """Raise unless qemu-img may be run and is there; the error says what to do.
+
+    ``what`` says what is not read here: "format 'vmdk'".
+    """
+    if shutil.which("qemu-img") is None:
+        install = "" if access.allows(Consent.VIA_QEMU) else f" and say {Consent.VIA_QEMU.value}"
+        raise UnsupportedError(
+            name, "", f"{what} is not read here; to ask qemu-img, install it (package qemu-utils){install}"
+        )
+    if not access.allows(Consent.VIA_QEMU):
+        raise ConsentError(
+            name, "", f"{what} is not read here; {Consent.VIA_QEMU.value} asks qemu-img", Consent.VIA_QEMU
+        )
+
+
+def info(reference: Sequence[str], name: str, access: Access) -> dict[str, Any]:
+    """Return what ``qemu-img info`` says of an image, without opening its backing layer."""
+    words = ["info", "-U", "--output=json", *reference]
+    answer = b"".join(run(words, name, access, _MOST_INFO))
+    try:
+        found = json.loads(answer.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise OpenError(name, "qemu-img info", "answers what is no JSON object")
+    return found
+
+
+def map_pieces(reference: Sequence[str], name: str, access: Access) -> Generator[bytes]:
+    """Yield the JSON of ``qemu-img map`` as it comes."""
+    return run(["map", "-U", "--output=json", *reference], name, access, _MOST_MAP)
+
+
+def version(access: Access) -> str:
+    """Return which qemu-img is asked, as in ``qemu-img 7.2.22``; without a number if it does not tell."""
+    try:
+        return _version(shutil.which("qemu-img") or "", access)
+    except OpenError:
+        return "qemu-img"
+
+
+@functools.lru_cache(maxsize=4)
+def _version(_: str, access: Access) -> str:
+    text = b"".join(run(["--version"], "qemu-img", access, _MOST_INFO)).decode("utf-8", "replace")
+    found = re.search(r"version (\d[\w.]*)", text)
+    return f"qemu-img {found[1]}" if found else "qemu-img"
+
+
+def run(words: Sequence[str], name: str, access: Access, most: int) -> Generator[bytes]:
+    """Yield the standard output of qemu-img; ``OpenError`` with its last words if it fails.
+
+    Also if it takes too long, or says more than ``most`` bytes, or is not wanted any more; it is ended then.
+    """
+    program = shutil.which("qemu-img")
+    try:
+        # a group of its own, so that whatever it started ends with it
+        child = subprocess.Popen(  # noqa: S603
+            [program or "qemu-img", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "LC_ALL": "C"},
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise OpenError(name, "qemu-img", f"cannot be run: {reason or error}") from None
+    assert child.stdout is not None and child.stderr is not None  # noqa: S101
+    ended = time.monotonic() + SECONDS
+    complaint = bytearray()
+    try:
+        for stream, piece in _pieces(child.stdout, child.stderr, name, access, ended):
+            if stream is child.stderr:
+                complaint += piece[: _MOST_COMPLAINT - len(complaint)]
+                continue
+            most -= len(piece)
+            if most < 0:
+                raise OpenError(name, "qemu-img", "says more than is read of it")
+            yield piece
+        try:
+            status = child.wait(max(_TICK, ended - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            raise _too_long(name) from None
+        if status:
+            raise OpenError(name, "qemu-img", _reason(bytes(complaint), status))
+    finally:
+        if child.returncode is None:
+            with suppress(OSError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+        child.stdout.close()
+        child.stderr.close()
+
+
+def _pieces(
+    out: IO[bytes], err: IO[bytes], name: str, access: Access, ended: float
+) -> Iterator[tuple[IO[bytes], bytes]]:
+    """Yield what comes from two pipes until both are closed."""
+    with selectors.DefaultSelector() as selector:
+        for stream in (out, err):
+            selector.register(stream, selectors.EVENT_READ, stream)
+        while selector.get_map():
+            if access.is_cancelled():
+                raise OpenError(name, "qemu-img", "was ended, nobody waits for its answer")
+            if time.monotonic() > ended:
+                raise _too_long(name)
+            for key, _ in selector.select(_TICK):
+                piece = os.read(key.fd, _PIECE)
+                if piece:
+                    yield key.data, piece
+                else:
+                    selector.unregister(key.data)
+
+
+def _too_long(name: str) -> OpenError:
+    return OpenError(name, "qemu-img", f"has not answered after {SECONDS:.0f} s and was ended")
+
+
+def _reason(complaint: bytes, status: int) -> str:
+    """Return one line of what it says on standard error, without what we know: its name and the image's."""
+    lines = [line.strip() for line in complaint.decode("utf-8", "surrogateescape").split("\n")]
+    lines = [line for line in lines if line]
+    if not lines:
+        return f"ends with signal {-status}" if status < 0 else f"ends with status {status}"
+    # where a module is missing, the last line only says that the protocol is unknown
+    line = next((line for line in lines if "do you want to install" in line), lines[-1])
+    line = re.sub(r"^(?:qemu|qemu-img): (?:Could not open '.*?': )?", "", line)
+    return line if len(line) <= _LINE else line[: _LINE - 1] + "…"
