@@ -30,6 +30,8 @@ class Access:
 
     probe: Probe = Probe.SEEK
     consents: frozenset[Consent] = frozenset()
+    timeout: float = 30.0
+    """Seconds that one wait for a server may take."""
 
     def allows(self, consent: Consent) -> bool:
         """Say whether the user consents to something."""

@@ -1,4 +1,4 @@
-"""What a user or a header may name: a path, ``file:`` and ``null-co://`` names, ``json:{…}``.
+"""What a user or a header may name: a path, ``file:``, ``null-co://`` and NBD names, ``json:{…}``.
 
 A reference becomes QEMU's block device options as one nested dictionary.  A plain name leaves the format
 open, to be probed::
@@ -15,6 +15,7 @@ import re
 from typing import Any, Final, TypeAlias
 
 from blockstrata.errors import BadReferenceError, UnsupportedError
+from blockstrata.protocols.nbd.address import parse_name as parse_nbd
 from blockstrata.sizes import parse_size
 
 Options: TypeAlias = dict[str, Any]
@@ -22,7 +23,7 @@ Options: TypeAlias = dict[str, Any]
 
 FILE_DRIVERS: Final = ("file", "host_device")
 NULL_DRIVERS: Final = ("null-co", "null-aio")
-PROTOCOL_DRIVERS: Final = (*FILE_DRIVERS, *NULL_DRIVERS)
+PROTOCOL_DRIVERS: Final = (*FILE_DRIVERS, *NULL_DRIVERS, "nbd")
 
 _MAX_NESTING: Final = 128
 """Keys in one another in a json reference; far more than anyone writes, far less than a stack holds."""
@@ -35,6 +36,11 @@ _KNOWN: Final = {
     "file": _COMMON
     | set("filename aio aio-max-batch locking pr-manager drop-cache x-check-cache-dropped".split()),
     "null-co": _COMMON | {"size", "latency-ns", "read-zeroes"},
+    "nbd": _COMMON
+    | set(
+        "server export path host port tls tls-creds tls-hostname x-dirty-bitmap reconnect-delay"
+        " open-timeout".split()
+    ),
     "raw": _COMMON | {"file", "offset", "size"},
     "qcow2": _COMMON
     | set(
@@ -71,6 +77,9 @@ def _parse_name(text: str) -> Options:
         return {"driver": null[1]}
     if text.startswith("file:"):
         return {"driver": "file", "filename": text.removeprefix("file:")}
+    nbd = parse_nbd(text)
+    if nbd is not None:
+        return nbd
     if has_protocol(text):
         protocol = text.partition(":")[0]
         raise UnsupportedError(

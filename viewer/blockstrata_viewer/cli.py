@@ -122,15 +122,24 @@ def opening_options(command: Any) -> Any:
         snapshot: str | None,
         via_qemu: bool,
         follow_remote: bool,
+        timeout: float,
         **rest: Any,
     ) -> Any:
         given = {Consent.VIA_QEMU: via_qemu, Consent.FOLLOW_REMOTE: follow_remote}
-        access = Access(consents=frozenset(consent for consent, is_given in given.items() if is_given))
+        consents = frozenset(consent for consent, is_given in given.items() if is_given)
+        access = Access(consents=consents, timeout=timeout)
         if image_opts and image_format is not None:
             raise click.UsageError("--image-opts states the format itself: -f cannot stand beside it")
         return command(*args, opening=Opening(access, image_format, image_opts, snapshot), **rest)
 
     for option in (
+        click.option(
+            "--timeout",
+            type=click.FloatRange(min=0, min_open=True, max=86400),
+            default=Access().timeout,
+            metavar="SECONDS",
+            help="How long to wait for a server.",
+        ),
         click.option(Consent.FOLLOW_REMOTE.value, is_flag=True, help="Open devices and servers images name."),
         click.option(Consent.VIA_QEMU.value, is_flag=True, help="Ask qemu-img about other formats."),
         click.option("--snapshot", metavar="NAME|ID", help="An internal snapshot, not the active state."),
@@ -144,7 +153,14 @@ def opening_options(command: Any) -> Any:
 @main.command("map")
 @click.argument("image")
 @opening_options
-@click.option("--output", type=click.Choice(["human", "json", "csv"]), default="human", show_default=True)
+@click.option(
+    "--output",
+    type=click.Choice(["human", "json", "csv", "nbd-json"]),
+    default="human",
+    show_default=True,
+    help="nbd-json: what an NBD server says of an export, as nbdinfo has it.",
+)
+@click.option("--context", metavar="NAME", help="A server's metadata context for nbd-json.")
 @click.option("--semantics", type=click.Choice(SEMANTICS_NAMES), default="historic", show_default=True)
 @click.option("--layer", type=click.IntRange(min=0), help="That layer alone, 0 = active.")
 @click.option(
@@ -156,6 +172,7 @@ def map_command(
     image: str,
     opening: Opening,
     output: str,
+    context: str | None,
     semantics: str,
     layer: int | None,
     in_place: bool,
@@ -169,6 +186,13 @@ def map_command(
 
     if in_place and layer is None:
         raise click.UsageError("--in-place needs --layer")
+    if context is not None and output != "nbd-json":
+        raise click.UsageError("--context needs --output nbd-json")
+    if output == "nbd-json":
+        if layer is not None or opening.image_format or opening.image_opts or opening.snapshot:
+            raise click.UsageError("nbd-json is of an export as it is: it has no layer, format or snapshot")
+        _write(_server_map(image, opening.access, context, start_offset, max_length))
+        return
     with opening.open(image) as chain:
         view = _view(chain, layer, in_place, start_offset, max_length)
         found = entries(view, by_name(semantics))
@@ -185,6 +209,24 @@ def map_command(
         except qemu_img.NoOffsetError as error:
             _fail(EXIT_FAILED, f"{image}: {error}")
         _tell_changes(chain)
+
+
+def _server_map(
+    image: str, access: Access, context: str | None, start: int, max_length: int | None
+) -> Iterator[str]:
+    """Yield what a server says of an export, in ``base:allocation`` if no other context is named."""
+    from blockstrata.interchange import nbdinfo
+    from blockstrata.nodes import open_export
+
+    name = context or "base:allocation"
+    node = open_export(image, access, (name,))
+    try:
+        start = min(start, node.length)
+        length = node.length - start if max_length is None else min(max_length, node.length - start)
+        runs = node.status(name, start, length)
+    finally:
+        node.close()
+    yield from nbdinfo.json_text(runs.edges, runs.types, name)
 
 
 def _tell_changes(chain: Chain) -> None:

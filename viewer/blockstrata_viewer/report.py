@@ -61,6 +61,8 @@ def _layer(chain: Chain, layer: Layer, *, quick: bool) -> dict[str, Any]:
         if node.backing_format:
             facts["backing-format"] = node.backing_format
     facts["features"] = dict(node.features())
+    if node.file is not node and node.file.driver == "nbd":
+        facts["server"] = dict(node.file.features())
     if not quick:
         facts.update(_totals(in_place(chain, layer.depth, 0, layer.size)))
     return facts
@@ -125,6 +127,9 @@ def _layer_lines(layer: dict[str, Any], branch: str, trunk: str) -> Iterator[str
     features = ", ".join(f"{name} {_word(value)}" for name, value in layer["features"].items() if value)
     if features:
         yield f"{trunk}{features}\n"
+    server = ", ".join(f"{name} {_word(value)}" for name, value in layer.get("server", {}).items() if value)
+    if server:
+        yield f"{trunk}server: {server}\n"
     if "backing" in layer:
         stated = printable(layer.get("backing-format", "probed"))
         yield f"{trunk}backing {printable(layer['backing'])} ({stated})\n"
@@ -158,6 +163,8 @@ def _size(size: int) -> str:
 def _word(value: object) -> str:
     if value is True:
         return "on"
+    if isinstance(value, list):
+        return " ".join(map(_word, value))
     return printable(str(value))
 
 
