@@ -187,7 +187,10 @@ def address_of(options: dict[str, Any], name: str) -> Address:
     if server["type"] == "unix":
         if server.get("abstract") not in (None, False, "off"):
             raise UnsupportedError(name, "server.abstract", "abstract sockets are not spoken to")
-        return Address(None, 0, _text(server, "path", name), export, tls)
+        path = _text(server, "path", name)
+        if "\0" in path:
+            raise BadReferenceError(name, "server.path", "holds a null byte")
+        return Address(None, 0, path, export, tls)
     return Address(_text(server, "host", name), _port(server.get("port"), name), None, export, tls)
 
 

@@ -11,12 +11,11 @@ from blockstrata.protocols.nbd.stream import LostError, connect
 from blockstrata.protocols.nbd.wire import ChunkType, Command, WireError
 
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import Callable, Iterable
 
     from blockstrata.protocols.nbd.address import Address
     from blockstrata.protocols.nbd.handshake import Export
-    from blockstrata.protocols.nbd.jobs import Job
+    from blockstrata.protocols.nbd.jobs import Agenda, Job
     from blockstrata.protocols.nbd.stream import Stream
     from blockstrata.protocols.nbd.wire import Chunk
 
@@ -40,26 +39,28 @@ class Connection:
         self._errors: dict[int, int] = {}
         self._cookie = 0
 
-    def run(self, jobs: deque[Job], done: Callable[[Job], Iterable[Job]]) -> None:
-        """Ask all that ``jobs`` holds, some at a time, in whatever order the answers come.
+    def run(self, agenda: Agenda, done: Callable[[Job], Iterable[Job]]) -> None:
+        """Ask all that the agenda holds, some at a time, in whatever order the answers come.
 
         ``done`` takes each answered job and returns what is to be asked next.  After ``LostError`` the jobs
-        without an answer are in ``jobs`` again.  ``RefusedError`` comes when nothing is under way any more.
+        without an answer are on the agenda again.  ``RefusedError`` comes when nothing is under way any more.
         """
         refused = ""
         try:
-            while self._flying or (jobs and not refused):
-                while jobs and not refused and len(self._flying) < _IN_FLIGHT:
-                    self._send(jobs.popleft())
+            while True:
+                while not refused and len(self._flying) < _IN_FLIGHT and (job := agenda.next()):
+                    self._send(job)
+                if not self._flying:
+                    break
                 job = self._receive()
                 if job is None:
                     continue
                 if job.error:
                     refused = refused or f"byte {job.offset}: {job.error}"
                 else:
-                    jobs.extendleft(reversed(list(done(job))))
+                    agenda.put_first(done(job))
         except LostError:
-            jobs.extendleft(job.again() for job in reversed(self._flying.values()))
+            agenda.put_first(job.again() for job in self._flying.values())
             raise
         if refused:
             raise RefusedError(refused)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from blockstrata.protocols.nbd import wire
 from blockstrata.protocols.nbd.wire import ChunkType, Command, WireError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from blockstrata.protocols.nbd.handshake import Export
     from blockstrata.protocols.nbd.wire import Statuses
 
@@ -116,6 +119,22 @@ class StatusJob:
 
 
 Job: TypeAlias = ReadJob | StatusJob
+
+
+class Agenda:
+    """Jobs that are still to be asked: those put first, then the others, made as they are needed."""
+
+    def __init__(self, jobs: Iterator[Job]) -> None:
+        self._first: deque[Job] = deque()
+        self._jobs = jobs
+
+    def next(self) -> Job | None:
+        """Return the next job, None if there is no more."""
+        return self._first.popleft() if self._first else next(self._jobs, None)
+
+    def put_first(self, jobs: Iterable[Job]) -> None:
+        """Put jobs before all others."""
+        self._first.extendleft(reversed(list(jobs)))
 
 
 def most_of_chunk(job: Job, kind: int) -> int:

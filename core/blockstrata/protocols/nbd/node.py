@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,7 +14,7 @@ from blockstrata.extents import Extents, join, uniform
 from blockstrata.facts import MAX_LENGTH, Mapping, Storage, Traits, fact
 from blockstrata.protocols.nbd.connection import RefusedError, open_connection
 from blockstrata.protocols.nbd.handshake import ALLOCATION_DEPTH, BASE_ALLOCATION
-from blockstrata.protocols.nbd.jobs import ReadJob, StatusJob
+from blockstrata.protocols.nbd.jobs import Agenda, ReadJob, StatusJob
 from blockstrata.protocols.nbd.status import Runs, StatusMap, runs_of
 from blockstrata.protocols.nbd.stream import LostError, reason
 from blockstrata.protocols.nbd.wire import MAX_STATUS_LENGTH, ExportFlag, WireError
@@ -45,12 +44,12 @@ _BEYOND: Final = fact(Mapping.PASSTHROUGH, Storage.BEYOND_EOF)
 _SLICES: Final = 16
 """Questions into which a window is cut, so that they are under way together."""
 _LEAST_SLICE: Final = 1 << 28
-_MOST_SLICE: Final = 1 << 31
-"""Bytes asked about at once where lengths have 32 bits; some servers count them signed."""
+_MOST_SLICE: Final = (1 << 32) - (1 << 25)
+"""Bytes asked about at once where lengths have 32 bits; whole blocks of any size."""
 _LEAST_WINDOW: Final = 1 << 34
 _MOST_WINDOWS: Final = 1024
-_MOST_QUESTIONS: Final = 1 << 20
-"""Block status requests to one export: 2 PiB in questions of 32 bits, or a minute of one-byte answers."""
+_MOST_QUESTIONS: Final = 1 << 18
+"""Block status requests to one export: 1 PiB in questions of 32 bits, or 20 seconds of one-byte answers."""
 _READ_SLICE: Final = 1 << 21
 _RECONNECTS: Final = 3
 
@@ -148,7 +147,7 @@ class NbdNode:
         low, high = start // block * block, min(-(-end // block) * block, self.length)
         most = self._export.blocks.maximum if self._export.blocks else _READ_SLICE
         step = max(block, min(most, _READ_SLICE) // block * block)
-        jobs: deque[Job] = deque(ReadJob(at, min(step, high - at)) for at in range(low, high, step))
+        agenda = Agenda(ReadJob(at, min(step, high - at)) for at in range(low, high, step))
         parts: dict[int, bytes] = {}
 
         def keep(job: Job) -> Iterable[Job]:
@@ -157,7 +156,7 @@ class NbdNode:
             return ()
 
         if start < end:
-            self._run("read", jobs, keep)
+            self._run("read", agenda, keep)
         data = b"".join(parts[at] for at in sorted(parts))[start - low : end - low]
         return data + bytes(length - len(data))
 
@@ -232,13 +231,18 @@ class NbdNode:
 
     def _ask(self, start: int, end: int) -> None:
         """Ask the server for what is not known of a window in whole blocks."""
-        jobs: deque[Job] = deque(
-            StatusJob(at, length)
-            for low, high in self._known.gaps(start, end)
-            for at, length in _slices(low, high, self._block, extended=self._export.extended)
+        gaps = self._known.gaps(start, end)
+        steps = [_step(high - low, self._block, extended=self._export.extended) for low, high in gaps]
+        needed = sum(-(-(high - low) // step) for (low, high), step in zip(gaps, steps, strict=True))
+        if self._questions + needed > _MOST_QUESTIONS:
+            what = f"takes more than {_MOST_QUESTIONS:,} questions; the server takes no longer ones"
+            raise ServerError(self.name, "block status", what)
+        agenda = Agenda(
+            StatusJob(at, min(step, high - at))
+            for (low, high), step in zip(gaps, steps, strict=True)
+            for at in range(low, high, step)
         )
-        if jobs:
-            self._run("block status", jobs, self._remember)
+        self._run("block status", agenda, self._remember)
 
     def _remember(self, job: Job) -> Iterable[Job]:
         """Keep an answer as far as it goes in every context, and ask for the rest."""
@@ -258,7 +262,7 @@ class NbdNode:
         rest = job.offset + job.length - end
         return [StatusJob(end, rest)] if rest else []
 
-    def _run(self, what: str, jobs: deque[Job], done: Callable[[Job], Iterable[Job]]) -> None:
+    def _run(self, what: str, agenda: Agenda, done: Callable[[Job], Iterable[Job]]) -> None:
         """Ask questions; a lost connection is made again a few times."""
         with self._lock:
             if self._failure:
@@ -268,7 +272,7 @@ class NbdNode:
                     if self._connection is None:
                         raise OpenError(self.name, what, "the connection was closed")
                     try:
-                        self._connection.run(jobs, done)
+                        self._connection.run(agenda, done)
                     except LostError as error:
                         self._reconnect(error)
                     else:
@@ -304,12 +308,10 @@ class NbdNode:
             self._connection = None
 
 
-def _slices(low: int, high: int, block: int, *, extended: bool) -> Iterator[tuple[int, int]]:
-    """Yield offset and length of the questions about a range."""
+def _step(length: int, block: int, *, extended: bool) -> int:
+    """Return how much of a range of some length one question is about, in whole blocks."""
     most = MAX_STATUS_LENGTH if extended else _MOST_SLICE
-    step = min(most, max(_LEAST_SLICE, -(-(high - low) // _SLICES // block) * block))
-    for at in range(low, high, step):
-        yield at, min(step, high - at)
+    return min(most, max(_LEAST_SLICE, -(-length // _SLICES // block) * block))
 
 
 def _stretched(runs: Runs, end: int) -> Runs:
