@@ -47,6 +47,8 @@ class Talk:
         self.plug = plug
         self.extended = False
         self.structured = False
+        self.chosen: list[str] = []
+        """The contexts that the client chose."""
 
     def send(self, *parts: bytes) -> None:
         try:
@@ -105,6 +107,8 @@ class Talk:
                 self.reply(option, ACK)
             elif option in (LIST_CONTEXTS, SET_CONTEXTS):
                 wanted = queries(payload)
+                if option == SET_CONTEXTS:
+                    self.chosen = [name for name in contexts if name in wanted]
                 for name, number in contexts.items():
                     if not wanted or name in wanted:
                         self.reply(option, CONTEXT, struct.pack(">I", number) + name.encode())

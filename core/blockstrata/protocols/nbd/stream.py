@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _PIECE: Final = 1 << 18
 """Bytes received at once."""
+_CLOSED: Final = "the server closed the connection"
 
 
 class LostError(WireError):
@@ -59,7 +60,7 @@ class Stream:
             except OSError as error:
                 raise LostError(reason(error)) from None
             if not piece:
-                raise LostError("the server closed the connection")
+                raise LostError(_CLOSED)
             self._buffer += piece
         data = bytes(self._buffer[:length])
         del self._buffer[:length]
@@ -153,6 +154,8 @@ def reason(error: Exception) -> str:
     """Return an error's words for one line."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message or str(error)
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return _CLOSED
     if isinstance(error, ssl.SSLError):
         return (error.reason or str(error)).replace("_", " ").lower()
     if isinstance(error, OSError) and error.strerror:
