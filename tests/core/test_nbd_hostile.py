@@ -7,6 +7,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 
@@ -38,10 +39,12 @@ from scripted_nbd import (
 
 from blockstrata import facts
 from blockstrata.access import Access
+from blockstrata.chain import open_chain
 from blockstrata.errors import BadReferenceError, BlockstrataError, OpenError, ServerError, UnsupportedError
 from blockstrata.nodes import open_export
 from blockstrata.protocols.nbd import node as nbd_node
 from blockstrata.protocols.nbd.wire import MAX_STATUS_PAYLOAD
+from blockstrata.reader import Reader
 
 MIB = 1 << 20
 PATIENT = Access(timeout=10)
@@ -777,3 +780,44 @@ def test_control_c_ends_the_waiting(serve):
         _, stderr = process.communicate(timeout=10)
     assert process.returncode == 130
     assert stderr.strip() == ""
+
+
+def test_closing_wakes_whoever_waits(serve):
+    server = serve(good(lambda *_: None))
+    node = open_export(server.uri, Access(timeout=60), ())
+    found = []
+
+    def ask():
+        try:
+            node.extents(0, MIB)
+        except ServerError as error:
+            found.append(str(error))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    time.sleep(0.2)
+    node.close()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert "the connection was closed" in found[0]
+    assert server.connections == 1
+    with pytest.raises(ServerError, match="the connection was closed"):
+        node.read(0, 512)
+
+
+def test_a_huge_export_is_read_in_some_steps(serve):
+    def answer(talk, asked):
+        if asked.command == READ:
+            talk.data(asked, asked.offset, bytes(asked.length))
+        else:
+            talk.status(asked, (asked.length, 3 if asked.offset >= 1 << 60 else 0))
+
+    server = serve(good(answer, size=1 << 62, extended=True))
+    with open_chain(server.uri, PATIENT) as chain:
+        reader = Reader(chain)
+        assert 100 < reader.progress.known <= 1024
+        *_, progress = reader.steps()
+        assert progress.read == progress.known
+        known = reader.chain().layers[0].known
+        assert known.edges.tolist() == [0, 1 << 60, 1 << 62]
+        assert known.facts.tolist() == [D, H]

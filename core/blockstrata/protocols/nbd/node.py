@@ -84,6 +84,7 @@ class NbdNode:
         self._questions = 0
         self._reconnects = 0
         self._failure: ServerError | None = None
+        self._is_closed = False
         self._lock = threading.RLock()
 
     @property
@@ -198,10 +199,11 @@ class NbdNode:
         return found
 
     def close(self) -> None:
-        """Say goodbye and close the connection."""
-        if self._connection:
-            self._connection.close(politely=True)
-            self._connection = None
+        """Say goodbye and close the connection, also if another thread is asking over it."""
+        self._is_closed = True
+        connection, self._connection = self._connection, None
+        if connection:
+            connection.close(politely=True)
 
     def _storage(self, start: int, end: int) -> Extents:
         """Return what ``base:allocation`` says of a window inside the export, in whole minimum blocks.
@@ -269,10 +271,11 @@ class NbdNode:
                 raise self._failure
             try:
                 while True:
-                    if self._connection is None:
-                        raise OpenError(self.name, what, "the connection was closed")
+                    connection = self._connection
+                    if connection is None:
+                        raise WireError("the connection was closed")
                     try:
-                        self._connection.run(agenda, done)
+                        connection.run(agenda, done)
                     except LostError as error:
                         self._reconnect(error)
                     else:
@@ -289,6 +292,8 @@ class NbdNode:
 
     def _reconnect(self, lost: LostError) -> None:
         self._hang_up()
+        if self._is_closed:
+            raise WireError("the connection was closed")
         if self._reconnects == _RECONNECTS:
             raise WireError(f"{lost}, {_RECONNECTS + 1} times")
         self._reconnects += 1
@@ -303,9 +308,9 @@ class NbdNode:
         self._export = again
 
     def _hang_up(self) -> None:
-        if self._connection:
-            self._connection.close(politely=False)
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection:
+            connection.close(politely=False)
 
 
 def _step(length: int, block: int, *, extended: bool) -> int:

@@ -81,13 +81,17 @@ class Stream:
         return plug.version() or "TLS"
 
     def close(self, farewell: bytes = b"") -> None:
-        """Close the socket, with a last word if it can be said without waiting."""
+        """Close the socket, with a last word if it can be said without waiting.
+
+        A thread that waits for the server is woken by it, and sees the connection lost.
+        """
         try:
             if farewell:
                 self._plug.settimeout(0.1)
                 self._plug.sendall(farewell)
-        except OSError:
-            pass
+            self._plug.shutdown(socket.SHUT_RDWR)
+        except (OSError, ValueError):
+            pass  # it has gone already
         finally:
             self._plug.close()
 
