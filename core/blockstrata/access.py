@@ -38,6 +38,8 @@ class Access:
     consents: frozenset[Consent] = frozenset()
     is_cancelled: Callable[[], bool] = field(default=lambda: False, compare=False)
     """Asked while another program's answer is waited for: whether nobody wants it any more."""
+    timeout: float = 30.0
+    """Seconds that one wait for a server may take."""
 
     def allows(self, consent: Consent) -> bool:
         """Say whether the user consents to something."""

@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from blockstrata.access import Access
 from blockstrata.driver import whole_sectors
-from blockstrata.errors import BackingLoopError, BadRangeError, BlockstrataError, UnsupportedError
+from blockstrata.errors import (
+    BackingLoopError,
+    BadRangeError,
+    BadReferenceError,
+    BlockstrataError,
+    UnsupportedError,
+)
 from blockstrata.formats.qcow2.node import at_snapshot
 from blockstrata.gap import GapNode
 from blockstrata.nodes import open_node
-from blockstrata.reference import Options, child, join_backing, merge, parse_reference
+from blockstrata.reference import Options, child, has_protocol, join_backing, merge, parse_reference
 
 if TYPE_CHECKING:
     from blockstrata.driver import Driver
@@ -172,6 +178,9 @@ def _backing(above: Layer, options: Options, followed: set[tuple[object, ...]]) 
         return _Below(node.name, options, stated=False)
     if node.backing is None:
         return None if given is None else _Below(node.name, given, stated=False)
+    is_relative = not (has_protocol(node.backing) or node.backing.startswith("/"))
+    if is_relative and node.file.traits.host_driver == "nbd":
+        raise BadReferenceError(node.backing, "", "is relative, but an NBD export has no directory")
     name = node.backing if node.backing.startswith("json:") else join_backing(node.name, node.backing)
     step = (*node.file.identity, _directory(node.name), node.backing)
     if step in followed:

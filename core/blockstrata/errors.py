@@ -64,5 +64,9 @@ class ConsentError(BlockstrataError):
         self.consent = consent
 
 
+class ServerError(BlockstrataError):
+    """A server refuses, does not answer in time, or answers what makes no sense."""
+
+
 class BadRangeError(BlockstrataError):
     """An offset, length or layer number lies outside what there is."""

@@ -15,6 +15,8 @@ from blockstrata.formats.qcow2.node import open_qcow2
 from blockstrata.formats.raw import RawNode
 from blockstrata.formats.vmdk import remote_names
 from blockstrata.protocols.file import is_device, open_file
+from blockstrata.protocols.nbd.address import address_of
+from blockstrata.protocols.nbd.node import open_nbd
 from blockstrata.protocols.null import DEFAULT_SIZE, NullNode
 from blockstrata.qemu import require_qemu
 from blockstrata.reference import (
@@ -27,6 +29,7 @@ from blockstrata.reference import (
     bool_option,
     check_options,
     child,
+    export_options,
     needs_qemu,
     parse_reference,
     size_option,
@@ -36,6 +39,7 @@ from blockstrata.reference import (
 if TYPE_CHECKING:
     from blockstrata.driver import Driver, HostNode
     from blockstrata.formats.qcow2.header import Header
+    from blockstrata.protocols.nbd.node import NbdNode
 
 
 def open_node(options: Options, name: str, access: Access, *, stated: bool = False) -> Driver:
@@ -59,6 +63,15 @@ def open_node(options: Options, name: str, access: Access, *, stated: bool = Fal
     except BlockstrataError:
         file.close()
         raise
+
+
+def open_export(image: str, access: Access, contexts: tuple[str, ...]) -> NbdNode:
+    """Open the NBD export that a user names, whatever it holds, to be asked in some contexts."""
+    options = export_options(image)
+    if options is None:
+        raise BadReferenceError(image, "", "is not the name of an NBD export")
+    check_options(options, "nbd", image)
+    return open_nbd(address_of(options, image), access, contexts)
 
 
 def _open_format(driver: object, file: HostNode, options: Options, access: Access, *, stated: bool) -> Driver:
@@ -153,6 +166,11 @@ def _open_protocol(
         return NullNode(
             f"{driver}://", driver, DEFAULT_SIZE if size is None else size, read_zeroes=read_zeroes
         )
+    if driver == "nbd":
+        address = address_of(options, name)
+        if stated:
+            _require(access, Consent.FOLLOW_REMOTE, address.name, "is a server that an image names")
+        return open_nbd(address, access)
     assert driver is None or driver in FILE_DRIVERS  # noqa: S101
     filename = text_option(options, "filename", name)
     if stated and is_device(filename):

@@ -1,4 +1,4 @@
-"""What a user or a header may name: a path, ``file:`` and ``null-co://`` names, ``json:{…}``.
+"""What a user or a header may name: a path, ``file:``, ``null-co://`` and NBD names, ``json:{…}``.
 
 A reference becomes QEMU's block device options as one nested dictionary.  A plain name leaves the format
 open, to be probed::
@@ -15,6 +15,7 @@ import re
 from typing import Any, Final, TypeAlias
 
 from blockstrata.errors import BadReferenceError, UnsupportedError
+from blockstrata.protocols.nbd.address import parse_name as parse_nbd
 from blockstrata.sizes import parse_size
 
 Options: TypeAlias = dict[str, Any]
@@ -22,7 +23,7 @@ Options: TypeAlias = dict[str, Any]
 
 FILE_DRIVERS: Final = ("file", "host_device")
 NULL_DRIVERS: Final = ("null-co", "null-aio")
-PROTOCOL_DRIVERS: Final = (*FILE_DRIVERS, *NULL_DRIVERS)
+PROTOCOL_DRIVERS: Final = (*FILE_DRIVERS, *NULL_DRIVERS, "nbd")
 
 FOREIGN_FORMATS: Final = tuple("bochs cloop dmg parallels qcow qed vdi vhdx vmdk vpc".split())
 """Formats that only qemu-img reads."""
@@ -53,6 +54,11 @@ _KNOWN: Final = {
     "file": _COMMON
     | set("filename aio aio-max-batch locking pr-manager drop-cache x-check-cache-dropped".split()),
     "null-co": _COMMON | {"size", "latency-ns", "read-zeroes"},
+    "nbd": _COMMON
+    | set(
+        "server export path host port tls tls-creds tls-hostname x-dirty-bitmap reconnect-delay"
+        " open-timeout".split()
+    ),
     "raw": _COMMON | {"file", "offset", "size"},
     "luks": _COMMON | {"file", "key-secret"},
     "qcow2": _COMMON
@@ -90,6 +96,9 @@ def _parse_name(text: str) -> Options:
         return {"driver": null[1]}
     if text.startswith("file:"):
         return {"driver": "file", "filename": text.removeprefix("file:")}
+    nbd = parse_nbd(text)
+    if nbd is not None:
+        return nbd
     if has_protocol(text):
         protocol = text.partition(":")[0]
         if protocol in URL_DRIVERS:
@@ -100,6 +109,14 @@ def _parse_name(text: str) -> Options:
             text, "", f"protocol '{protocol}' is not supported; a file of this name is written ./{text}"
         )
     return {"filename": text}
+
+
+def export_options(text: str) -> Options | None:
+    """Return the options of the NBD export that a name means as it is; None if it means something else."""
+    options = parse_reference(text)
+    if options.get("driver") is None:
+        options = child(options, "file", text) or {}
+    return options if options.get("driver") == "nbd" else None
 
 
 def has_protocol(name: str) -> bool:

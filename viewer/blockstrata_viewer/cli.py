@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from blockstrata.chain import Chain
-    from blockstrata.guest import View
-    from blockstrata.semantics.table import Semantics
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -123,13 +121,14 @@ def opening_options(command: Any) -> Any:
         image_opts: bool,
         snapshot: str | None,
         storage: str,
+        timeout: float,
         via_qemu: bool,
         follow_remote: bool,
         **rest: Any,
     ) -> Any:
         given = {Consent.VIA_QEMU: via_qemu, Consent.FOLLOW_REMOTE: follow_remote}
         consents = frozenset(consent for consent, is_given in given.items() if is_given)
-        access = Access(Probe(storage), consents)
+        access = Access(Probe(storage), consents, timeout=timeout)
         if image_opts and image_format is not None:
             raise click.UsageError("--image-opts states the format itself: -f cannot stand beside it")
         return command(*args, opening=Opening(access, image_format, image_opts, snapshot), **rest)
@@ -137,6 +136,13 @@ def opening_options(command: Any) -> Any:
     for option in (
         click.option(Consent.FOLLOW_REMOTE.value, is_flag=True, help="Open devices and servers images name."),
         click.option(Consent.VIA_QEMU.value, is_flag=True, help="Ask qemu-img about other formats."),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(min=0, min_open=True, max=86400),
+            default=Access().timeout,
+            metavar="SECONDS",
+            help="How long to wait for a server.",
+        ),
         click.option(
             "--storage",
             type=click.Choice([Probe.SEEK.value, Probe.FIEMAP.value]),
@@ -159,13 +165,15 @@ def opening_options(command: Any) -> Any:
     type=click.Choice(["human", "json", "nbd-json", "csv"]),
     default="human",
     show_default=True,
+    help="json as qemu-img's, nbd-json as nbdinfo's.",
 )
 @click.option(
     "--semantics",
     type=click.Choice(SEMANTICS_NAMES),
-    help="Historic if not given, nbd-6.0 for what is an NBD server's to say.",
+    help="Historic if not given, nbd-6.0 for what is a server's to say.",
 )
 @click.option("--bitmap", metavar="NAME", help="What a persistent dirty bitmap says, not the block status.")
+@click.option("--context", metavar="NAME", help="Of an NBD export: another metadata context, for nbd-json.")
 @click.option("--layer", type=click.IntRange(min=0), help="That layer alone, 0 = active.")
 @click.option(
     "--in-place", is_flag=True, help="The layer as it stands in the chain; what it defers stays deferred."
@@ -179,6 +187,7 @@ def map_command(
     output: str,
     semantics: str | None,
     bitmap: str | None,
+    context: str | None,
     layer: int | None,
     in_place: bool,
     round_trip: bool,
@@ -186,107 +195,75 @@ def map_command(
     max_length: int | None,
 ) -> None:
     """List the block status of an image, as qemu-img map does."""
-    if bitmap is not None:
-        _refuse_beside_bitmap("semantics", "in_place")
-        with opening.open(image) as chain:
-            _write(_bitmap_lines(chain, bitmap, output, layer, start_offset, max_length))
-            _tell_notices(chain)
-        return
-    if output == "nbd-json":
-        raise click.UsageError("--output nbd-json needs --bitmap")
-    from blockstrata.interchange import listing, qemu_img
-    from blockstrata.interchange.entries import entries
+    from blockstrata.interchange.qemu_img import NoOffsetError
     from blockstrata.semantics import by_name
+    from blockstrata_viewer import mapping
 
     if in_place and layer is None:
         raise click.UsageError("--in-place needs --layer")
-    chosen = by_name(semantics or ("nbd" if round_trip else "historic"))
+    part = mapping.Part(layer, in_place, start_offset, max_length)
+    if _is_for_server(image, output):
+        _write(mapping.server_lines(image, opening.access, context, part))
+        return
+    if bitmap is not None:
+        _refuse_beside("--bitmap", "semantics", "in_place", "round_trip")
+    if round_trip and output == "nbd-json":
+        raise click.UsageError("nbd-json has no words for a round trip; json has")
+    by_server = round_trip or output == "nbd-json"
+    chosen = by_name(semantics or ("nbd" if by_server else "historic"))
+    if by_server and chosen.switch != "nbd":
+        raise click.UsageError(f"what a server says is one of the nbd semantics, not {chosen.name}")
     with opening.open(image) as chain:
-        view = _view(chain, layer, in_place, start_offset, max_length)
-        if round_trip:
-            _write(_round_trip(view, chosen, output))
-            _tell_notices(chain)
-            return
-        found = entries(view, chosen)
-        if output == "json":
-            lines = qemu_img.json_text(found)
-        elif output == "csv":
-            lines = listing.csv_lines(found)
-        elif found.semantics.name == "historic":
-            lines = qemu_img.human_lines(found, view.layers)
+        if bitmap is not None:
+            lines = mapping.bitmap_lines(chain, part, bitmap, output)
+        elif round_trip:
+            lines = mapping.round_trip_lines(part.view(chain), chosen, output)
         else:
-            lines = listing.human_lines(found, view.layers)
+            lines = mapping.status_lines(part.view(chain), chosen, output)
         try:
             _write(lines)
-        except qemu_img.NoOffsetError as error:
+        except NoOffsetError as error:
             _fail(EXIT_FAILED, f"{image}: {error}")
         _tell_notices(chain)
 
 
-def _round_trip(view: View, semantics: Semantics, output: str) -> Iterator[str]:
-    """Return the lines of a round trip; a semantics that is no server's is wrong usage."""
-    from blockstrata.interchange import round_trip as listing
-    from blockstrata.round_trip import round_trip
-    from blockstrata.semantics.nbd import wire_of
+def _is_for_server(image: str, output: str) -> bool:
+    """Say whether ``map`` asks a server about its export as it is: no layer, format or meaning is chosen."""
+    from blockstrata.reference import export_options
 
-    wire = wire_of(semantics)
-    if wire is None:
-        raise click.UsageError(f"--round-trip needs one of the nbd semantics, not {semantics.name}")
-    lines = {"human": listing.human_lines, "json": listing.json_lines, "csv": listing.csv_lines}
-    return lines[output](round_trip(view, wire))
+    others = (
+        "semantics",
+        "bitmap",
+        "layer",
+        "in_place",
+        "round_trip",
+        "image_format",
+        "image_opts",
+        "snapshot",
+    )
+    if _is_given("context"):
+        _refuse_beside("--context", *others)
+        if output != "nbd-json":
+            raise click.UsageError("--context needs --output nbd-json")
+        return True
+    return output == "nbd-json" and not any(map(_is_given, others)) and export_options(image) is not None
+
+
+def _is_given(parameter: str) -> bool:
+    source = click.get_current_context().get_parameter_source(parameter)
+    return source is not click.core.ParameterSource.DEFAULT
+
+
+def _refuse_beside(option: str, *parameters: str) -> None:
+    """``UsageError`` if one of some parameters, which do not concern an option, was given."""
+    for name in filter(_is_given, parameters):
+        raise click.UsageError(f"--{name.replace('_', '-')} cannot stand beside {option}")
 
 
 def _tell_notices(chain: Chain) -> None:
     """Say on standard error what the user should know of how files were read."""
     for name, notice in chain.notices():
         click.echo(f"blockstrata: {printable(f'{name}: {notice}')}", err=True)
-
-
-def _view(chain: Chain, layer: int | None, in_place: bool, start: int, max_length: int | None) -> View:
-    """Return the view that ``map`` was asked for; a range past the end is empty, as qemu-img has it."""
-    from blockstrata import guest
-
-    if chain.gap and (layer is None or in_place):
-        raise chain.gap
-    length = _length(chain, layer, start, max_length)
-    if layer is None:
-        return guest.merged(chain, start, length)
-    if in_place:
-        return guest.in_place(chain, layer, start, length)
-    return guest.alone(chain.layer(layer), start, length)
-
-
-def _length(chain: Chain, layer: int | None, start: int, max_length: int | None) -> int:
-    """Return how many bytes of the range that was asked for lie in the chain, or in a layer of it."""
-    size = chain.size if layer is None else chain.layer(layer).size
-    end = size if max_length is None else min(size, start + max_length)
-    return max(0, end - start)
-
-
-def _refuse_beside_bitmap(*parameters: str) -> None:
-    """``UsageError`` if one of some parameters, which do not concern bitmaps, was given."""
-    context = click.get_current_context()
-    for name in parameters:
-        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
-            raise click.UsageError(f"--{name.replace('_', '-')} cannot stand beside --bitmap")
-
-
-def _bitmap_lines(
-    chain: Chain, bitmap: str, output: str, layer: int | None, start: int, max_length: int | None
-) -> Iterator[str]:
-    """Return the lines of a dirty bitmap."""
-    from blockstrata.dirty import dirty_runs
-    from blockstrata.interchange import bitmap as listing
-    from blockstrata.interchange import nbdinfo
-
-    runs = dirty_runs(chain, bitmap, layer, start, _length(chain, layer, start, max_length))
-    if output == "json":
-        return listing.json_text(runs)
-    if output == "nbd-json":
-        return nbdinfo.json_text(runs.edges, runs.dirty.astype("uint32"), nbdinfo.DIRTY_BITMAP)
-    if output == "csv":
-        return listing.csv_lines(runs)
-    return listing.human_lines(runs)
 
 
 def _write(lines: Iterator[str]) -> None:

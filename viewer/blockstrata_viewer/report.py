@@ -71,6 +71,8 @@ def _layer(chain: Chain, layer: Layer, *, quick: bool) -> dict[str, Any]:
         facts.update(_listed(node))
     if not quick and node.refusal:
         facts["refusal"] = str(node.refusal)
+    if node.file is not node and node.file.driver == "nbd":
+        facts["server"] = dict(node.file.features())
     if not quick:
         facts.update(_totals(in_place(chain, layer.depth, 0, layer.size)))
     return facts
@@ -171,6 +173,9 @@ def _layer_lines(layer: dict[str, Any], branch: str, trunk: str) -> Iterator[str
     if features:
         yield f"{trunk}{features}\n"
     yield from (f"{trunk}{line}" for line in _listed_lines(layer))
+    server = ", ".join(f"{name} {_word(value)}" for name, value in layer.get("server", {}).items() if value)
+    if server:
+        yield f"{trunk}server: {server}\n"
     if "backing" in layer:
         stated = printable(layer.get("backing-format", "probed"))
         yield f"{trunk}backing {printable(layer['backing'])} ({stated})\n"
@@ -218,6 +223,8 @@ def _size(size: int) -> str:
 def _word(value: object) -> str:
     if value is True:
         return "on"
+    if isinstance(value, list):
+        return " ".join(map(_word, value))
     return printable(str(value))
 
 

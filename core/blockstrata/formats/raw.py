@@ -76,8 +76,15 @@ class RawNode:
         return self.host.notices()
 
     def windows(self) -> Iterator[tuple[int, int, int]]:
-        """Yield the one window: there are no tables to read."""
-        yield 0, whole_sectors(self.length), 0
+        """Yield the windows of the node below that have a part in the slice, and what lies past them."""
+        at, end = 0, whole_sectors(self.length)
+        for start, length, tables in self.host.windows():
+            last = min(end, start + length - self._offset)
+            if at < last:
+                yield at, last - at, tables
+                at = last
+        if at < end or not end:
+            yield at, end - at, 0
 
     def fault_at(self, offset: int) -> str:  # noqa: ARG002
         """Return an empty string: raw has no tables to be corrupt."""

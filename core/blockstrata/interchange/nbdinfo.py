@@ -1,41 +1,70 @@
-"""The output of ``nbdinfo --map --json``."""
+"""The output of ``nbdinfo --map --json``: what a server says of its export in one metadata context."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from blockstrata.extents import run_starts
+from blockstrata.facts import NO_HOST
+from blockstrata.semantics.nbd import WIRE
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-DIRTY_BITMAP: Final = {0: "clean", 1: "dirty"}
-"""The words for the types of ``qemu:dirty-bitmap:NAME``."""
+    from blockstrata.guest import View
+    from blockstrata.semantics.table import Semantics
+
+BASE_ALLOCATION: Final = "base:allocation"
 
 _PIECE: Final = 1 << 13
-"""Runs written at once."""
+"""Entries written at once."""
+
+_WORDS: Final = {
+    BASE_ALLOCATION: ("data", "hole", "zero", "hole,zero"),
+    "qemu:allocation-depth": ("absent", "local"),
+}
+_BITMAP: Final = re.compile("qemu:dirty-bitmap:.*", re.DOTALL)
+_BITMAP_WORDS: Final = ("clean", "dirty")
 
 
-def json_text(
-    edges: NDArray[np.int64], types: NDArray[np.integer], words: Mapping[int, str]
-) -> Iterator[str]:
+def block_status(view: View, server: Semantics) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Return edges and types of what a server says of a view; ``BadImageError`` if a run is INVALID."""
+    view.require_valid()
+    flags = server.flags(view) & np.uint8(WIRE)
+    keep = run_starts(view.extents.edges, np.full(len(flags), NO_HOST), flags)
+    edges = np.append(view.extents.edges[:-1][keep], view.extents.edges[-1])
+    return edges, flags[keep].astype(np.uint64)
+
+
+def json_text(edges: NDArray[np.int64], types: NDArray[np.uint64], context: str) -> Iterator[str]:
     """Yield a JSON array in pieces, one object a line, laid out as nbdinfo lays them out.
 
-    ``edges`` (n + 1,) bytes, ``types`` (n,); a type that has no word carries no description.
+    ``edges`` of shape (n + 1,), bytes; ``types`` of shape (n,); neighbours differ in type.  Types that
+    nbdinfo has no word for carry no description.
     """
-    ends = {
-        kind: f'"type": {kind}' + (f', "description": "{words[kind]}"}}' if kind in words else "}")
-        for kind in np.unique(types).tolist()
-    }
-    lengths = np.diff(edges)
+    described = {kind: _description(context, kind) for kind in set(types.tolist())}
     yield "[\n"
     for first in range(0, len(types), _PIECE):
         piece = slice(first, first + _PIECE)
-        rows = zip(edges[:-1][piece].tolist(), lengths[piece].tolist(), types[piece].tolist(), strict=True)
+        starts, ends = edges[:-1][piece].tolist(), edges[1:][piece].tolist()
+        rows = zip(starts, ends, types[piece].tolist(), strict=True)
         yield ",\n" if first else ""
         yield ",\n".join(
-            [f'{{ "offset": {start}, "length": {length}, {ends[kind]}' for start, length, kind in rows]
+            [
+                f'{{ "offset": {start}, "length": {end - start}, "type": {kind}{described[kind]}}}'
+                for start, end, kind in rows
+            ]
         )
     yield "\n]\n"
+
+
+def _description(context: str, kind: int) -> str:
+    words = _BITMAP_WORDS if _BITMAP.fullmatch(context) else _WORDS.get(context, ())
+    if kind < len(words):
+        return f', "description": "{words[kind]}"'
+    return f', "description": "backing depth {kind}"' if context == "qemu:allocation-depth" else ""

@@ -74,6 +74,8 @@ def protocol_answer(storage: Storage, traits: Traits) -> Flag:
     answer = _PROTOCOL[storage]
     if storage is Storage.UNWRITTEN and traits.host_driver == "nbd":
         answer |= Flag.DATA  # an NBD client says DATA wherever the server does not say HOLE
+    if storage is Storage.BEYOND_EOF and traits.host_driver == "nbd":
+        answer &= ~Flag.OFFSET_VALID  # the tail of the last sector is in no export
     return answer | Flag.ALLOCATED if answer & (Flag.DATA | Flag.ZERO) else answer
 
 

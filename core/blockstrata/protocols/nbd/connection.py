@@ -1,0 +1,138 @@
+"""Asking many things at once over one connection, and sorting out the answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from blockstrata.protocols.nbd import wire
+from blockstrata.protocols.nbd.handshake import shake_hands
+from blockstrata.protocols.nbd.jobs import most_of_chunk
+from blockstrata.protocols.nbd.stream import LostError, connect
+from blockstrata.protocols.nbd.wire import ChunkType, Command, WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from blockstrata.protocols.nbd.address import Address
+    from blockstrata.protocols.nbd.handshake import Export
+    from blockstrata.protocols.nbd.jobs import Agenda, Job
+    from blockstrata.protocols.nbd.stream import Stream
+    from blockstrata.protocols.nbd.wire import Chunk
+
+_IN_FLIGHT: Final = 16
+"""Questions that wait for their answers at one time."""
+_MOST_ERRORS: Final = 64
+"""Error chunks in one reply."""
+
+
+class RefusedError(WireError):
+    """The server answers with an error; the connection goes on."""
+
+
+class Connection:
+    """A connection on which everything is agreed.  After a ``WireError`` that is no refusal it is useless."""
+
+    def __init__(self, stream: Stream, export: Export) -> None:
+        self.export = export
+        self._stream = stream
+        self._flying: dict[int, Job] = {}
+        self._errors: dict[int, int] = {}
+        self._cookie = 0
+
+    def run(self, agenda: Agenda, done: Callable[[Job], Iterable[Job]]) -> None:
+        """Ask all that the agenda holds, some at a time, in whatever order the answers come.
+
+        ``done`` takes each answered job and returns what is to be asked next.  After ``LostError`` the jobs
+        without an answer are on the agenda again.  ``RefusedError`` comes when nothing is under way any more.
+        """
+        refused = ""
+        try:
+            while True:
+                while not refused and len(self._flying) < _IN_FLIGHT and (job := agenda.next()):
+                    self._send(job)
+                if not self._flying:
+                    break
+                job = self._receive()
+                if job is None:
+                    continue
+                if job.error:
+                    refused = refused or f"byte {job.offset}: {job.error}"
+                else:
+                    agenda.put_first(done(job))
+        except LostError:
+            agenda.put_first(job.again() for job in self._flying.values())
+            raise
+        if refused:
+            raise RefusedError(refused)
+
+    def close(self, *, politely: bool) -> None:
+        """Close, with a word to the server if the connection is good."""
+        extended = self.export.extended
+        self._stream.close(wire.pack_request(Command.DISC, 0, extended=extended) if politely else b"")
+
+    def _send(self, job: Job) -> None:
+        self._cookie += 1
+        self._flying[self._cookie] = job
+        self._stream.renew()
+        extended = self.export.extended
+        self._stream.send(
+            wire.pack_request(job.command, self._cookie, job.offset, job.length, extended=extended)
+        )
+
+    def _receive(self) -> Job | None:
+        """Receive one reply, or one chunk of it, and return the job if that was the last."""
+        self._stream.renew()
+        structured, extended = self.export.structured, self.export.extended
+        rest = wire.rest_of_reply(self._stream.receive(4), structured=structured, extended=extended)
+        chunk = wire.parse_reply(rest, self._stream.receive(rest.size))
+        job = self._flying.get(chunk.cookie)
+        if job is None:
+            raise WireError(f"a reply to question {chunk.cookie}, which was not asked")
+        if chunk.kind is None:
+            self._receive_simple(chunk, job)
+        else:
+            self._receive_chunk(chunk, chunk.kind, job)
+        if not chunk.is_done:
+            return None
+        del self._flying[chunk.cookie]
+        self._errors.pop(chunk.cookie, None)
+        if not job.error:
+            job.finish(self.export)
+        return job
+
+    def _receive_simple(self, chunk: Chunk, job: Job) -> None:
+        if chunk.error:
+            job.error = wire.error_words(chunk.error)
+        elif self.export.structured:
+            raise WireError("a simple reply where structured ones were agreed on")
+        else:
+            job.accept_simple(self._stream.receive(job.length))
+
+    def _receive_chunk(self, chunk: Chunk, kind: int, job: Job) -> None:
+        most = most_of_chunk(job, kind)
+        if chunk.length > most:
+            raise WireError(f"a chunk declares {chunk.length} bytes, more than the {most} there can be")
+        payload = self._stream.receive(chunk.length)
+        if kind & wire.IS_ERROR_CHUNK:
+            self._errors[chunk.cookie] = self._errors.get(chunk.cookie, 0) + 1
+            if self._errors[chunk.cookie] > _MOST_ERRORS:
+                raise WireError("a reply holds errors without end")
+            job.error = job.error or wire.parse_error(kind, payload)
+        elif kind == ChunkType.NONE:
+            if not chunk.is_done:
+                raise WireError("a chunk that holds nothing is not the last")
+        else:
+            job.accept(kind, payload, self.export)
+
+
+def open_connection(address: Address, timeout: float, contexts: tuple[str, ...]) -> Connection:
+    """Connect and shake hands, all within ``timeout`` seconds.
+
+    ``WireError``, or ``OSError`` or ``ValueError`` if there is nobody to talk to.
+    """
+    stream = connect(address, timeout)
+    try:
+        return Connection(stream, shake_hands(stream, address, contexts))
+    except BaseException:
+        stream.close()
+        raise

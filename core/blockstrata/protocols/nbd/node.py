@@ -1,0 +1,355 @@
+"""An NBD export as a source of facts: what its server says of its bytes."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from blockstrata.access import Probe
+from blockstrata.driver import whole_sectors
+from blockstrata.errors import OpenError, ServerError, UnsupportedError
+from blockstrata.extents import Extents, join, uniform
+from blockstrata.facts import MAX_LENGTH, Mapping, Storage, Traits, fact
+from blockstrata.protocols.nbd.connection import RefusedError, open_connection
+from blockstrata.protocols.nbd.handshake import ALLOCATION_DEPTH, BASE_ALLOCATION
+from blockstrata.protocols.nbd.jobs import Agenda, ReadJob, StatusJob
+from blockstrata.protocols.nbd.status import Runs, StatusMap, runs_of
+from blockstrata.protocols.nbd.stream import LostError, reason
+from blockstrata.protocols.nbd.wire import MAX_STATUS_LENGTH, ExportFlag, WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Mapping as Dict
+
+    from numpy.typing import NDArray
+
+    from blockstrata.access import Access
+    from blockstrata.protocols.nbd.address import Address
+    from blockstrata.protocols.nbd.connection import Connection
+    from blockstrata.protocols.nbd.jobs import Job
+
+_STORAGE: Final = np.array(
+    [
+        fact(Mapping.PASSTHROUGH, storage)
+        for storage in (Storage.DATA, Storage.UNDEFINED, Storage.UNWRITTEN, Storage.HOLE)
+    ],
+    np.uint8,
+)
+"""What the types of ``base:allocation`` mean: bit 0 HOLE, bit 1 ZERO (SPEC.md section 1)."""
+_OPAQUE: Final = fact(Mapping.PASSTHROUGH, Storage.OPAQUE)
+_BEYOND: Final = fact(Mapping.PASSTHROUGH, Storage.BEYOND_EOF)
+
+_SLICES: Final = 16
+"""Questions into which a window is cut, so that they are under way together."""
+_LEAST_SLICE: Final = 1 << 28
+_MOST_SLICE: Final = (1 << 32) - (1 << 25)
+"""Bytes asked about at once where lengths have 32 bits; whole blocks of any size."""
+_LEAST_WINDOW: Final = 1 << 34
+_MOST_WINDOWS: Final = 1024
+_MOST_QUESTIONS: Final = 1 << 18
+"""Block status requests to one export: 1 PiB in questions of 32 bits, or 20 seconds of one-byte answers."""
+_READ_SLICE: Final = 1 << 21
+_RECONNECTS: Final = 3
+
+
+class NbdNode:
+    """An export of an NBD server.
+
+    What the server says is asked as it is needed, and remembered.  Threads may share a node.
+    """
+
+    driver = "nbd"
+    backing = None
+    backing_format = None
+    refusal = None
+    supports_backing = False
+    allocated: int | None = None
+
+    def __init__(self, address: Address, connection: Connection, contexts: tuple[str, ...], access: Access):
+        export = connection.export
+        self.name = address.name
+        self.length = export.size
+        self.traits = Traits(host_driver="nbd", is_protocol=True)
+        self.identity = address.identity
+        self._address = address
+        self._contexts = contexts
+        self._access = access
+        self._connection: Connection | None = connection
+        self._export = export
+        self._names = sorted(set(export.contexts.values()))
+        self._block = export.blocks.minimum if export.blocks else 1
+        self._known = StatusMap()
+        self._questions = 0
+        self._reconnects = 0
+        self._failure: ServerError | None = None
+        self._is_closed = False
+        self._lock = threading.RLock()
+
+    @property
+    def host(self) -> NbdNode:
+        """Return this node."""
+        return self
+
+    @property
+    def file(self) -> NbdNode:
+        """Return this node."""
+        return self
+
+    @property
+    def contexts(self) -> tuple[str, ...]:
+        """The metadata contexts that the server answers in on this connection."""
+        return tuple(self._names)
+
+    def extents(self, start: int, length: int) -> Extents:
+        """Return the storage of a window of the export; past the end it is BEYOND_EOF.
+
+        Without block status it is OPAQUE, and so is the tail of the last sector, as QEMU has it.
+        ``ServerError`` if the server does not answer as it should.
+        """
+        end = start + length
+        if BASE_ALLOCATION in self._names and self._access.probe is not Probe.NONE:
+            told = min(self.length, end)
+            inside = self._storage(start, told) if start < told else uniform(start, start, _OPAQUE)
+        else:
+            told = min(whole_sectors(self.length), end)
+            inside = uniform(start, max(start, told), _OPAQUE, start)
+        return join([inside, uniform(inside.end, end, _BEYOND, inside.end)])
+
+    def status(self, context: str, start: int, length: int) -> Runs:
+        """Return the types that the server gives a window in a context, as it gives them.
+
+        ``UnsupportedError`` if it does not answer in that context; ``ServerError`` as :meth:`extents`.
+        """
+        if context not in self._names:
+            offers = ", ".join(self._export.offered)
+            what = f"is not offered, but {offers}" if offers else "is not offered; the server has none"
+            raise UnsupportedError(self.name, f"context '{context}'", what)
+        block = self._block
+        low, high = start // block * block, min(-(-(start + length) // block) * block, self.length)
+        with self._lock:
+            self._ask(low, high)
+            return self._known.runs(self._names.index(context), start, start + length)
+
+    def allocation_depth(self, start: int, length: int) -> Runs | None:
+        """Return how deep in the server's chain a window's bytes lie, None if the server does not tell.
+
+        Types: 0 allocated in no layer, 1 in the layer that is exported, N in the Nth (SPEC.md section 4).
+        """
+        if ALLOCATION_DEPTH not in self._names:
+            return None
+        return self.status(ALLOCATION_DEPTH, start, length)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return bytes, zeroes past the end; ``ServerError`` if the server does not give them."""
+        start, end = min(offset, self.length), min(offset + length, self.length)
+        block = self._block
+        low, high = start // block * block, min(-(-end // block) * block, self.length)
+        most = self._export.blocks.maximum if self._export.blocks else _READ_SLICE
+        step = max(block, min(most, _READ_SLICE) // block * block)
+        agenda = Agenda(ReadJob(at, min(step, high - at)) for at in range(low, high, step))
+        parts: dict[int, bytes] = {}
+
+        def keep(job: Job) -> Iterable[Job]:
+            assert isinstance(job, ReadJob)  # noqa: S101
+            parts[job.offset] = job.data()
+            return ()
+
+        if start < end:
+            self._run("read", agenda, keep)
+        data = b"".join(parts[at] for at in sorted(parts))[start - low : end - low]
+        return data + bytes(length - len(data))
+
+    def notices(self) -> list[str]:
+        """Say that the server does not tell what is a hole, if so."""
+        if BASE_ALLOCATION in self._names:
+            return []
+        return ["the server has no block status: nobody knows where its holes are"]
+
+    def windows(self) -> Iterator[tuple[int, int, int]]:
+        """Yield windows that take a few questions each; each counts as one table."""
+        size = whole_sectors(self.length)
+        step = max(_LEAST_WINDOW, -(-size // _MOST_WINDOWS >> 25) << 25)
+        for start in range(0, size, step):
+            yield start, min(step, size - start), 1
+
+    def fault_at(self, offset: int) -> str:  # noqa: ARG002
+        """Return an empty string: an export has no tables to be corrupt."""
+        return ""
+
+    def features(self) -> Dict[str, object]:
+        """Return what the server says of the export and what is spoken with it."""
+        export, flags = self._export, self._export.flags
+        found: dict[str, object] = {
+            "export": self._address.export,
+            "export-size": export.size,
+            "description": export.description,
+            "read-only": ExportFlag.READ_ONLY in flags,
+            "rotational": ExportFlag.ROTATIONAL in flags,
+            "multi-conn": ExportFlag.CAN_MULTI_CONN in flags,
+            "tls": export.tls or False,
+            "structured-replies": export.structured,
+            "extended-headers": export.extended,
+            "contexts": list(export.offered),
+            "block-status": BASE_ALLOCATION in self._names,
+        }
+        if export.blocks:
+            found["block-size-minimum"] = export.blocks.minimum
+            found["block-size-preferred"] = export.blocks.preferred
+            found["block-size-maximum"] = export.blocks.maximum
+        return found
+
+    def close(self) -> None:
+        """Say goodbye and close the connection, also if another thread is asking over it."""
+        self._is_closed = True
+        connection, self._connection = self._connection, None
+        if connection:
+            connection.close(politely=True)
+
+    def _storage(self, start: int, end: int) -> Extents:
+        """Return what ``base:allocation`` says of a window inside the export, in whole minimum blocks.
+
+        A block that is not of one type throughout counts as data, as in QEMU::
+
+            server   ├─── data ───┼── hole ─────────┼─ data ─┤
+            blocks   ├────┼────┼────┼────┼────┼────┼────┼────┤
+            storage  ├──── data ────┼─── hole ─┼──── data ───┤
+        """
+        block = self._block
+        low, high = start // block * block, min(-(-end // block) * block, self.length)
+        runs = self.status(BASE_ALLOCATION, low, high - low)
+        edges, types = runs.edges, (runs.types & np.uint64(3)).astype(np.uint8)
+        mixed = np.unique(edges[1:-1][edges[1:-1] % block != 0] // block) * block
+        if len(mixed):
+            aligned = edges[edges % block == 0]
+            starts = np.unique(np.concatenate([aligned[aligned < high], mixed, mixed + block]))
+            starts = starts[starts < high]
+            types = np.where(
+                np.isin(starts, mixed),
+                np.uint8(0),
+                types[np.searchsorted(edges, starts, side="right") - 1],
+            )
+            edges = np.append(starts, high)
+        return Extents(edges, _STORAGE[types], edges[:-1].copy()).coalesce().cut(start, end)
+
+    def _ask(self, start: int, end: int) -> None:
+        """Ask the server for what is not known of a window in whole blocks."""
+        gaps = self._known.gaps(start, end)
+        steps = [_step(high - low, self._block, extended=self._export.extended) for low, high in gaps]
+        needed = sum(-(-(high - low) // step) for (low, high), step in zip(gaps, steps, strict=True))
+        if self._questions + needed > _MOST_QUESTIONS:
+            what = f"takes more than {_MOST_QUESTIONS:,} questions; the server takes no longer ones"
+            raise ServerError(self.name, "block status", what)
+        agenda = Agenda(
+            StatusJob(at, min(step, high - at))
+            for (low, high), step in zip(gaps, steps, strict=True)
+            for at in range(low, high, step)
+        )
+        self._run("block status", agenda, self._remember)
+
+    def _remember(self, job: Job) -> Iterable[Job]:
+        """Keep an answer as far as it goes in every context, and ask for the rest."""
+        assert isinstance(job, StatusJob)  # noqa: S101
+        self._questions += 1
+        if self._questions > _MOST_QUESTIONS:
+            raise WireError(f"takes more than {_MOST_QUESTIONS:,} questions, the server answers too little")
+        found = {name: runs_of(job.offset, told.lengths, told.types) for name, told in job.found.items()}
+        end = min(runs.end for runs in found.values())
+        if end < job.offset + job.length:
+            end = end // self._block * self._block
+        if end == job.offset:
+            # less than a block is told, and less cannot be asked for
+            end = min(job.offset + self._block, job.offset + job.length)
+            found = {name: _stretched(runs, end) for name, runs in found.items()}
+        self._known.add(tuple(found[name].cut(job.offset, end) for name in self._names))
+        rest = job.offset + job.length - end
+        return [StatusJob(end, rest)] if rest else []
+
+    def _run(self, what: str, agenda: Agenda, done: Callable[[Job], Iterable[Job]]) -> None:
+        """Ask questions; a lost connection is made again a few times."""
+        with self._lock:
+            if self._failure:
+                raise self._failure
+            try:
+                while True:
+                    connection = self._connection
+                    if connection is None:
+                        raise WireError("the connection was closed")
+                    try:
+                        connection.run(agenda, done)
+                    except LostError as error:
+                        self._reconnect(error)
+                    else:
+                        return
+            except RefusedError as error:
+                raise ServerError(self.name, what, str(error)) from None
+            except WireError as error:
+                self._hang_up()
+                self._failure = ServerError(self.name, what, str(error))
+                raise self._failure from None
+            except BaseException:
+                self._hang_up()
+                raise
+
+    def _reconnect(self, lost: LostError) -> None:
+        self._hang_up()
+        if self._is_closed:
+            raise WireError("the connection was closed")
+        if self._reconnects == _RECONNECTS:
+            raise WireError(f"{lost}, {_RECONNECTS + 1} times")
+        self._reconnects += 1
+        try:
+            connection = open_connection(self._address, self._access.timeout, self._contexts)
+        except (OSError, ValueError, WireError) as error:
+            raise WireError(f"{lost}; then: {reason(error) or 'no answer'}") from None
+        self._connection = connection
+        again = connection.export
+        if again.size != self.length or sorted(set(again.contexts.values())) != self._names:
+            raise WireError(f"{lost}; then it was another export")
+        self._export = again
+
+    def _hang_up(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection:
+            connection.close(politely=False)
+
+
+def _step(length: int, block: int, *, extended: bool) -> int:
+    """Return how much of a range of some length one question is about, in whole blocks."""
+    most = MAX_STATUS_LENGTH if extended else _MOST_SLICE
+    return min(most, max(_LEAST_SLICE, -(-length // _SLICES // block) * block))
+
+
+def _stretched(runs: Runs, end: int) -> Runs:
+    edges: NDArray[np.int64] = runs.edges.copy()
+    edges[-1] = max(end, runs.end)
+    return Runs(edges, runs.types)
+
+
+def open_nbd(address: Address, access: Access, contexts: tuple[str, ...] = ()) -> NbdNode:
+    """Connect to an export; block status is asked for in ``base:allocation`` and the ``contexts`` named.
+
+    ``OpenError`` if nobody listens, ``ServerError`` if the server says no or makes no sense,
+    ``UnsupportedError`` for a size that is past all bounds.
+    """
+    contexts = (BASE_ALLOCATION, *contexts)
+    try:
+        connection = open_connection(address, access.timeout, contexts)
+    except TimeoutError:
+        raise OpenError(address.name, "", f"no answer within {access.timeout:g} seconds") from None
+    except WireError as error:
+        raise ServerError(address.name, "", str(error)) from None
+    except (OSError, ValueError) as error:
+        raise OpenError(address.name, "", reason(error)) from None
+    export = connection.export
+    try:
+        if export.size > MAX_LENGTH:
+            raise UnsupportedError(address.name, "", f"{export.size} bytes are 8 EiB or more")
+        if export.blocks and export.size % export.blocks.minimum:
+            what = f"{export.size} bytes are no whole number of blocks of {export.blocks.minimum}"
+            raise ServerError(address.name, "export size", what)
+    except (ServerError, UnsupportedError):
+        connection.close(politely=True)
+        raise
+    return NbdNode(address, connection, contexts, access)

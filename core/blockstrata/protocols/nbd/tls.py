@@ -1,0 +1,76 @@
+"""TLS as NBD uses it: certificates, or a key that both sides know."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blockstrata.protocols.nbd.stream import reason
+from blockstrata.protocols.nbd.wire import WireError
+
+if TYPE_CHECKING:
+    from blockstrata.protocols.nbd.address import Address, Tls
+
+
+def tls_context(address: Address) -> tuple[ssl.SSLContext, str | None]:
+    """Return how TLS is to be spoken to a server, and the name that its certificate must have if any.
+
+    Over a unix socket there is no name to compare, unless the address states one; the authority is checked
+    all the same.  ``WireError`` if files are missing or wrong, or this Python cannot do it.
+    """
+    tls = address.tls
+    assert tls is not None  # noqa: S101
+    hostname = tls.hostname or address.host
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if tls.psk_file is not None:
+        _share_key(context, tls)
+        return context, hostname
+    context.check_hostname = tls.verify and hostname is not None
+    if not tls.verify:
+        context.verify_mode = ssl.CERT_NONE
+    try:
+        _load(context, tls)
+    except (OSError, ValueError) as error:
+        raise WireError(f"TLS certificates: {reason(error)}") from None
+    return context, hostname
+
+
+def _load(context: ssl.SSLContext, tls: Tls) -> None:
+    if tls.certificates is None:
+        context.load_default_certs()
+        return
+    directory = Path(tls.certificates)
+    if tls.verify:
+        context.load_verify_locations(directory / "ca-cert.pem")
+    certificate = directory / "client-cert.pem"
+    if certificate.exists():
+        # an encrypted key must not ask at the terminal
+        context.load_cert_chain(certificate, directory / "client-key.pem", password=lambda: "")
+
+
+def _share_key(context: ssl.SSLContext, tls: Tls) -> None:
+    """Use a key of a PSK file, a line ``user:hexadecimal key`` each."""
+    set_callback = getattr(context, "set_psk_client_callback", None)
+    if set_callback is None:
+        raise WireError("TLS with a shared key takes Python 3.13 or later")
+    user, key = _key_of(tls)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        context.set_ciphers("PSK")
+    except ssl.SSLError:
+        raise WireError("TLS with a shared key: this Python's OpenSSL has no ciphers for it") from None
+    set_callback(lambda _hint: (user, key))
+
+
+def _key_of(tls: Tls) -> tuple[str, bytes]:
+    try:
+        lines = Path(str(tls.psk_file)).read_text("utf-8").splitlines()
+        keys = [line.split(":", 1) for line in lines if ":" in line]
+        for user, key in keys:
+            if tls.username in (None, user):
+                return user, bytes.fromhex(key)
+    except (OSError, ValueError) as error:
+        raise WireError(f"tls-psk-file: {reason(error)}") from None
+    raise WireError("tls-psk-file: holds no key" + (f" for user '{tls.username}'" if tls.username else ""))

@@ -1,0 +1,105 @@
+"""What ``map`` prints: the part of a chain that is asked about, and the lines of each kind of answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blockstrata import guest
+from blockstrata.dirty import dirty_runs
+from blockstrata.interchange import bitmap as bitmap_listing
+from blockstrata.interchange import listing, nbdinfo, qemu_img
+from blockstrata.interchange import round_trip as trip_listing
+from blockstrata.interchange.entries import entries
+from blockstrata.nodes import open_export
+from blockstrata.round_trip import round_trip
+from blockstrata.semantics.nbd import wire_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blockstrata.access import Access
+    from blockstrata.chain import Chain
+    from blockstrata.guest import View
+    from blockstrata.semantics.table import Semantics
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is asked about: the whole chain or one layer, from a guest byte on, so many bytes at the most."""
+
+    layer: int | None = None
+    in_place: bool = False
+    start: int = 0
+    max_length: int | None = None
+
+    def length(self, size: int) -> int:
+        """Return how many bytes of a disk it is; none past its end, as qemu-img has it."""
+        end = size if self.max_length is None else min(size, self.start + self.max_length)
+        return max(0, end - self.start)
+
+    def view(self, chain: Chain) -> View:
+        """Return the facts; the chain's gap is raised where it matters."""
+        if chain.gap and (self.layer is None or self.in_place):
+            raise chain.gap
+        if self.layer is None:
+            return guest.merged(chain, self.start, self.length(chain.size))
+        layer = chain.layer(self.layer)
+        length = self.length(layer.size)
+        if self.in_place:
+            return guest.in_place(chain, self.layer, self.start, length)
+        return guest.alone(layer, self.start, length)
+
+
+def status_lines(view: View, semantics: Semantics, output: str) -> Iterator[str]:
+    """Return the lines of the block status; ``NoOffsetError`` as :func:`qemu_img.human_lines` has it."""
+    if output == "nbd-json":
+        return nbdinfo.json_text(*nbdinfo.block_status(view, semantics), nbdinfo.BASE_ALLOCATION)
+    found = entries(view, semantics)
+    if output == "json":
+        return qemu_img.json_text(found)
+    if output == "csv":
+        return listing.csv_lines(found)
+    if semantics.name == "historic":
+        return qemu_img.human_lines(found, view.layers)
+    return listing.human_lines(found, view.layers)
+
+
+def round_trip_lines(view: View, server: Semantics, output: str) -> Iterator[str]:
+    """Return the lines of a round trip under a server's semantics."""
+    wire = wire_of(server)
+    assert wire is not None  # noqa: S101
+    lines = {
+        "human": trip_listing.human_lines,
+        "json": trip_listing.json_lines,
+        "csv": trip_listing.csv_lines,
+    }
+    return lines[output](round_trip(view, wire))
+
+
+def bitmap_lines(chain: Chain, part: Part, bitmap: str, output: str) -> Iterator[str]:
+    """Return the lines of a dirty bitmap."""
+    size = chain.size if part.layer is None else chain.layer(part.layer).size
+    runs = dirty_runs(chain, bitmap, part.layer, part.start, part.length(size))
+    if output == "nbd-json":
+        return nbdinfo.json_text(runs.edges, runs.dirty.astype(np.uint64), f"qemu:dirty-bitmap:{bitmap}")
+    lines = {
+        "human": bitmap_listing.human_lines,
+        "json": bitmap_listing.json_text,
+        "csv": bitmap_listing.csv_lines,
+    }
+    return lines[output](runs)
+
+
+def server_lines(image: str, access: Access, context: str | None, part: Part) -> Iterator[str]:
+    """Yield what a server says of an export, in ``base:allocation`` if no other context is named."""
+    name = context or nbdinfo.BASE_ALLOCATION
+    node = open_export(image, access, (name,))
+    try:
+        length = part.length(node.length)
+        runs = node.status(name, min(part.start, node.length), length)
+    finally:
+        node.close()
+    yield from nbdinfo.json_text(runs.edges, runs.types, name)
