@@ -16,6 +16,10 @@ _SECONDS = 20
 """How long a server may take to listen, or to end."""
 
 
+class RefusedError(Exception):
+    """A server ended instead of serving; its words are the argument."""
+
+
 @contextlib.contextmanager
 def qemu_nbd(work: Path, *words: str) -> Iterator[str]:
     """Run qemu-nbd on a unix socket, read-only, and yield the URI of its export without a name."""
@@ -67,11 +71,12 @@ def _running(work: Path, words: list[str], place: Path | tuple[str, int]) -> Ite
     ):
         try:
             until = time.monotonic() + _SECONDS
-            while not _listens(place):
+            while not _greets(place):
                 said = (work / "server.log").read_text(errors="replace")
-                assert process.poll() is None, f"{words[0]} ended: {said}"
-                assert time.monotonic() < until, f"{words[0]} does not listen: {said}"
-                time.sleep(0.02)
+                if process.poll() is not None:
+                    raise RefusedError(said)
+                assert time.monotonic() < until, f"{words[0]} does not serve: {said}"
+                time.sleep(0.01)
             yield
         finally:
             process.terminate()
@@ -81,13 +86,13 @@ def _running(work: Path, words: list[str], place: Path | tuple[str, int]) -> Ite
                 process.kill()
 
 
-def _listens(place: Path | tuple[str, int]) -> bool:
-    """Say whether somebody takes connections there; this is one that leaves at once."""
+def _greets(place: Path | tuple[str, int]) -> bool:
+    """Say whether an NBD server answers there; qemu-nbd listens before it has looked at all its options."""
     family, address = (socket.AF_INET, place) if isinstance(place, tuple) else (socket.AF_UNIX, str(place))
     with socket.socket(family) as plug:
         plug.settimeout(_SECONDS)
         try:
             plug.connect(address)
+            return plug.recv(8) == b"NBDMAGIC"
         except OSError:
             return False
-        return True

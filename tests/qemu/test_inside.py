@@ -8,11 +8,12 @@ import struct
 
 import pytest
 from click.testing import CliRunner
-from exports import TOOLS as NBD_TOOLS
-from exports import RefusedError, block_status, exported, map_of
 from inside import BITMAPS, SNAPSHOT_TABLE, TWO_SNAPSHOTS, mark, take
+from nbd_oracle import TOOLS as NBD_TOOLS
+from nbd_oracle import block_status, map_of
 from oracle import TOOLS, build, run
 from recipe import Recipe, create, io, poke, punch
+from servers import RefusedError, qemu_nbd
 
 from blockstrata import open_chain
 from blockstrata_viewer.cli import main
@@ -76,7 +77,7 @@ def test_the_same_snapshot_is_found(work):
     answers = []
     for words in WORDS:
         try:
-            with exported("top.qcow2", "--format=qcow2", "--load-snapshot", words, cwd=work) as uri:
+            with qemu_nbd(work, "--format=qcow2", "--load-snapshot", words, "top.qcow2") as uri:
                 theirs = block_status(uri, cwd=work)
         except RefusedError:
             theirs = None
@@ -126,10 +127,10 @@ def test_the_same_snapshot_is_found(work):
 def test_a_snapshot_in_an_image_that_may_look_preallocated(commands, work):
     """Applying a snapshot to a copy would change what the file stores, and the answer with it."""
     build(Recipe("x", commands), work)
-    with exported("top.qcow2", "--format=qcow2", "--load-snapshot=s", cwd=work) as uri:
+    with qemu_nbd(work, "--format=qcow2", "--load-snapshot=s", "top.qcow2") as uri:
         theirs = block_status(uri, cwd=work)
     assert our_block_status("--snapshot", "s", "top.qcow2", cwd=work) == theirs
-    with exported("top.qcow2", "--format=qcow2", cwd=work) as uri:
+    with qemu_nbd(work, "--format=qcow2", "top.qcow2") as uri:
         assert our_block_status("top.qcow2", cwd=work) == block_status(uri, cwd=work) != theirs
 
 
@@ -138,7 +139,7 @@ def test_no_snapshots(image, work):
     build(Recipe("x", ("truncate -s 1M top.raw", create("top.qcow2", "1M"))), work)
     with (
         pytest.raises(RefusedError),
-        exported(image, f"--format={image[4:]}", "--load-snapshot=s", cwd=work),
+        qemu_nbd(work, f"--format={image[4:]}", "--load-snapshot=s", image),
     ):
         pass
     done = ours("map", "--snapshot", "s", image, cwd=work)
@@ -178,7 +179,7 @@ def compare(bitmap, work, *, image="top.qcow2"):
     words = ("map", "--bitmap", bitmap, "--output", "nbd-json", image)
     done = ours(*words, cwd=work)
     try:
-        with exported(image, "--format=qcow2", f"--bitmap={bitmap}", cwd=work) as uri:
+        with qemu_nbd(work, "--format=qcow2", f"--bitmap={bitmap}", image) as uri:
             theirs = map_of(uri, f"qemu:dirty-bitmap:{bitmap}", cwd=work)
     except RefusedError:
         assert (done.exit_code, done.stdout) == (1, "")
@@ -252,7 +253,7 @@ def test_the_layer_of_a_bitmap(work):
     )
     answers = []
     for layer, image in enumerate(("top.qcow2", "base.qcow2")):
-        with exported(image, "--format=qcow2", "--bitmap=b", cwd=work) as uri:
+        with qemu_nbd(work, "--format=qcow2", "--bitmap=b", image) as uri:
             theirs = map_of(uri, "qemu:dirty-bitmap:b", cwd=work)
         words = ("map", "--bitmap", "b", "--output", "nbd-json", "--layer", str(layer), "top.qcow2")
         done = ours(*words, cwd=work)
