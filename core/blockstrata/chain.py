@@ -93,7 +93,7 @@ class Chain:
         """Return the names of the files that somebody wrote to since they were opened."""
         nodes = [layer.node for layer in self.layers]
         hosts = [host for node in nodes for host in dict.fromkeys((node.file, node.host))]
-        return [host.name for host in hosts if host.has_changed()]
+        return list(dict.fromkeys(host.name for host in hosts if host.has_changed()))
 
     def close(self) -> None:
         """Close every layer."""

@@ -34,6 +34,7 @@ SWITCH: Final = {
 """How a switch may be written."""
 
 _NULL_NAME: Final = re.compile(r"(null-co|null-aio):(.*)", re.DOTALL)
+_FILE_NAME: Final = re.compile(r"(file|host_device):(.*)", re.DOTALL)
 _STRING: Final = re.compile(r"""\"(?:[^"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'""", re.DOTALL)
 _TO_QUOTE: Final = re.compile(r'\\.|"', re.DOTALL)
 
@@ -46,11 +47,13 @@ def parse_reference(text: str, driver: str | None = None) -> Options:
     if text.startswith("json:"):
         options = _parse_json(text)
         return options if driver is None else {**options, "driver": driver}
+    if driver in FILE_DRIVERS and text:
+        return {"driver": driver, "filename": text.removeprefix(f"{driver}:")}
     protocol = _parse_name(text)
-    if driver in NULL_DRIVERS and protocol != {"driver": driver}:
-        raise BadReferenceError(text, "", f"the only name of this driver is {driver}://")
-    if driver in PROTOCOL_DRIVERS:
-        return {**protocol, "driver": driver}
+    if driver in NULL_DRIVERS:
+        if protocol != {"driver": driver}:
+            raise BadReferenceError(text, "", f"the only name of this driver is {driver}://")
+        return protocol
     return {"file": protocol} if driver is None else {"driver": driver, "file": protocol}
 
 
@@ -62,8 +65,9 @@ def _parse_name(text: str) -> Options:
         if null[2] != "//":
             raise BadReferenceError(text, "", f"the only name of this driver is {null[1]}://")
         return {"driver": null[1]}
-    if text.startswith("file:"):
-        return {"driver": "file", "filename": text.removeprefix("file:")}
+    file = _FILE_NAME.fullmatch(text)
+    if file:
+        return {"driver": file[1], "filename": file[2]}
     if has_protocol(text):
         protocol = text.partition(":")[0]
         raise UnsupportedError(
