@@ -185,11 +185,12 @@ def _backing(above: Layer, options: Options, followed: set[tuple[object, ...]]) 
         raise BadReferenceError(node.name, "backing.filename", f"the image names its own, '{node.backing}'")
     name = node.backing if node.backing.startswith("json:") else join_backing(node.name, node.backing)
     step = (*node.file.identity, _directory(node.name), node.backing)
-    if step in followed:
-        raise BackingLoopError(node.name, "", f"leads back to itself by '{name}'")
-    followed.add(step)
+    if given is None:  # else the layers below may be others this time
+        if step in followed:
+            raise BackingLoopError(node.name, "", f"leads back to itself by '{name}'")
+        followed.add(step)
     stated = parse_reference(name, driver_option(given or {}) or node.backing_format)
-    return _Below(name, merge(stated, given or {}), stated=True)
+    return _Below(name, merge(stated, given or {}, name), stated=True)
 
 
 def _directory(name: str) -> tuple[int, int] | None:

@@ -99,7 +99,7 @@ def _parse_json(text: str) -> Options:
         raise BadReferenceError(name, "", f"is not JSON: {error}") from None
     if not isinstance(pairs, _Pairs):
         raise BadReferenceError(name, "", "is no JSON object")
-    return nest(_flat(pairs, name), name)
+    return nest(_flat(_members(pairs, name), name), name)
 
 
 class _Pairs(list[tuple[str, Any]]):
@@ -120,10 +120,9 @@ def _refuse_constant(word: str) -> None:
     raise ValueError(f"{word} is no number")
 
 
-def _flat(pairs: _Pairs, name: str) -> dict[str, object]:
+def _flat(level: list[tuple[str, object]], name: str) -> dict[str, object]:
     """Return values by dotted key; of one key in two spellings the more deeply nested wins, as in QEMU."""
     flat: dict[str, object] = {}
-    level = _members(pairs, name)
     while level:
         deeper: list[tuple[str, object]] = []
         for key, value in level:
@@ -141,6 +140,8 @@ def _members(value: object, name: str) -> list[tuple[str, object]]:
         if len({key for key, _ in value}) < len(value):
             raise BadReferenceError(name, "", "gives a key twice")
         return value
+    if isinstance(value, dict):
+        return list(value.items())
     return [(str(index), item) for index, item in enumerate(value)] if isinstance(value, list) else []
 
 
@@ -178,13 +179,9 @@ def _options_at(options: Options, key: str, other: object, name: str) -> Options
     return before
 
 
-def merge(below: Options, above: Options) -> Options:
+def merge(below: Options, above: Options, name: str) -> Options:
     """Return options in which those of ``above`` replace or complete those of ``below``, at every depth."""
-    merged = dict(below)
-    for key, value in above.items():
-        before = merged.get(key)
-        merged[key] = merge(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
-    return merged
+    return nest({**_flat(list(below.items()), name), **_flat(list(above.items()), name)}, name)
 
 
 def child(options: Options, key: str, name: str) -> Options | None:
@@ -198,7 +195,7 @@ def child(options: Options, key: str, name: str) -> Options | None:
     if not isinstance(value, dict) or not value:
         return None
     inherited = {"discard": "unmap", **({"cache": options["cache"]} if "cache" in options else {})}
-    return merge(inherited, value)
+    return merge(inherited, value, name)
 
 
 def text_of(options: Options, key: str) -> str | None:

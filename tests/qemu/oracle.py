@@ -51,6 +51,7 @@ class Question:
     image: str
     options: tuple[str, ...]
     theirs: str
+    their_options: tuple[str, ...] = ()
 
     @property
     def our_words(self) -> tuple[str, ...]:
@@ -60,7 +61,7 @@ class Question:
     @property
     def their_words(self) -> tuple[str, ...]:
         """Return the qemu-img command line."""
-        return ("qemu-img", "map", "--output=json", *SECRET, self.theirs)
+        return ("qemu-img", "map", "--output=json", *SECRET, *self.their_options, self.theirs)
 
 
 @contextlib.contextmanager
@@ -83,12 +84,13 @@ def build(recipe: Recipe, cwd: Path) -> None:
 
 
 def questions(recipe: Recipe, cwd: Path) -> list[Question]:
-    """Return what is asked of an image that was made: the whole chain, then layers alone."""
+    """Return what is asked of an image that was made: the whole chain, layers alone, lists of options."""
     alone = list(recipe.chain or _chain(recipe.image, cwd))
     layers = range(len(alone)) if recipe.layers is None else recipe.layers
     return [
         Question(recipe.image, (), recipe.asked or recipe.image),
         *(Question(recipe.image, ("--layer", str(layer)), alone[layer]) for layer in layers),
+        *(Question(text, ("--image-opts",), text, ("--image-opts",)) for text in recipe.also),
     ]
 
 
@@ -182,7 +184,7 @@ def _mergeable(before: dict[str, object], after: dict[str, object]) -> bool:
 def report(recipe: Recipe, question: Question, found: str) -> str:
     """Return a failure message: what differs, and the commands that show it."""
     lines = [
-        f"{recipe.name}: {' '.join(question.options) or 'the whole chain'}",
+        f"{recipe.name}: {' '.join(question.options) or 'the whole chain'} of {question.image}",
         found,
         "",
         'cd "$(mktemp -d -p /dev/shm)"',

@@ -19,7 +19,7 @@ class Recipe:
 
     ``asked`` is what QEMU is asked, where that is not ``image`` (it needs a key, we do not).  ``chain`` says
     what QEMU is asked for each layer alone, where ``qemu-img info --backing-chain`` does not tell; ``layers``
-    picks some layers of a long chain.
+    picks some layers of a long chain.  ``also`` are lists of options, asked of both by ``--image-opts``.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Recipe:
     asked: str | None = None
     chain: tuple[str, ...] | None = None
     layers: tuple[int, ...] | None = None
+    also: tuple[str, ...] = ()
 
     @property
     def script(self) -> str:
@@ -42,8 +43,11 @@ def create(
     fmt: str = "qcow2",
     **options: object,
 ) -> str:
-    """Return the command that creates a qcow2 image; ``fmt`` is the backing file's format."""
-    words = ["qemu-img", "create", "-q", "-f", "qcow2"]
+    """Return the command that creates a qcow2 image.
+
+    ``fmt`` is the backing file's format; with ``unsafe`` among the options that file is not looked at.
+    """
+    words = ["qemu-img", "create", "-q", "-f", "qcow2", *(["-u"] if options.pop("unsafe", False) else [])]
     if "key" in options:
         words += [*SECRET, "-o", f"encrypt.format={options.pop('key')},encrypt.key-secret=key"]
     if options:

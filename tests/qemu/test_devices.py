@@ -8,7 +8,17 @@ from __future__ import annotations
 import json
 
 import pytest
-from oracle import TOOLS, Answer, Question, build, difference, our_answer, our_process, run, workplace
+from oracle import (
+    TOOLS,
+    Question,
+    build,
+    difference,
+    our_answer,
+    our_process,
+    run,
+    their_answer,
+    workplace,
+)
 from recipe import Recipe, create, io
 
 from blockstrata.access import Access, Consent
@@ -66,11 +76,9 @@ def devices():
 
 
 def same(devices, image, *options):
-    done = run("qemu-img", "map", "--output=json", *options, image, cwd=devices.directory)
-    assert done.returncode in (0, 1), done.stderr
-    theirs = Answer(json.loads(done.stdout)) if done.returncode == 0 else Answer(None, done.stderr)
-    ours = our_answer(Question(image, ("--follow-remote", *options), image), devices.directory)
-    found = difference(theirs, ours)
+    question = Question(image, ("--follow-remote", *options), image, options)
+    theirs = their_answer(question, devices.directory)
+    found = difference(theirs, our_answer(question, devices.directory))
     assert not found, f"{' '.join(options)} {image}\n{found}"
     return theirs.entries
 

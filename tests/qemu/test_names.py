@@ -24,10 +24,11 @@ def images():
 
 @pytest.mark.parametrize(("options", "image"), asked())
 def test_same_meaning(options, image, images):
-    done = run("qemu-img", "map", "--output=json", *options, image, cwd=images)
+    question = Question(image, options, image, options)
+    done = run(*question.their_words, cwd=images)
     assert done.returncode in (0, 1) or _ABORT in done.stderr, done.stderr
     theirs = Answer(json.loads(done.stdout)) if done.returncode == 0 else Answer(None, done.stderr)
-    ours = our_answer(Question(image, options, image), images)
+    ours = our_answer(question, images)
     found = difference(theirs, ours)
     assert not found, f"{' '.join(options)} {image}\n{found}"
     if ours.entries is None:
