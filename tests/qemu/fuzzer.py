@@ -153,8 +153,8 @@ def _qcow2_layer(dice: random.Random, name: str, layers: list[_Layer]) -> tuple[
         commands.append(_written(dice, layer))
         if dice.random() < 0.3 and not layer.secrets:
             commands += _job(dice, layer, layers)
-    # without its key's header an encrypted image is refused, but by QEMU alone
-    if dice.random() < 0.25 and "key" not in layer.options:
+    # with a spoilt LUKS header an image is refused, but by QEMU alone
+    if dice.random() < 0.25 and layer.options.get("key") != "luks":
         commands += _damage(dice, layer)
     return layer, commands
 
