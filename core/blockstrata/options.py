@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     """Says what is wrong with an option's text; nothing if it is fine."""
 
 _NUMBER: Final = re.compile(r"\s*([+-]?)(0x[0-9a-f]+|0[0-7]*|[1-9][0-9]*)", re.ASCII | re.IGNORECASE)
+_LONGEST: Final = 64
+"""Characters of a number; Python reads none out of thousands."""
 _NODE_NAME: Final = re.compile("[a-z][a-z0-9._-]{0,30}", re.ASCII | re.IGNORECASE)
 
 
@@ -45,12 +47,11 @@ def _number(most: int) -> Check:
     """Return the check of a number of 64 bits; one below 0 counts as what its bits are without a sign."""
 
     def check(text: str) -> str:
-        match = _NUMBER.fullmatch(text)
+        match = _NUMBER.fullmatch(text) if len(text) <= _LONGEST else None
         if not match:
-            return f"'{text}' is no number"
-        digits = match[2]
-        octal = digits.startswith("0") and digits[1:].isdigit()
-        value = int(digits, 8 if octal else 0)
+            return f"'{text[:_LONGEST]}' is no number"
+        octal = match[2].startswith("0") and match[2].isdigit()
+        value = int(match[2], 8 if octal else 0)
         if value >= 1 << 64:
             return f"'{text}' is no number of 64 bits"
         if match[1] == "-":
