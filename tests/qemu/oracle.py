@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -73,8 +74,21 @@ def workplace() -> Iterator[Path]:
 
 
 def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run one command for a bounded time."""
-    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    """Run one command for a bounded time; what it started ends with it."""
+    with subprocess.Popen(
+        words,
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
 
 
 def build(recipe: Recipe, cwd: Path) -> None:
