@@ -577,7 +577,7 @@ def _data_file() -> None:
         io("top.qcow2", "write 0 2M"),
         "qemu-img resize -q --shrink top.qcow2 999936",
     )
-    # 16 L2 tables of 4 KiB: 4 of them gone are seen as preallocation, 1 is not
+    # 16 L2 tables of a cluster each: where two of them are gone the image counts as preallocated
     for holes in (1, 2, 3, 4, 5):
         _add(
             f"data-file-recurse-{holes}-of-16",
@@ -1161,8 +1161,8 @@ def _holes() -> None:
         punch("top.qcow2", 0x10000, 65536),
     )
 
-    # 5 clusters of metadata and 40 of data, a hole of some kind behind the L1 table's entries: the threshold
-    # is met when about a ninth of the clusters is missing
+    # 5 clusters of metadata and 40 of data, and in larger clusters a hole behind the entries of the L1 table:
+    # the image counts as preallocated when a ninth of its clusters is missing, here 3 or 4
     for size in (4 * KI, 16 * KI, 128 * KI):
         for bits in (1, 16, 64) if size == 4 * KI else (16,):
             for holes in (2, 3, 4, 5, 6):
