@@ -134,10 +134,9 @@ def open_file(name: str, driver: str | None = None, probe: Probe = Probe.SEEK) -
     try:
         status = os.fstat(fd)
         kind = _kind(name, status)
-        if driver == "host_device" and kind == "file":
-            raise UnsupportedError(
-                name, "driver", "'host_device' wants a block device, this is a regular file"
-            )
+        if driver is not None and driver != kind:
+            wanted, found = ("regular file", "block device")[:: 1 if driver == "file" else -1]
+            raise UnsupportedError(name, "driver", f"'{driver}' wants a {wanted}, this is a {found}")
         length = os.lseek(fd, 0, os.SEEK_END)
         if length > MAX_LENGTH:
             raise UnsupportedError(name, "", f"{length} bytes are 8 EiB or more")
