@@ -34,9 +34,6 @@ _WINDOW: Final = 1 << 20
 
 _UNALLOCATED = fact(Mapping.UNALLOCATED)
 _INVALID = fact(Mapping.INVALID)
-_FACTS = np.full(len(Kind), _UNALLOCATED, np.uint8)
-"""What an L1 entry of each kind says of all that it maps, but for the stored pieces of its table."""
-_FACTS[[Kind.UNALIGNED, Kind.REPEATED]] = _INVALID
 
 
 class Qcow2Node:
@@ -76,15 +73,15 @@ class Qcow2Node:
         span = self.header.l2_span
         first, last = start // span, -(-end // span)
         batches = self._directory.batches(first, last, _BATCH)
-        parts = [self._on_storage(self._mapped(*batch)) for batch in batches]
+        parts = [self._on_storage(self._mapped(*batch)) for *batch, _ in batches]
         return join(parts).cut(start, end)
 
     def windows(self) -> Iterator[tuple[int, int, int]]:
         """Yield windows that take a few batches of L2 tables each; what no table maps is in one of them."""
-        directory, span = self._directory, self.header.l2_span
-        for first, last in directory.batches(0, len(directory), _WINDOW):
+        span = self.header.l2_span
+        for first, last, stored in self._directory.batches(0, self._l1_entries, _WINDOW):
             start, end = first * span, min(last * span, whole_sectors(self.length))
-            yield start, end - start, int(np.count_nonzero(directory.pieces[first:last]))
+            yield start, end - start, stored
 
     def _on_storage(self, mapped: Extents) -> Extents:
         hosted = mapped.host >= 0
@@ -97,34 +94,33 @@ class Qcow2Node:
     def _mapped(self, first: int, last: int) -> Extents:
         """Return the facts of L1 entries ``first`` up to ``last``, storage left open.
 
-        What the L1 table says comes first, over it what the stored pieces of L2 tables say; where a piece is
-        followed by none, a run starts that is as unallocated as a table of zeroes::
+        Where neither the L1 table nor a stored piece of an L2 table says anything, all is zeroes, so
+        unallocated::
 
             L1       ·  ·  ·  A  A  A  A  B  B  B  B  ·  ·  ·  !  !
-            base     ├────────────────────────────────────────┼─────
             pieces            ├──┤     ├──┼──┤     ├──┤
-            after                ├        .  ├        ├
+            invalid                                            ├──┤
+            nothing  ├─ · · ·    ├ · ·       ├ · ·    ├─ · · ·
         """
-        directory, span = self._directory, self.header.l2_span
-        facts = _FACTS[directory.kinds[first:last]]
-        base = np.append(True, facts[1:] != facts[:-1])
+        header, directory = self.header, self._directory
+        start, end = first * header.l2_span, last * header.l2_span
         pieces, hosts = directory.stored(first, last)
-        step = directory.piece // self.header.l2_entry_size << self.header.cluster_bits
-        after = pieces + step
-        after = after[np.append(after[:-1] != pieces[1:], after[-1:] != last * span)]
-        nowhere = np.full(len(after) + int(base.sum()), NO_HOST, np.int64)
+        invalid, invalid_ends = directory.invalid(first, last)
+        taken = np.concatenate([pieces, invalid])
+        free = np.concatenate([[start], pieces + directory.piece_span, invalid_ends])
+        free = free[(free < end) & ~np.isin(free, taken)]
         runs = [
-            Runs(after, np.full(len(after), _UNALLOCATED, np.uint8), nowhere[: len(after)]),
-            Runs((first + np.flatnonzero(base)) * span, facts[base], nowhere[len(after) :]),
+            Runs(free, np.full(len(free), _UNALLOCATED, np.uint8), np.full(len(free), NO_HOST, np.int64)),
+            Runs(
+                invalid, np.full(len(invalid), _INVALID, np.uint8), np.full(len(invalid), NO_HOST, np.int64)
+            ),
         ]
         if len(pieces):
-            runs.append(tables.decode(self.header, pieces, self._words(hosts)))
+            runs.append(tables.decode(header, pieces, self._words(hosts)))
         starts = np.concatenate([part.starts for part in runs])
-        # of runs with the same start the one named last counts
         order = np.argsort(starts, kind="stable")
-        order = order[np.append(np.diff(starts[order]) != 0, True)]
         return Extents(
-            np.append(starts[order], last * span),
+            np.append(starts[order], end),
             np.concatenate([part.facts for part in runs])[order],
             np.concatenate([part.host for part in runs])[order],
         ).coalesce()
@@ -139,14 +135,19 @@ class Qcow2Node:
 
     @cached_property
     def _directory(self) -> Directory:
-        return read_directory(self.file, self.header, -(-self.length // self.header.l2_span))
+        return read_directory(self.file, self.header, self._l1_entries)
+
+    @property
+    def _l1_entries(self) -> int:
+        """How many entries of the L1 table the image's size needs."""
+        return -(-self.length // self.header.l2_span)
 
     def entry_at(self, offset: int) -> TableEntry:
         """Return where in the tables a guest byte is mapped."""
         header = self.header
         l1_index, rest = divmod(offset, header.l2_span)
         l2_index = rest >> header.cluster_bits
-        l1_entry = int(self._directory.words[l1_index])
+        l1_entry = self._directory.word(l1_index)
         l2_offset = l1_entry & tables.OFFSET_MASK
         if l2_offset == 0 or l2_offset % header.cluster_size:
             return TableEntry(l1_index, l2_index, None, l1_entry, 0, None)
@@ -158,7 +159,7 @@ class Qcow2Node:
     def fault_at(self, offset: int) -> str:
         """Say why the entry that maps a guest byte is INVALID; an empty string if it is not."""
         at = offset // self.header.l2_span
-        if self._directory.kinds[at] == Kind.REPEATED:
+        if self._directory.kind(at) is Kind.REPEATED:
             return f"L1 entry {at}: names an L2 table again, as too many entries of this L1 table do"
         return tables.explain(
             self.header, offset // self.header.cluster_size * self.header.cluster_size, self.entry_at(offset)

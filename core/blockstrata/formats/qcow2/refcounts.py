@@ -6,12 +6,12 @@ clusters that the file really occupies.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from blockstrata.driver import whole_sectors
-from blockstrata.formats.qcow2.stored import stored_stretches
+from blockstrata.formats.qcow2.stored import stored_stretches, stored_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,53 +43,58 @@ def looks_preallocated(file: HostNode, header: Header) -> bool:
     per_block = header.cluster_size * 8 >> header.refcount_order
     blocks = -(-clusters // per_block)
     entries = min(blocks, (header.refcount_table_clusters << header.cluster_bits) // 8)
-    table = np.frombuffer(file.read(header.refcount_table_offset, entries * 8), ">u8").astype(np.uint64)
-    offsets = table & np.uint64(_TABLE_MASK)
+    index, words = stored_words(file, header.refcount_table_offset, entries)
+    offsets = words & np.uint64(_TABLE_MASK)
     bad = (offsets & np.uint64(header.cluster_size - 1) != 0) | (
         offsets > np.uint64(_END - header.cluster_size)
     )
-    good = offsets[: int(bad.argmax()) if bad.any() else None].astype(np.int64)
+    good = int(bad.argmax()) if bad.any() else len(bad)
     counted = 0
     # an image made to hurt points many entries at one block, or at holes
     whole: dict[int, int] = {}
-    for index, offset, stretches in _stored_blocks(file, good, header.cluster_size):
-        wanted = min(per_block, clusters - index * per_block)
-        if wanted < per_block or offset not in whole:
-            count = sum(
-                count_references(
-                    file.read(start, end - start),
-                    header.refcount_order,
-                    max(0, wanted - ((start - offset) * 8 >> header.refcount_order)),
-                )
-                for start, end in stretches
-            )
+    for block in _stored_blocks(file, index[:good], offsets[:good].astype(np.int64), header.cluster_size):
+        wanted = min(per_block, clusters - block.nth * per_block)
+        if wanted < per_block or block.offset not in whole:
+            count = sum(_counted(file, header, block, stretch, wanted) for stretch in block.stretches)
             if wanted == per_block:
-                whole[offset] = count
+                whole[block.offset] = count
             counted += count
         else:
-            counted += whole[offset]
+            counted += whole[block.offset]
         if counted >= threshold:
             return True
     return False
 
 
+class _Block(NamedTuple):
+    """An entry of the refcount table, and (start, end) of what is stored of its block."""
+
+    nth: int
+    offset: int
+    stretches: list[tuple[int, int]]
+
+
 def _stored_blocks(
-    file: HostNode, offsets: NDArray[np.int64], size: int
-) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
-    """Yield those entries of a refcount table whose blocks are stored: index, offset, and which bytes are."""
+    file: HostNode, index: NDArray[np.int64], offsets: NDArray[np.int64], size: int
+) -> Iterator[_Block]:
+    """Yield those entries of a refcount table whose blocks are stored at all."""
     blocks, block = np.unique(offsets, return_inverse=True)
-    # a block at 0 is none
     stored = stored_stretches(file, blocks, size)
-    bounds = np.searchsorted(stored.table, np.arange(len(blocks) + 1))
+    bounds = np.searchsorted(stored.table, np.arange(len(blocks) + 1)).tolist()
+    # a block at 0 is none
     has_some = (np.diff(bounds) > 0) & (blocks != 0)
-    for index in np.flatnonzero(has_some[block]).tolist():
-        at = int(block[index])
-        part = slice(bounds[at], bounds[at + 1])
-        yield (
-            index,
-            int(blocks[at]),
-            list(zip(stored.starts[part].tolist(), stored.ends[part].tolist(), strict=True)),
-        )
+    for at in np.flatnonzero(has_some[block]).tolist():
+        nth = int(block[at])
+        part = slice(bounds[nth], bounds[nth + 1])
+        stretches = zip(stored.starts[part].tolist(), stored.ends[part].tolist(), strict=True)
+        yield _Block(int(index[at]), int(blocks[nth]), list(stretches))
+
+
+def _counted(file: HostNode, header: Header, block: _Block, stretch: tuple[int, int], wanted: int) -> int:
+    """Return how many of the first ``wanted`` refcounts of a block are in a stretch of it, and not zero."""
+    start, end = stretch
+    before = (start - block.offset) * 8 >> header.refcount_order
+    return count_references(file.read(start, end - start), header.refcount_order, max(0, wanted - before))
 
 
 def count_references(block: bytes, refcount_order: int, entries: int) -> int:
