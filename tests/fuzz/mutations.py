@@ -182,17 +182,36 @@ def _numbers(of: Layout) -> st.SearchStrategy[int]:
     )
 
 
+_WEIGHTS = {
+    "header": 4,
+    "extensions": 2,
+    "backing": 1,
+    "l1": 3,
+    "l2": 6,
+    "references": 1,
+    "block": 1,
+    "snapshots": 3,
+    "bitmaps": 3,
+    "data": 1,
+}
+"""How often what is overwritten, beside each other."""
+
+
 def _places(of: Layout) -> st.SearchStrategy[tuple[int, int]]:
     """Return offset and width of what is overwritten: a header field or a table's word, mostly."""
-    fields = st.sampled_from(HEADER_FIELDS)
-    kinds = [
-        _inside(at, length, 4 if name in ("extensions", "snapshots") else 8)
-        for name, at, length in of.regions
-    ]
+    kinds = [name for name in dict.fromkeys(name for name, _, _ in of.regions) for _ in range(_WEIGHTS[name])]
     anywhere = st.tuples(st.integers(0, max(0, of.length - 1)), st.sampled_from([1, 2, 4, 8]))
-    if of.regions[0][0] == "data":
-        return anywhere
-    return st.one_of(fields, fields, *kinds, anywhere)
+    return st.one_of(st.sampled_from(kinds), st.sampled_from(kinds), st.just("")).flatmap(
+        lambda kind: _in_regions(of, kind) if kind else anywhere
+    )
+
+
+def _in_regions(of: Layout, kind: str) -> st.SearchStrategy[tuple[int, int]]:
+    if kind == "header":
+        return st.sampled_from(HEADER_FIELDS)
+    width = 4 if kind in ("extensions", "snapshots") else 8
+    regions = [(at, length) for name, at, length in of.regions if name == kind]
+    return st.sampled_from(regions).flatmap(lambda region: _inside(*region, width))
 
 
 def _inside(at: int, length: int, width: int) -> st.SearchStrategy[tuple[int, int]]:
@@ -212,25 +231,24 @@ def mutations(of: Layout) -> st.SearchStrategy[Mutation]:
         at, width = place
         return stated("set", at, (number % (1 << 8 * width)).to_bytes(width, "big"))
 
+    # what falls on the header mostly leaves nothing to be read
     starts = st.one_of(
-        st.sampled_from([at for _, at, _ in of.regions]),
+        st.sampled_from([at for name, at, _ in of.regions if name not in ("header", "extensions")]),
         _places(of).map(lambda place: place[0]),
-        st.integers(0, of.length // of.cluster).map(lambda nth: nth * of.cluster),
+        st.integers(1, of.length // of.cluster + 1).map(lambda nth: nth * of.cluster),
     )
     sizes = st.sampled_from([1, 8, 16, 64, 512, 4096, of.cluster])
     lengths = st.one_of(
         st.builds(int.__add__, st.sampled_from(of.offsets), st.integers(-600, 600)).filter(
             lambda at: at >= 0
         ),
-        st.integers(0, 200),
+        st.integers(0, 2 * of.length),
         st.integers(0, 2 * of.length),
         st.sampled_from([1 << 32, MOST_LENGTH]),
     )
     put_number = st.builds(put, _places(of), _numbers(of))
     return st.one_of(
-        put_number,
-        put_number,
-        put_number,
+        *[put_number] * 6,
         st.builds(lambda place, bit: stated("flip", place[0], bit), _places(of), st.integers(0, 7)),
         st.builds(
             lambda place, data: stated("set", place[0], data), _places(of), st.binary(min_size=1, max_size=32)
