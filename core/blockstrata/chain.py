@@ -52,8 +52,13 @@ class Layer:
         return self.node.extents(start, length)
 
     def fault_at(self, offset: int) -> str:
-        """Say why the run at a guest byte is INVALID; an empty string if it is not."""
-        return str(self.error) if self.error else self.node.fault_at(offset)
+        """Say why the run at a guest byte is INVALID, as it was when it was read."""
+        if self.error:
+            return str(self.error)
+        try:
+            return self.node.fault_at(offset) or "the file has changed since it was read"
+        except BlockstrataError as error:
+            return str(error)
 
 
 class Chain:
