@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from blockstrata.access import Access
 from blockstrata.driver import whole_sectors
-from blockstrata.errors import (
-    BackingLoopError,
-    BadRangeError,
-    BadReferenceError,
-    BlockstrataError,
-    UnsupportedError,
-)
+from blockstrata.errors import BackingLoopError, BadRangeError, BadReferenceError, BlockstrataError
 from blockstrata.formats.qcow2.node import at_snapshot
 from blockstrata.gap import GapNode
+from blockstrata.image_opts import parse_image_opts
 from blockstrata.nodes import open_node
-from blockstrata.reference import Options, child, has_protocol, join_backing, merge, parse_reference
+from blockstrata.reference import (
+    Options,
+    child,
+    driver_option,
+    has_protocol,
+    join_backing,
+    merge,
+    parse_reference,
+)
 
 if TYPE_CHECKING:
     from blockstrata.driver import Driver
@@ -57,8 +60,13 @@ class Layer:
         return self.node.extents(start, length)
 
     def fault_at(self, offset: int) -> str:
-        """Say why the run at a guest byte is INVALID; an empty string if it is not."""
-        return str(self.error) if self.error else self.node.fault_at(offset)
+        """Say why the run at a guest byte is INVALID, as it was when it was read."""
+        if self.error:
+            return str(self.error)
+        try:
+            return self.node.fault_at(offset) or "the file has changed since it was read"
+        except BlockstrataError as error:
+            return str(error)
 
 
 class Chain:
@@ -124,9 +132,7 @@ def open_chain(
     An error of the active layer is raised; one further down ends the chain with a gap (:attr:`Chain.gap`),
     so that the layers above it can still be looked at.
     """
-    if image_opts:
-        raise UnsupportedError(image, "", "--image-opts is not read yet")
-    options = parse_reference(image, image_format)
+    options = parse_image_opts(image) if image_opts else parse_reference(image, image_format)
     active = open_node(options, image, access)
     layers = [Layer(0, active if snapshot is None else at_snapshot(active, snapshot))]
     followed: set[tuple[object, ...]] = set()
@@ -173,21 +179,30 @@ def _backing(above: Layer, options: Options, followed: set[tuple[object, ...]]) 
     if not node.supports_backing or ("backing" in options and options["backing"] in (None, "")):
         return None
     given = child(options, "backing", node.name)
+    if node.backing is None:
+        if given is None and "backing" in options:
+            raise BadReferenceError(
+                node.name, "backing", "is neither null nor options, and the image names none"
+            )
+        return None if given is None else _Below(node.name, given, stated=False)
     if given is not None and "filename" in (child(given, "file", node.name) or {}):
         options = {"driver": node.backing_format, **given} if node.backing_format else given
         return _Below(node.name, options, stated=False)
     if node.backing is None:
         return None if given is None else _Below(node.name, given, stated=False)
+    if given is not None and "filename" in given:
+        raise BadReferenceError(node.name, "backing.filename", f"the image names its own, '{node.backing}'")
     is_relative = not (has_protocol(node.backing) or node.backing.startswith("/"))
     if is_relative and node.file.traits.host_driver == "nbd":
         raise BadReferenceError(node.backing, "", "is relative, but an NBD export has no directory")
     name = node.backing if node.backing.startswith("json:") else join_backing(node.name, node.backing)
     step = (*node.file.identity, _directory(node.name), node.backing)
-    if step in followed:
-        raise BackingLoopError(node.name, "", f"leads back to itself by '{name}'")
-    followed.add(step)
-    stated = parse_reference(name, node.backing_format)
-    return _Below(name, merge(stated, given or {}), stated=True)
+    if given is None:  # else the layers below may be others this time
+        if step in followed:
+            raise BackingLoopError(node.name, "", f"leads back to itself by '{name}'")
+        followed.add(step)
+    stated = parse_reference(name, driver_option(given or {}) or node.backing_format)
+    return _Below(name, merge(stated, given or {}, name), stated=True)
 
 
 def _directory(name: str) -> tuple[int, int] | None:

@@ -43,6 +43,16 @@ class View:
     layers: tuple[Layer, ...]
     in_place: bool = False
 
+    def sources(self) -> tuple[list[Layer], NDArray[np.intp]]:
+        """Return the layers that runs come from, and for each run which of these, (n,).
+
+        A view of one layer of a long chain has one, whatever lies above and below.
+        """
+        used = np.flatnonzero(np.bincount(self.source))
+        nth = np.zeros(len(self.layers), np.intp)
+        nth[used] = np.arange(len(used))
+        return [self.layers[index] for index in used.tolist()], nth[self.source]
+
     def require_valid(self) -> None:
         """Raise a layer's refusal; ``BadImageError`` naming entry and reason if a run is INVALID."""
         for layer in self.layers:

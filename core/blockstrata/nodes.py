@@ -14,6 +14,7 @@ from blockstrata.formats.qcow2.header import read_header
 from blockstrata.formats.qcow2.node import open_qcow2
 from blockstrata.formats.raw import RawNode
 from blockstrata.formats.vmdk import remote_names
+from blockstrata.options import check_for_image, check_options
 from blockstrata.protocols.file import is_device, open_file
 from blockstrata.protocols.nbd.address import address_of
 from blockstrata.protocols.nbd.node import open_nbd
@@ -27,8 +28,8 @@ from blockstrata.reference import (
     REMOTE_DRIVERS,
     Options,
     bool_option,
-    check_options,
     child,
+    driver_option,
     export_options,
     needs_qemu,
     parse_reference,
@@ -48,14 +49,14 @@ def open_node(options: Options, name: str, access: Access, *, stated: bool = Fal
     ``name`` is how messages call it.  The format is probed where no driver is given, as QEMU does.
     ``stated``: an image, not the user, names it; what is then remote needs consent (``ConsentError``).
     """
-    driver = options.get("driver")
+    driver = driver_option(options)
     if needs_qemu(options):
         return _open_graph(options, name, access, stated=stated)
     if driver in PROTOCOL_DRIVERS:
         return _open_protocol(driver, options, name, access, stated=stated)
     file_options = child(options, "file", name)
     if file_options is None:
-        what = f"driver '{driver}' needs a file" if driver else "names neither a driver nor a file"
+        what = "names neither a driver nor a file" if driver is None else f"driver '{driver}' needs a file"
         raise BadReferenceError(name, "file", what)
     file = _open_host(file_options, name, access, stated=stated)
     try:
@@ -74,7 +75,9 @@ def open_export(image: str, access: Access, contexts: tuple[str, ...]) -> NbdNod
     return open_nbd(address_of(options, image), access, contexts)
 
 
-def _open_format(driver: object, file: HostNode, options: Options, access: Access, *, stated: bool) -> Driver:
+def _open_format(
+    driver: str | None, file: HostNode, options: Options, access: Access, *, stated: bool
+) -> Driver:
     if driver is None:
         driver = probe_format(file.read(0, PROBE_BYTES), file.name)
     if driver == "raw":
@@ -82,6 +85,7 @@ def _open_format(driver: object, file: HostNode, options: Options, access: Acces
     if driver == "qcow2":
         check_options(options, "qcow2", file.name)
         header = read_header(file)
+        check_for_image(options, header, file.name)
         data_file = _open_data_file(options, header, file.name, access, stated=stated)
         try:
             return open_qcow2(file, header, data_file)
@@ -143,7 +147,7 @@ def _open_data_file(
 
 
 def _open_host(options: Options, name: str, access: Access, *, stated: bool) -> HostNode:
-    driver = options.get("driver")
+    driver = driver_option(options)
     if driver is None or driver in PROTOCOL_DRIVERS:
         return _open_protocol(driver, options, name, access, stated=stated)
     if driver == "raw":

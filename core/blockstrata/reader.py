@@ -34,11 +34,19 @@ class Reader:
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
-        self._windows = [list(layer.node.windows()) for layer in chain.layers]
         self._parts: list[list[Extents]] = [[] for _ in chain.layers]
         self._errors: list[BlockstrataError | None] = [None] * len(chain.layers)
+        self._windows = [self._windows_of(layer) for layer in chain.layers]
         self._read = 0
         self._known = sum(tables for windows in self._windows for _, _, tables in windows)
+
+    def _windows_of(self, layer: Layer) -> list[tuple[int, int, int]]:
+        """Return a layer's windows; none if what tells them apart cannot be read."""
+        try:
+            return list(layer.node.windows())
+        except BlockstrataError as error:
+            self._errors[layer.depth] = error
+            return []
 
     @property
     def progress(self) -> Progress:

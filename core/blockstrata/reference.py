@@ -19,7 +19,7 @@ from blockstrata.protocols.nbd.address import parse_name as parse_nbd
 from blockstrata.sizes import parse_size
 
 Options: TypeAlias = dict[str, Any]
-"""Nested block device options, values as JSON has them."""
+"""Nested block device options, values as JSON has them but for lists, which are dictionaries by index."""
 
 FILE_DRIVERS: Final = ("file", "host_device")
 NULL_DRIVERS: Final = ("null-co", "null-aio")
@@ -46,30 +46,16 @@ _GRAPH_DRIVERS: Final = (
 _MAX_NESTING: Final = 128
 """Keys in one another in a json reference; far more than anyone writes, far less than a stack holds."""
 
-_NULL_NAME: Final = re.compile(r"(null-co|null-aio):(.*)", re.DOTALL)
-_COMMON: Final = frozenset(
-    "driver node-name cache discard read-only auto-read-only force-share detect-zeroes".split()
-)
-_KNOWN: Final = {
-    "file": _COMMON
-    | set("filename aio aio-max-batch locking pr-manager drop-cache x-check-cache-dropped".split()),
-    "null-co": _COMMON | {"size", "latency-ns", "read-zeroes"},
-    "nbd": _COMMON
-    | set(
-        "server export path host port tls tls-creds tls-hostname x-dirty-bitmap reconnect-delay"
-        " open-timeout".split()
-    ),
-    "raw": _COMMON | {"file", "offset", "size"},
-    "luks": _COMMON | {"file", "key-secret"},
-    "qcow2": _COMMON
-    | set(
-        "file backing data-file encrypt lazy-refcounts pass-discard-request pass-discard-snapshot"
-        " pass-discard-other overlap-check cache-size l2-cache-size l2-cache-entry-size refcount-cache-size"
-        " cache-clean-interval discard-no-unref".split()
-    ),
+SWITCH: Final = {
+    **dict.fromkeys(("on", "yes", "true", "y"), True),
+    **dict.fromkeys(("off", "no", "false", "n"), False),
 }
-_KNOWN["host_device"] = _KNOWN["file"]
-_KNOWN["null-aio"] = _KNOWN["null-co"]
+"""How a switch may be written."""
+
+_NULL_NAME: Final = re.compile(r"(null-co|null-aio):(.*)", re.DOTALL)
+_FILE_NAME: Final = re.compile(r"(file|host_device):(.*)", re.DOTALL)
+_STRING: Final = re.compile(r"""\"(?:[^"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'""", re.DOTALL)
+_TO_QUOTE: Final = re.compile(r'\\.|"', re.DOTALL)
 
 
 def parse_reference(text: str, driver: str | None = None) -> Options:
@@ -79,11 +65,15 @@ def parse_reference(text: str, driver: str | None = None) -> Options:
     """
     if text.startswith("json:"):
         options = _parse_json(text)
-        return {**options, "driver": driver} if driver else options
+        return options if driver is None else {**options, "driver": driver}
+    if driver in FILE_DRIVERS and text:
+        return {"driver": driver, "filename": text.removeprefix(f"{driver}:")}
     protocol = _parse_name(text)
-    if driver in PROTOCOL_DRIVERS:
-        return {**protocol, "driver": driver}
-    return {"driver": driver, "file": protocol} if driver else {"file": protocol}
+    if driver in NULL_DRIVERS:
+        if protocol != {"driver": driver}:
+            raise BadReferenceError(text, "", f"the only name of this driver is {driver}://")
+        return protocol
+    return {"file": protocol} if driver is None else {"driver": driver, "file": protocol}
 
 
 def _parse_name(text: str) -> Options:
@@ -94,8 +84,9 @@ def _parse_name(text: str) -> Options:
         if null[2] != "//":
             raise BadReferenceError(text, "", f"the only name of this driver is {null[1]}://")
         return {"driver": null[1]}
-    if text.startswith("file:"):
-        return {"driver": "file", "filename": text.removeprefix("file:")}
+    file = _FILE_NAME.fullmatch(text)
+    if file:
+        return {"driver": file[1], "filename": file[2]}
     nbd = parse_nbd(text)
     if nbd is not None:
         return nbd
@@ -147,104 +138,146 @@ def join_backing(overlay: str, backing: str) -> str:
 
 
 def _parse_json(text: str) -> Options:
-    name = text if len(text) <= 60 else text[:59] + "…"
+    name = _shortened(text)
+    quoted = _STRING.sub(_in_double_quotes, text.removeprefix("json:"))
     try:
-        pairs = json.loads(text.removeprefix("json:"), object_pairs_hook=_Pairs)
+        pairs = json.loads(quoted, object_pairs_hook=_Pairs, parse_constant=_refuse_constant)
     except RecursionError:
         raise BadReferenceError(name, "", "is nested too deeply") from None
     except ValueError as error:
         raise BadReferenceError(name, "", f"is not JSON: {error}") from None
     if not isinstance(pairs, _Pairs):
         raise BadReferenceError(name, "", "is no JSON object")
-    return _nest(pairs, name)
+    return nest(_flat(_members(pairs, name), name), name)
 
 
 class _Pairs(list[tuple[str, Any]]):
     """A JSON object as it was written, keys that are given twice included."""
 
 
-def _nest(pairs: _Pairs, name: str) -> Options:
-    """Turn dotted keys into nested dictionaries: ``file.filename`` and ``file: {filename}`` mean the same."""
+def _shortened(name: str) -> str:
+    return name if len(name) <= 60 else name[:59] + "…"
+
+
+def _in_double_quotes(string: re.Match[str]) -> str:
+    """Return a string of QEMU's JSON, which may stand in single quotes, as JSON has it."""
+    inner = _TO_QUOTE.sub(lambda part: {'"': r"\"", r"\'": "'"}.get(part[0], part[0]), string[0][1:-1])
+    return f'"{inner}"'
+
+
+def _refuse_constant(word: str) -> None:
+    raise ValueError(f"{word} is no number")
+
+
+def _flat(level: list[tuple[str, object]], name: str) -> dict[str, object]:
+    """Return values by dotted key; of one key in two spellings the more deeply nested wins, as in QEMU."""
+    flat: dict[str, object] = {}
+    while level:
+        deeper: list[tuple[str, object]] = []
+        for key, value in level:
+            members = _members(value, name)
+            deeper += [(f"{key}.{inner}", item) for inner, item in members]
+            if not members:
+                flat[key] = {} if isinstance(value, list) else value
+        level = deeper
+    return flat
+
+
+def _members(value: object, name: str) -> list[tuple[str, object]]:
+    """Return what is in an object or a list, by key or index; nothing for a plain value."""
+    if isinstance(value, _Pairs):
+        if len({key for key, _ in value}) < len(value):
+            raise BadReferenceError(name, "", "gives a key twice")
+        return value
+    if isinstance(value, dict):
+        return list(value.items())
+    return [(str(index), item) for index, item in enumerate(value)] if isinstance(value, list) else []
+
+
+def nest(flat: dict[str, object], text: str) -> Options:
+    """Turn dotted keys into nested dictionaries: ``file.filename`` and ``file: {filename}`` mean the same.
+
+    ``BadReferenceError`` for options under a key that itself is text, the name of a node.  Another value
+    beside options counts for nothing, as in QEMU.
+    """
+    name = _shortened(text)
     nested: Options = {}
-    waiting: list[tuple[list[str], Any]] = [([], pairs)]
-    while waiting:
-        path, value = waiting.pop()
-        if len(path) > _MAX_NESTING:
+    for key, value in flat.items():
+        *parents, last = key.split(".")
+        if len(parents) >= _MAX_NESTING:
             raise BadReferenceError(name, "", "is nested too deeply")
-        if isinstance(value, list):
-            if not isinstance(value, _Pairs):  # QEMU counts the items of a list by keys
-                value = [(str(index), item) for index, item in enumerate(value)]
-            if path:
-                _put(nested, path, {}, name)
-            waiting.extend(([*path, *key.split(".")], inner) for key, inner in reversed(value))
+        options = nested
+        for parent in parents:
+            options = _options_at(options, parent, {}, name)
+        if value == {} or last in options:
+            _options_at(options, last, value, name)
         else:
-            _put(nested, path, value, name)
+            options[last] = value
     return nested
 
 
-def _put(nested: Options, path: list[str], value: object, name: str) -> None:
-    """Put a value at a path; dictionaries are shared, anything else may be given once."""
-    *parents, last = path
-    for parent in parents:
-        nested = nested.setdefault(parent, {})
-        if not isinstance(nested, dict):
-            raise BadReferenceError(name, ".".join(path), f"'{parent}' is given twice")
-    if value == {} and isinstance(nested.get(last), dict):
-        return
-    if last in nested:
-        raise BadReferenceError(name, ".".join(path), "is given twice")
-    nested[last] = value
+def _options_at(options: Options, key: str, other: object, name: str) -> Options:
+    """Return the options under a key, where there may be another value or is one beside them."""
+    before = options.get(key, {})
+    for value in (before, other):
+        # null for a backing layer says that there is none
+        if isinstance(value, str) or (value is None and key == "backing"):
+            raise BadReferenceError(name, key, "is a value, and options are given for it too")
+    if not isinstance(before, dict) or key not in options:
+        before = options[key] = {}
+    return before
 
 
-def merge(below: Options, above: Options) -> Options:
+def merge(below: Options, above: Options, name: str) -> Options:
     """Return options in which those of ``above`` replace or complete those of ``below``, at every depth."""
-    merged = dict(below)
-    for key, value in above.items():
-        before = merged.get(key)
-        merged[key] = merge(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
-    return merged
-
-
-def check_options(options: Options, driver: str, name: str) -> None:
-    """Refuse an option that QEMU's driver of that name does not have; ``BadReferenceError`` names it."""
-    # to have no backing layer is allowed for every driver
-    unknown = sorted(
-        key for key in set(options) - _KNOWN[driver] if key != "backing" or options[key] is not None
-    )
-    if unknown:
-        raise BadReferenceError(name, unknown[0], f"driver '{driver}' has no such option")
+    return nest({**_flat(list(below.items()), name), **_flat(list(above.items()), name)}, name)
 
 
 def child(options: Options, key: str, name: str) -> Options | None:
-    """Return the options of a child, or None if there are none; ``BadReferenceError`` for a node name."""
+    """Return the options of a child, with those it inherits, or None if there are none.
+
+    ``BadReferenceError`` for the name of a node.  What is neither text nor options counts for nothing.
+    """
+    value = options.get(key)
+    if isinstance(value, str):
+        raise BadReferenceError(name, key, f"names a node, '{value}', but there are none; give its options")
+    if not isinstance(value, dict) or not value:
+        return None
+    inherited = {"discard": "unmap", **({"cache": options["cache"]} if "cache" in options else {})}
+    return merge(inherited, value, name)
+
+
+def text_of(options: Options, key: str) -> str | None:
+    """Return an option as QEMU's drivers take it, as text; None if it is not given (null, ``{}``, ``[]``)."""
     value = options.get(key)
     if value is None or isinstance(value, dict):
-        return value
-    raise BadReferenceError(name, key, f"names a node, '{value}', but there are none; give its options")
+        return None
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:.17g}" if isinstance(value, float) else str(value)
+
+
+def driver_option(options: Options) -> str | None:
+    """Return the driver, None if it is to be probed: what is no text counts for nothing, as in QEMU."""
+    driver = options.get("driver")
+    return driver if isinstance(driver, str) else None
 
 
 def size_option(options: Options, key: str, name: str) -> int | None:
     """Return an option in bytes, written as a number or as QEMU writes sizes."""
-    value = options.get(key)
-    if value is None:
-        return None
+    text = text_of(options, key)
     try:
-        size = parse_size(str(value)) if not isinstance(value, bool) else -1
+        return None if text is None else parse_size(text.lstrip().removeprefix("+"))
     except ValueError as error:
         raise BadReferenceError(name, key, str(error)) from None
-    if size < 0:
-        raise BadReferenceError(name, key, f"{value} is not a size")
-    return size
 
 
 def bool_option(options: Options, key: str, name: str) -> bool:
     """Return a switch, written true, "on", "yes" or their opposites; off if it is not there."""
-    value = options.get(key)
-    if value is True or value in ("on", "yes", "true", "y"):
-        return True
-    if value is None or value is False or value in ("off", "no", "false", "n"):
-        return False
-    raise BadReferenceError(name, key, f"'{value}' is neither on nor off")
+    text = text_of(options, key)
+    if text is not None and text not in SWITCH:
+        raise BadReferenceError(name, key, f"'{text}' is neither on nor off")
+    return text is not None and SWITCH[text]
 
 
 def text_option(options: Options, key: str, name: str) -> str:

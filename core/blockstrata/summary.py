@@ -28,14 +28,18 @@ def totals(view: View) -> list[Total]:
     """Return one line for each combination of flags in a view, the largest first, INVALID runs last."""
     lengths = view.extents.lengths
     invalid = view.extents.having(Mapping.INVALID)
-    keys = np.stack([*(semantics.flags(view) for semantics in SEMANTICS), invalid.astype(np.uint8)])
-    kinds, kind_of = np.unique(keys, axis=1, return_inverse=True)
+    # one number a run, so that runs are told apart at once, not flag by flag
+    keys = np.zeros(len(lengths), np.int64)
+    for semantics in SEMANTICS:
+        keys = keys << 8 | semantics.flags(view)
+    keys = keys << 1 | invalid
+    names = [semantics.name for semantics in SEMANTICS]
     found = []
-    for index, (*flags, is_invalid) in enumerate(kinds.T.tolist()):
-        chosen = kind_of.reshape(-1) == index
-        names = [semantics.name for semantics in SEMANTICS]
+    for key in np.unique(keys).tolist():
+        chosen = keys == key
+        flags = (key >> 1).to_bytes(len(names), "big")
         meaning = dict(zip(names, flags, strict=True))
-        found.append(Total(int(lengths[chosen].sum()), int(chosen.sum()), meaning, bool(is_invalid)))
+        found.append(Total(int(lengths[chosen].sum()), int(chosen.sum()), meaning, bool(key & 1)))
     return sorted(found, key=lambda total: (total.is_invalid, -total.length))
 
 

@@ -46,6 +46,39 @@ def test_a_loop_of_two_shows_each_once(tmp_path):
         assert chain.layers[2].node.driver == "missing"
 
 
+def test_the_same_image_twice_is_no_loop_where_options_end_it(tmp_path):
+    """QEMU follows the options first; what is below the second one is what the image states."""
+    for name, below in (("top.qcow2", "mid.qcow2"), ("mid.qcow2", "base.qcow2"), ("base.qcow2", None)):
+        write_image(tmp_path / name, replace(IMAGE, backing=below, backing_format=below and "qcow2"), {})
+    top = {"filename": str(tmp_path / "top.qcow2")}
+    again = {"backing": {"driver": "qcow2", "file": top}}
+    with open_chain(reference(driver="qcow2", file=top, backing=again)) as chain:
+        assert chain.gap is None
+        assert names(chain) == ["top.qcow2", "mid.qcow2", "top.qcow2", "mid.qcow2", "base.qcow2"]
+
+
+def test_a_loop_through_options_that_an_image_states_is_told(tmp_path):
+    path = str(tmp_path / "self.qcow2")
+    below = {"driver": "qcow2", "file": {"filename": path}}
+    stated = reference(**below, backing=below)
+    write_image(tmp_path / "self.qcow2", replace(IMAGE, backing=stated, backing_format="qcow2"), {})
+    with open_chain(path) as chain:
+        assert len(chain.layers) < 6
+        assert "leads back to itself" in str(chain.gap)
+
+
+def test_no_backing_by_option_where_the_image_states_options_for_it(tmp_path):
+    """As for QEMU, keys of both are there: ``backing`` and ``backing.driver``."""
+    stated = reference(
+        driver="qcow2", file={"filename": str(tmp_path / "b.qcow2")}, backing={"driver": "raw"}
+    )
+    write_image(tmp_path / "a.qcow2", replace(IMAGE, backing=stated, backing_format="qcow2"), {})
+    write_image(tmp_path / "b.qcow2", replace(IMAGE, backing="a.qcow2", backing_format="qcow2"), {})
+    top = {"filename": str(tmp_path / "a.qcow2")}
+    with open_chain(reference(driver="qcow2", file=top, backing={"backing": None})) as chain:
+        assert "options are given for it too" in str(chain.gap)
+
+
 def test_a_gap_names_the_image_that_refers_to_it(tmp_path):
     write_image(tmp_path / "top.qcow2", replace(IMAGE, backing="gone.raw", backing_format="raw"), {})
     with open_chain(str(tmp_path / "top.qcow2")) as chain:

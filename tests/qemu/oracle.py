@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,7 @@ class Question:
     image: str
     options: tuple[str, ...]
     theirs: str
+    their_options: tuple[str, ...] = ()
 
     @property
     def our_words(self) -> tuple[str, ...]:
@@ -60,7 +62,7 @@ class Question:
     @property
     def their_words(self) -> tuple[str, ...]:
         """Return the qemu-img command line."""
-        return ("qemu-img", "map", "--output=json", *SECRET, self.theirs)
+        return ("qemu-img", "map", "--output=json", *SECRET, *self.their_options, self.theirs)
 
 
 @contextlib.contextmanager
@@ -72,8 +74,21 @@ def workplace() -> Iterator[Path]:
 
 
 def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run one command for a bounded time."""
-    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    """Run one command for a bounded time; what it started ends with it."""
+    with subprocess.Popen(
+        words,
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
 
 
 def build(recipe: Recipe, cwd: Path) -> None:
@@ -83,13 +98,14 @@ def build(recipe: Recipe, cwd: Path) -> None:
 
 
 def questions(recipe: Recipe, cwd: Path) -> list[Question]:
-    """Return what is asked of an image that was made: the whole chain, then layers alone."""
+    """Return what is asked of an image that was made: the whole chain, layers alone, lists of options."""
     alone = list(recipe.chain or _chain(recipe.image, cwd))
     layers = range(len(alone)) if recipe.layers is None else recipe.layers
     return [
         Question(recipe.image, (), recipe.asked or recipe.image),
         *(Question(recipe.image, ("--layer", str(layer)), alone[layer]) for layer in layers),
         *(question for nth, name in enumerate(recipe.snapshots) for question in _at(recipe, nth, name)),
+        *(Question(text, ("--image-opts",), text, ("--image-opts",)) for text in recipe.also),
     ]
 
 
@@ -194,7 +210,7 @@ def _mergeable(before: dict[str, object], after: dict[str, object]) -> bool:
 def report(recipe: Recipe, question: Question, found: str) -> str:
     """Return a failure message: what differs, and the commands that show it."""
     lines = [
-        f"{recipe.name}: {' '.join(question.options) or 'the whole chain'}",
+        f"{recipe.name}: {' '.join(question.options) or 'the whole chain'} of {question.image}",
         found,
         "",
         'cd "$(mktemp -d -p /dev/shm)"',

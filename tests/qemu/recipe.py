@@ -20,7 +20,8 @@ class Recipe:
     ``asked`` is what QEMU is asked, where that is not ``image`` (it needs a key, we do not).  ``chain`` says
     what QEMU is asked for each layer alone, where ``qemu-img info --backing-chain`` does not tell; ``layers``
     picks some layers of a long chain.  Each of the ``snapshots`` is compared too, as ``--snapshot`` takes it:
-    to the Nth the image ``at-N.qcow2``, to which it was applied.
+    to the Nth the image ``at-N.qcow2``, to which it was applied.  ``also`` are lists of options, asked of
+    both by ``--image-opts``.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Recipe:
     chain: tuple[str, ...] | None = None
     layers: tuple[int, ...] | None = None
     snapshots: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
     @property
     def script(self) -> str:
@@ -44,8 +46,11 @@ def create(
     fmt: str = "qcow2",
     **options: object,
 ) -> str:
-    """Return the command that creates a qcow2 image; ``fmt`` is the backing file's format."""
-    words = ["qemu-img", "create", "-q", "-f", "qcow2"]
+    """Return the command that creates a qcow2 image.
+
+    ``fmt`` is the backing file's format; with ``unsafe`` among the options that file is not looked at.
+    """
+    words = ["qemu-img", "create", "-q", "-f", "qcow2", *(["-u"] if options.pop("unsafe", False) else [])]
     if "key" in options:
         words += [*SECRET, "-o", f"encrypt.format={options.pop('key')},encrypt.key-secret=key"]
     if options:

@@ -1,4 +1,4 @@
-"""The named recipes: one for each thing that an image can be, by area.
+"""The named recipes: one for each thing that an image can be, by area, one function an area.
 
 All of them are deterministic.  Virtual sizes are small, so that most can be recorded (see ``record.py``).
 """
@@ -6,11 +6,17 @@ All of them are deterministic.  Virtual sizes are small, so that most can be rec
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from inside import SNAPSHOTS
-from recipe import Recipe, create, io, io_options, poke, punch, until_done
+from recipe import SECRET, Recipe, create, io, io_options, poke, punch, until_done
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RECIPES: dict[str, Recipe] = {}
+AREAS: dict[str, list[str]] = {}
+"""The names of the recipes of each area."""
 
 KI = 1024
 MI = 1024 * KI
@@ -29,13 +35,22 @@ def _add(
     asked: str | None = None,
     chain: tuple[str, ...] | None = None,
     layers: tuple[int, ...] | None = None,
+    also: tuple[str, ...] = (),
 ) -> None:
     if name in RECIPES:
         raise ValueError(f"two recipes are named {name}")
-    RECIPES[name] = Recipe(name, commands, image, asked, chain, layers)
+    RECIPES[name] = Recipe(name, commands, image, asked, chain, layers, also=also)
 
 
-def _geometry() -> None:
+def _area(make: Callable[[], None]) -> None:
+    """Make the recipes of an area, which is called like the function."""
+    before = len(RECIPES)
+    make()
+    AREAS[make.__name__.strip("_").replace("_", " ")] = list(RECIPES)[before:]
+
+
+@_area
+def _cluster_sizes() -> None:
     for bits in range(9, 22):
         size = 1 << bits
         _add(
@@ -54,6 +69,10 @@ def _geometry() -> None:
                 f"write {20 * size} 512",
             ),
         )
+
+
+@_area
+def _compat() -> None:
     for size in ("4k", "64k"):
         _add(
             f"compat-0.10-clusters-{size}",
@@ -64,6 +83,10 @@ def _geometry() -> None:
             create("top.qcow2", "1M", "base.qcow2", compat="0.10", cluster_size=size),
             io("top.qcow2", "write 64k 64k", "write -z 128k 192k", "write -z 512k 256k", "discard 0 64k"),
         )
+
+
+@_area
+def _refcount_widths() -> None:
     for bits in (1, 2, 4, 8, 16, 32, 64):
         _add(
             f"refcount-bits-{bits}",
@@ -75,6 +98,10 @@ def _geometry() -> None:
             create("top.qcow2", "1M", refcount_bits=bits, cluster_size="4k", preallocation="metadata"),
             io("top.qcow2", "write 64k 128k"),
         )
+
+
+@_area
+def _lazy_refcounts() -> None:
     _add(
         "lazy-refcounts",
         create("top.qcow2", "1M", lazy_refcounts="on"),
@@ -85,6 +112,18 @@ def _geometry() -> None:
         create("top.qcow2", "1M", lazy_refcounts="on"),
         io("top.qcow2", "write 0 128k", "write 512k 64k", "abort") + " 2> /dev/null || :",
     )
+
+    _add(
+        "lazy-refcounts-over-backing",
+        create("base.qcow2", "1M", lazy_refcounts="on"),
+        io("base.qcow2", "write 0 128k"),
+        create("top.qcow2", "1M", "base.qcow2", lazy_refcounts="on", cluster_size="4k"),
+        io("top.qcow2", "write 64k 128k", "write -z 96k 8k", "abort") + " 2> /dev/null || :",
+    )
+
+
+@_area
+def _tables() -> None:
     _add(
         "many-l2-tables",
         create("top.qcow2", "1M", cluster_size=512),
@@ -102,6 +141,7 @@ def _geometry() -> None:
     )
 
 
+@_area
 def _extended_l2() -> None:
     for size in (16, 64, 128, 2048):
         sub = size * KI // 32
@@ -177,6 +217,83 @@ def _extended_l2() -> None:
     )
 
 
+_KINDS = ("unallocated", "reserved", "zero", "zero over a cluster", "data", "compressed")
+"""All that a whole cluster of an extended image can be."""
+
+
+def _every_sequence(symbols: int, length: int) -> list[int]:
+    """Return the shortest sequence, not taken round, in which each sequence of so many symbols stands."""
+    seen: set[tuple[int, ...]] = set()
+    sequence = [0] * length
+    seen.add(tuple(sequence))
+    while True:
+        for symbol in reversed(range(symbols)):
+            word = (*sequence[len(sequence) - length + 1 :], symbol)
+            if word not in seen:
+                seen.add(word)
+                sequence.append(symbol)
+                break
+        else:
+            return sequence
+
+
+def _extended_entry(cluster: int, states: list[int]) -> bytes:
+    """Return an L2 entry: 0, 1 and 2 stand for a subcluster that is unallocated, data, zero."""
+    bits = sum((1 << n if state == 1 else 1 << 32 + n) for n, state in enumerate(states) if state)
+    return ((1 << 63 | cluster) if cluster else 0).to_bytes(8, "big") + bits.to_bytes(8, "big")
+
+
+@_area
+def _subclusters() -> None:
+    size = 16 * KI
+    first, l2 = 5 * size, 4 * size
+    # every three neighbours in an entry with a cluster, every four in one without
+    triples = _every_sequence(3, 3)[:32]
+    fours = [2 * bit for bit in _every_sequence(2, 4)]
+    inside = [
+        (first, triples + [0] * (32 - len(triples))),
+        (0, fours + [0] * (32 - len(fours))),
+        *((first + (n + 2) * size, [n % 3, *[(n + 1) % 3] * 30, n // 3]) for n in range(9)),
+        *((0, [n & 2, *[2 * (n & 1)] * 31]) for n in range(4)),
+    ]
+    # every kind of cluster beside every other
+    beside = []
+    for n, kind in enumerate(_every_sequence(len(_KINDS), 2)):
+        at = first + n * size
+        match _KINDS[kind]:
+            case "compressed":
+                beside.append((1 << 62 | at).to_bytes(8, "big") + bytes(8))
+            case name:
+                state = {"data": 1, "zero": 2, "zero over a cluster": 2}.get(name, 0)
+                beside.append(_extended_entry(0 if name in ("unallocated", "zero") else at, [state] * 32))
+    tables = {
+        "neighbours": b"".join(_extended_entry(at, states) for at, states in inside),
+        "clusters-beside-each-other": b"".join(beside),
+    }
+    for name, table in tables.items():
+        clusters = len(table) // 16
+        options = {"cluster_size": size, "extended_l2": "on"}
+        written = io("top.qcow2", f"write 0 {clusters * size}")
+        patched = poke("top.qcow2", l2, table)
+        _add(f"subclusters-{name}", create("top.qcow2", "1M", **options), written, patched)
+        _add(
+            f"subclusters-{name}-over-backing",
+            create("base.qcow2", "300k", cluster_size="4k"),
+            io("base.qcow2", "write 8k 200k", "write -z 100k 50k"),
+            create("top.qcow2", "1M", "base.qcow2", **options),
+            written,
+            patched,
+        )
+        _add(
+            f"subclusters-{name}-recurse",
+            create("top.qcow2", "1M", **options),
+            written,
+            patched,
+            punch("top.qcow2", first + 2 * size, 8 * size),
+        )
+
+
+@_area
 def _preallocation() -> None:
     for how in ("off", "metadata", "falloc", "full"):
         _add(
@@ -209,8 +326,24 @@ def _preallocation() -> None:
         io("top.qcow2", "write 512k 64k"),
     )
 
+    both = {"cluster_size": "128k", "extended_l2": "on"}
+    for how in ("metadata", "falloc", "full"):
+        _add(
+            f"preallocation-{how}-over-backing",
+            create("base.qcow2", "1M"),
+            io("base.qcow2", "write 0 512k"),
+            create("top.qcow2", "2M", "base.qcow2", **both, preallocation=how),
+            io("top.qcow2", "write 260k 4k", "discard 384k 128k"),
+        )
+        _add(
+            f"preallocation-{how}-data-file-extended-l2",
+            create("top.qcow2", "1M", **both, data_file="data.raw", preallocation=how),
+            io("top.qcow2", "write 4k 4k", "write -z 132k 4k", "discard 256k 128k"),
+        )
 
-def _zero_and_discard() -> None:
+
+@_area
+def _zero() -> None:
     _add(
         "zero-plain", create("top.qcow2", "1M"), io("top.qcow2", "write -z 64k 128k", "write -z -u 512k 64k")
     )
@@ -238,6 +371,10 @@ def _zero_and_discard() -> None:
         create("top.qcow2", "1M"),
         io("top.qcow2", *(f"write {n * 64}k 64k" for n in (3, 1, 2, 0, 5, 4, 7)), "write -z 64k 128k"),
     )
+
+
+@_area
+def _discard() -> None:
     for passed in ("on", "off"):
         _add(
             f"discard-passed-on-{passed}",
@@ -265,7 +402,39 @@ def _zero_and_discard() -> None:
         io("top.qcow2", "write 256k 64k"),
     )
 
+    _add(
+        "discard-compat-0.10",
+        create("base.qcow2", "1M"),
+        io("base.qcow2", "write 0 1M"),
+        create("top.qcow2", "1M", "base.qcow2", compat="0.10", cluster_size="4k"),
+        io("top.qcow2", "write 0 256k", "discard 64k 128k"),
+    )
+    for passed in ("on", "off"):
+        _add(
+            f"discard-in-data-file-passed-on-{passed}",
+            create("top.qcow2", "1M", data_file="data.raw"),
+            io("top.qcow2", "write 0 512k"),
+            io_options(
+                f"driver=qcow2,file.filename=top.qcow2,pass-discard-request={passed}",
+                "discard 64k 128k",
+                "write -z -u 256k 64k",
+            ),
+        )
+        _add(
+            f"discard-of-a-snapshot-passed-on-{passed}",
+            create("top.qcow2", "1M"),
+            io("top.qcow2", "write 0 512k"),
+            "qemu-img snapshot -c before top.qcow2",
+            io_options(
+                f"driver=qcow2,file.filename=top.qcow2,pass-discard-snapshot={passed}",
+                "write 0 256k",
+                "discard 320k 64k",
+            ),
+            "qemu-img snapshot -d before top.qcow2",
+        )
 
+
+@_area
 def _compressed() -> None:
     for kind in ("zlib", "zstd"):
         _add(
@@ -297,7 +466,24 @@ def _compressed() -> None:
         io("top.qcow2", "write -c 0 512k", "discard 64k 64k", "write -z 128k 64k", "write -z -u 256k 64k"),
     )
 
+    for kind in ("zlib", "zstd"):
+        _add(
+            f"compressed-{kind}-extended-l2",
+            create("base.qcow2", "1M"),
+            io("base.qcow2", "write 0 1M"),
+            create(
+                "top.qcow2",
+                "1M",
+                "base.qcow2",
+                cluster_size="64k",
+                extended_l2="on",
+                compression_type=kind,
+            ),
+            io("top.qcow2", "write -c 0 128k", "write 64k 2k", "write 192k 2k", "write -c 256k 64k"),
+        )
 
+
+@_area
 def _data_file() -> None:
     writes = (
         "write 0 128k",
@@ -372,8 +558,39 @@ def _data_file() -> None:
         image="sub/top.qcow2",
     )
 
+    _add(
+        "data-file-over-backing",
+        create("base.qcow2", "1M"),
+        io("base.qcow2", "write 0 1M"),
+        create("top.qcow2", "2M", "base.qcow2", data_file="data.raw"),
+        io("top.qcow2", *writes),
+    )
+    _add(
+        "data-file-resized",
+        create("top.qcow2", "1M", data_file="data.raw"),
+        io("top.qcow2", "write 960k 64k"),
+        "qemu-img resize -q top.qcow2 2M",
+        io("top.qcow2", "write 1536k 64k"),
+    )
+    _add(
+        "data-file-shrunk",
+        create("top.qcow2", "2M", data_file="data.raw"),
+        io("top.qcow2", "write 0 2M"),
+        "qemu-img resize -q --shrink top.qcow2 999936",
+    )
+    # 16 L2 tables of a cluster each: where two of them are gone the image counts as preallocated
+    for holes in (1, 2, 3, 4, 5):
+        _add(
+            f"data-file-recurse-{holes}-of-16",
+            create("top.qcow2", "32M", data_file="data.raw", cluster_size="4k"),
+            io("top.qcow2", *(f"write {n * 2}M 12k" for n in range(16))),
+            *(punch("data.raw", n * 2 * MI + 4 * KI, 4 * KI) for n in range(16)),
+            punch("top.qcow2", 6 * 4096, holes * 4096),
+        )
 
-def _snapshots_and_resizes() -> None:
+
+@_area
+def _snapshots() -> None:
     for compat in ("0.10", "1.1"):
         _add(
             f"snapshot-compat-{compat}",
@@ -406,6 +623,38 @@ def _snapshots_and_resizes() -> None:
         "qemu-img resize -q top.qcow2 2M",
         io("top.qcow2", "write 1536k 64k"),
     )
+
+    _add(
+        "snapshots-one-over-the-other",
+        create("top.qcow2", "1M", cluster_size="4k"),
+        io("top.qcow2", "write 0 256k"),
+        "qemu-img snapshot -c first top.qcow2",
+        io("top.qcow2", "write 0 64k", "write -z 128k 32k"),
+        "qemu-img snapshot -c second top.qcow2",
+        io("top.qcow2", "write 32k 64k", "discard 192k 32k", "write -c 512k 8k"),
+    )
+    _add(
+        "snapshot-extended-l2",
+        create("top.qcow2", "1M", cluster_size="64k", extended_l2="on"),
+        io("top.qcow2", "write 0 256k", "write 320k 2k"),
+        "qemu-img snapshot -c before top.qcow2",
+        io("top.qcow2", "write 64k 2k", "write -z 128k 2k", "discard 192k 64k", "write 322k 2k"),
+    )
+    _add(
+        "snapshot-in-backing",
+        create("base.qcow2", "1M"),
+        io("base.qcow2", "write 0 256k"),
+        "qemu-img snapshot -c before base.qcow2",
+        io("base.qcow2", "write 128k 256k"),
+        create("top.qcow2", "2M", "base.qcow2"),
+        io("top.qcow2", "write 192k 64k"),
+        "qemu-img snapshot -c before top.qcow2",
+        io("top.qcow2", "write 256k 64k"),
+    )
+
+
+@_area
+def _resize() -> None:
     _add(
         "resize-up",
         create("top.qcow2", "1M", cluster_size="4k"),
@@ -442,39 +691,114 @@ def _snapshots_and_resizes() -> None:
         "qemu-img resize -q --shrink base.qcow2 999936",
     )
 
-
-def _jobs() -> None:
-    chain = (
+    both = {"cluster_size": "64k", "extended_l2": "on"}
+    written = (create("top.qcow2", "1M", **both), io("top.qcow2", "write 512k 512k", "write 2k 2k"))
+    _add("resize-up-extended-l2", *written, "qemu-img resize -q top.qcow2 1500k")
+    _add("resize-down-extended-l2", *written, "qemu-img resize -q --shrink top.qcow2 901632")
+    _add("resize-to-a-sector", *written, "qemu-img resize -q --shrink top.qcow2 512")
+    _add(
+        "resize-by-a-sector",
         create("base.qcow2", "1M"),
-        io("base.qcow2", "write 0 512k"),
-        create("mid.qcow2", "1M", "base.qcow2"),
-        io("mid.qcow2", "write 128k 64k", "write -z 256k 64k"),
-        create("top.qcow2", "2M", "mid.qcow2"),
-        io("top.qcow2", "write 192k 64k", "write -z 320k 64k", "write 1M 64k"),
+        io("base.qcow2", "write 0 1M"),
+        create("top.qcow2", 65536 * 5, "base.qcow2"),
+        io("top.qcow2", "write 256k 64k"),
+        "qemu-img resize -q top.qcow2 +512",
     )
-    _add("chain", *chain)
-    _add("commit", *chain, "qemu-img commit -q top.qcow2")
-    _add("commit-kept", *chain, "qemu-img commit -q -d top.qcow2")
-    _add("commit-into-base", *chain, "qemu-img commit -q -b base.qcow2 top.qcow2", image="base.qcow2")
-    _add("rebase", *chain, "qemu-img rebase -b base.qcow2 -F qcow2 top.qcow2")
-    _add("rebase-onto-nothing", *chain, "qemu-img rebase -b '' top.qcow2")
-    _add("rebase-unsafe", *chain, "qemu-img rebase -u -b base.qcow2 -F qcow2 top.qcow2")
-    _add("rebase-unsafe-onto-nothing", *chain, "qemu-img rebase -u -b '' top.qcow2")
-    _add("rebase-unsafe-qcow2-as-raw", *chain, "qemu-img rebase -u -b base.qcow2 -F raw top.qcow2")
-    _add("convert", *chain, "qemu-img convert -f qcow2 -O qcow2 top.qcow2 flat.qcow2", image="flat.qcow2")
+    _add(
+        "resize-raw-backing",
+        "qemu-img create -q -f raw base.raw 1M",
+        io("base.raw", "write 960k 64k", fmt="raw"),
+        create("top.qcow2", "2M", "base.raw", "raw"),
+        "qemu-img resize -q -f raw base.raw 1500k",
+    )
+
+
+_CHAIN = (
+    create("base.qcow2", "1M"),
+    io("base.qcow2", "write 0 512k"),
+    create("mid.qcow2", "1M", "base.qcow2"),
+    io("mid.qcow2", "write 128k 64k", "write -z 256k 64k"),
+    create("top.qcow2", "2M", "mid.qcow2"),
+    io("top.qcow2", "write 192k 64k", "write -z 320k 64k", "write 1M 64k"),
+)
+
+
+@_area
+def _commit() -> None:
+    _add("chain", *_CHAIN)
+    _add("commit", *_CHAIN, "qemu-img commit -q top.qcow2")
+    _add("commit-kept", *_CHAIN, "qemu-img commit -q -d top.qcow2")
+    _add("commit-into-base", *_CHAIN, "qemu-img commit -q -b base.qcow2 top.qcow2", image="base.qcow2")
+
+    sparse = ("truncate -s 1M base.raw", io("base.raw", "write 64k 64k", fmt="raw"))
+    _add(
+        "commit-into-raw",
+        *sparse,
+        create("top.qcow2", "2M", "base.raw", "raw"),
+        io("top.qcow2", "write 128k 64k", "write -z 64k 32k", "write 1536k 64k"),
+        "qemu-img commit -q -d top.qcow2",
+    )
+    _add(
+        "commit-extended-l2",
+        create("base.qcow2", "1M", cluster_size="64k", extended_l2="on"),
+        io("base.qcow2", "write 0 128k"),
+        create("top.qcow2", "1M", "base.qcow2", cluster_size="16k", extended_l2="on"),
+        io("top.qcow2", "write 2k 1k", "write -z 66k 2k", "write -z 256k 16k"),
+        "qemu-img commit -q -d top.qcow2",
+    )
+
+
+@_area
+def _rebase() -> None:
+    _add("rebase", *_CHAIN, "qemu-img rebase -b base.qcow2 -F qcow2 top.qcow2")
+    _add("rebase-onto-nothing", *_CHAIN, "qemu-img rebase -b '' top.qcow2")
+    _add("rebase-unsafe", *_CHAIN, "qemu-img rebase -u -b base.qcow2 -F qcow2 top.qcow2")
+    _add("rebase-unsafe-onto-nothing", *_CHAIN, "qemu-img rebase -u -b '' top.qcow2")
+    _add("rebase-unsafe-qcow2-as-raw", *_CHAIN, "qemu-img rebase -u -b base.qcow2 -F raw top.qcow2")
+
+    _add("rebase-onto-raw", *_CHAIN, "truncate -s 700000 r.raw", "qemu-img rebase -b r.raw -F raw top.qcow2")
+    _add(
+        "rebase-onto-shorter",
+        *_CHAIN,
+        create("short.qcow2", "300k"),
+        "qemu-img rebase -b short.qcow2 -F qcow2 top.qcow2",
+    )
+    _add(
+        "rebase-extended-l2",
+        *_CHAIN,
+        create("sub.qcow2", "2M", "mid.qcow2", cluster_size="64k", extended_l2="on"),
+        io("sub.qcow2", "write 194k 2k", "write -z 260k 2k"),
+        "qemu-img rebase -b base.qcow2 -F qcow2 sub.qcow2",
+        image="sub.qcow2",
+    )
+    _add(
+        "rebase-unsafe-without-format",
+        *_CHAIN,
+        "qemu-img rebase -u -b base.qcow2 -F qcow2 top.qcow2",
+        poke("top.qcow2", BACKING_FORMAT_EXTENSION, 1, width=4),
+    )
+
+
+@_area
+def _convert() -> None:
+    _add("convert", *_CHAIN, "qemu-img convert -f qcow2 -O qcow2 top.qcow2 flat.qcow2", image="flat.qcow2")
     _add(
         "convert-onto-backing",
-        *chain,
+        *_CHAIN,
         "qemu-img convert -f qcow2 -O qcow2 -B base.qcow2 -F qcow2 top.qcow2 flat.qcow2",
         image="flat.qcow2",
     )
-    _add("convert-to-raw", *chain, "qemu-img convert -f qcow2 -O raw top.qcow2 flat.raw", image="flat.raw")
+    _add("convert-to-raw", *_CHAIN, "qemu-img convert -f qcow2 -O raw top.qcow2 flat.raw", image="flat.raw")
     _add(
         "convert-unsparse",
-        *chain,
+        *_CHAIN,
         "qemu-img convert -f qcow2 -O qcow2 -S 0 top.qcow2 flat.qcow2",
         image="flat.qcow2",
     )
+
+
+@_area
+def _amend() -> None:
     _add(
         "amend-to-compat-0.10",
         create("top.qcow2", "1M"),
@@ -487,6 +811,64 @@ def _jobs() -> None:
         io("top.qcow2", "write 0 256k"),
         "qemu-img amend -q -o refcount_bits=64 top.qcow2",
     )
+
+    written = io("top.qcow2", "write 0 256k", "write -z 64k 64k", "write -z 512k 64k")
+    _add(
+        "amend-to-compat-1.1",
+        create("top.qcow2", "1M", compat="0.10"),
+        written,
+        "qemu-img amend -q -o compat=1.1 top.qcow2",
+        io("top.qcow2", "write -z 64k 64k", "write -z 512k 64k"),
+    )
+    for bits in (1, 2, 4, 8, 32):
+        _add(
+            f"amend-refcount-bits-{bits}",
+            create("top.qcow2", "1M", cluster_size="4k", preallocation="metadata"),
+            written,
+            f"qemu-img amend -q -o refcount_bits={bits} top.qcow2",
+        )
+    for before, after in (("on", "off"), ("off", "on")):
+        _add(
+            f"amend-lazy-refcounts-{after}",
+            create("top.qcow2", "1M", lazy_refcounts=before),
+            written,
+            f"qemu-img amend -q -o lazy_refcounts={after} top.qcow2",
+        )
+    _add(
+        "amend-size",
+        create("top.qcow2", "1M"),
+        written,
+        "qemu-img amend -q -o size=2M top.qcow2",
+    )
+    _add(
+        "amend-data-file",
+        create("top.qcow2", "1M", data_file="data.raw"),
+        io("top.qcow2", "write 0 128k"),
+        "mv data.raw other.raw",
+        "truncate -s 1M data.raw",
+        "qemu-img amend -q -o data_file=other.raw top.qcow2",
+    )
+    _add(
+        "amend-data-file-raw-off",
+        create("top.qcow2", "1M", data_file="data.raw", data_file_raw="on"),
+        io("top.qcow2", "write 0 128k"),
+        "qemu-img amend -q -o data_file_raw=off top.qcow2",
+        io("top.qcow2", "write -z 64k 64k"),
+    )
+    key = 'json:{"driver":"qcow2","encrypt.key-secret":"key","file.filename":"top.qcow2"}'
+    options = "driver=qcow2,encrypt.key-secret=key,file.filename=top.qcow2"
+    change = "encrypt.state=active,encrypt.keyslot=3,encrypt.new-secret=key,encrypt.iter-time=10"
+    _add(
+        "amend-encryption",
+        until_done(create("top.qcow2", "1M", key="luks", **{"encrypt.iter-time": 10})),
+        io_options(options, "write 0 8k"),
+        until_done(f"qemu-img amend -q {' '.join(SECRET)} --image-opts -o {change} {options}"),
+        asked=key,
+    )
+
+
+@_area
+def _bitmaps() -> None:
     _add(
         "bitmap",
         create("top.qcow2", "1M"),
@@ -495,6 +877,7 @@ def _jobs() -> None:
     )
 
 
+@_area
 def _backings() -> None:
     sparse = ("truncate -s 1M base.raw", io("base.raw", "write 128k 64k", "write 512k 4k", fmt="raw"))
     top = io("top.qcow2", "write 64k 64k", "write -z 576k 64k")
@@ -651,7 +1034,50 @@ def _backings() -> None:
         )
     _add("backing-format-raw-on-qcow2", *base, create("top.qcow2", "1M", "base.qcow2", "raw"), top)
 
+    for name, extra in {
+        "null": {"backing": None},
+        "empty": {"backing": ""},
+        "other": {"backing": {"driver": "raw", "file.filename": "base.raw"}},
+        "as-raw": {"backing.driver": "raw"},
+        "two-below": {"backing": {"backing": None}},
+    }.items():
+        reference = {"driver": "qcow2", "file.filename": "c.qcow2", **extra}
+        _add(
+            f"backing-json-with-backing-{name}",
+            *sparse,
+            create("a.qcow2", "1M"),
+            io("a.qcow2", "write 0 256k"),
+            create("b.qcow2", "1M", "a.qcow2"),
+            io("b.qcow2", "write 192k 128k"),
+            create("c.qcow2", "1M", "b.qcow2"),
+            io("c.qcow2", "write 384k 64k"),
+            create("top.qcow2", "2M", "json:" + json.dumps(reference), "qcow2"),
+            top,
+            chain=('json:{"driver":"qcow2","backing":null,"file.filename":"top.qcow2"}',),
+        )
+    _add(
+        "backing-json-in-single-quotes",
+        *base,
+        create("top.qcow2", "1M", "json:{'driver':'qcow2','file.filename':'base.qcow2'}"),
+        top,
+    )
+    _add(
+        "backing-by-image-opts",
+        *base,
+        *sparse,
+        create("top.qcow2", "1M", "base.qcow2"),
+        top,
+        also=(
+            "driver=qcow2,file.filename=top.qcow2",
+            "driver=qcow2,file.filename=top.qcow2,backing=",
+            "driver=qcow2,file.filename=top.qcow2,backing.driver=raw",
+            "driver=qcow2,file.filename=top.qcow2,backing.driver=raw,backing.file.filename=base.raw",
+            "driver=raw,offset=64k,size=192k,file.filename=base.raw",
+        ),
+    )
 
+
+@_area
 def _sizes() -> None:
     _add("size-0", create("top.qcow2", 0))
     _add("size-0-over-backing", create("base.qcow2", "1M"), create("top.qcow2", 0, "base.qcow2"))
@@ -681,7 +1107,8 @@ def _sizes() -> None:
     _add("raw-named-qcow2", "truncate -s 64k top.qcow2")
 
 
-def _damage() -> None:
+@_area
+def _holes() -> None:
     for clusters, size in ((12, 64 * KI), (96, 4 * KI)):
         made = (
             create("top.qcow2", 128 * size, cluster_size=size),
@@ -734,6 +1161,22 @@ def _damage() -> None:
         create("top.qcow2", "1M", preallocation="metadata"),
         punch("top.qcow2", 0x10000, 65536),
     )
+
+    # 5 clusters of metadata and 40 of data, and in larger clusters a hole behind the entries of the L1 table:
+    # the image counts as preallocated when a ninth of its clusters is missing, here 3 or 4
+    for size in (4 * KI, 16 * KI, 128 * KI):
+        for bits in (1, 16, 64) if size == 4 * KI else (16,):
+            for holes in (2, 3, 4, 5, 6):
+                _add(
+                    f"punched-{holes}-of-40-clusters-{size // KI}k-refcount-bits-{bits}",
+                    create("top.qcow2", 60 * size, cluster_size=size, refcount_bits=bits),
+                    io("top.qcow2", f"write 0 {40 * size}"),
+                    punch("top.qcow2", 10 * size, holes * size),
+                )
+
+
+@_area
+def _past_the_end() -> None:
     written = (create("top.qcow2", "1M"), io("top.qcow2", "write 0 512k", "write -z 64k 64k"))
     _add("punched-l1", *written, punch("top.qcow2", L1_TABLE, 65536))
     _add("punched-l2", *written, punch("top.qcow2", L2_TABLE, 65536))
@@ -756,7 +1199,26 @@ def _damage() -> None:
     )
     _add("grown-host-file", *written, "truncate -s 2M top.qcow2")
 
+    _add(
+        "truncated-extended-l2",
+        create("top.qcow2", "1M", cluster_size="64k", extended_l2="on"),
+        io("top.qcow2", "write 0 256k", "write 320k 4k", "write -z 448k 4k"),
+        f"truncate -s {FIRST_DATA + 2 * 65536 + 4096} top.qcow2",
+    )
+    _add(
+        "truncated-data-file-and-recurse",
+        create("top.qcow2", "1M", data_file="data.raw", preallocation="metadata"),
+        "truncate -s 300000 data.raw",
+    )
+    _add(
+        "truncated-compressed",
+        create("top.qcow2", "1M"),
+        io("top.qcow2", "write -c 0 256k", "write 256k 64k"),
+        f"truncate -s {FIRST_DATA} top.qcow2",
+    )
 
+
+@_area
 def _patched() -> None:
     written = (
         create("top.qcow2", "1M"),
@@ -809,6 +1271,7 @@ def _patched() -> None:
     )
 
 
+@_area
 def _chains() -> None:
     def stair(sizes: tuple[int, ...], suffix: str) -> None:
         names = ["a.qcow2", "b.qcow2", "top.qcow2"]
@@ -860,7 +1323,38 @@ def _chains() -> None:
         io("top.qcow2", "write 512k 128k"),
     )
 
+    _add(
+        "staircase-extended-l2",
+        create("a.qcow2", 300 * 512, cluster_size="16k", extended_l2="on"),
+        io("a.qcow2", "write 0 4k", "write 149k 512"),
+        create("b.qcow2", 701 * 512, "a.qcow2", cluster_size="64k", extended_l2="on"),
+        io("b.qcow2", "write 130k 2k", "write 349k 512"),
+        create("top.qcow2", "1M", "b.qcow2", cluster_size="128k", extended_l2="on"),
+        io("top.qcow2", "write 132k 4k", "write 300k 4k"),
+    )
+    _add(
+        "staircase-of-sectors",
+        "truncate -s 1 0.raw",
+        create("1.qcow2", 1024, "0.raw", "raw", cluster_size=512),
+        *(create(f"{n}.qcow2", (n + 1) * 512, f"{n - 1}.qcow2", cluster_size=512) for n in range(2, 7)),
+        io("3.qcow2", "write 1k 512"),
+        image="6.qcow2",
+    )
+    _add(
+        "staircase-up-and-down",
+        *(
+            command
+            for n, size in enumerate((512, 1024, 256, 768, 128, 1536))
+            for command in (
+                create(f"{n}.qcow2", f"{size}k", f"{n - 1}.qcow2" if n else None),
+                io(f"{n}.qcow2", f"write {size - 64}k 64k"),
+            )
+        ),
+        image="5.qcow2",
+    )
 
+
+@_area
 def _protocols() -> None:
     for zeroes in ("true", "false"):
         null = f'{{"driver":"null-co","size":1048576,"read-zeroes":{zeroes}}}'
@@ -906,6 +1400,7 @@ def _protocols() -> None:
     _add("file-protocol-name", *sparse, image="file:a.raw")
 
 
+@_area
 def _encrypted() -> None:
     key = 'json:{"driver":"qcow2","encrypt.key-secret":"key","file.filename":"top.qcow2"}'
     options = "driver=qcow2,encrypt.key-secret=key,file.filename=top.qcow2"
@@ -948,20 +1443,42 @@ def _encrypted() -> None:
         asked=key,
     )
 
+    luks = {"key": "luks", "encrypt.iter-time": 10, "cluster_size": "4k"}
+    _add(
+        "encrypted-luks-over-backing",
+        create("base.qcow2", "1M"),
+        io("base.qcow2", "write 0 256k"),
+        until_done(create("top.qcow2", "2M", "base.qcow2", **luks)),
+        io_options(options, *writes),
+        asked=key,
+    )
+    _add(
+        "encrypted-luks-extended-l2",
+        until_done(create("top.qcow2", "1M", **{**luks, "cluster_size": "16k"}, extended_l2="on")),
+        io_options(options, "write 512 1k", "write -z 16896 1k", "write -z 32k 16k"),
+        asked=key,
+    )
+    _add(
+        "encrypted-luks-preallocated",
+        until_done(create("top.qcow2", "1M", **luks, preallocation="metadata")),
+        io_options(options, *writes),
+        asked=key,
+    )
+    below = "driver=qcow2,file.filename=over.qcow2,backing.encrypt.key-secret=key"
+    for kind, chosen in {"aes": small, "luks": luks}.items():
+        made = until_done(create("top.qcow2", "1M", **chosen))
+        _add(
+            f"encrypted-{kind}-below",
+            made,
+            io_options(options, *writes),
+            create("over.qcow2", "2M", "top.qcow2", unsafe=True),
+            io_options(below, "write 4k 4k", "write -z 32k 4k"),
+            image="over.qcow2",
+            asked='json:{"driver":"qcow2","file.filename":"over.qcow2","backing.encrypt.key-secret":"key"}',
+            also=(below,),
+        )
 
-_geometry()
-_extended_l2()
-_preallocation()
-_zero_and_discard()
-_compressed()
-_data_file()
-_snapshots_and_resizes()
-_jobs()
-_backings()
-_sizes()
-_damage()
-_patched()
-_chains()
-_protocols()
-_encrypted()
-RECIPES.update({recipe.name: recipe for recipe in SNAPSHOTS})
+
+@_area
+def _snapshots_opened() -> None:
+    RECIPES.update({recipe.name: recipe for recipe in SNAPSHOTS})

@@ -1,8 +1,9 @@
-"""Record QEMU's answers for machines without QEMU: ``python tests/qemu/record.py``.
+"""Record QEMU's answers for machines without QEMU: ``python tests/qemu/record.py [--missing]``.
 
-Writes one JSON file a recipe to tests/golden, and names the recipes that cannot be recorded: large ones, and
-those whose images name the directory they are in.  Snapshots carry a date and compressed clusters lie in the
-order in which they were ready, so their files differ each time; the answers do not.
+Writes one JSON file a recipe to tests/golden, or only those that are missing, and names the recipes that
+cannot be recorded: large ones, and those whose images name the directory they are in.  Snapshots carry a date
+and compressed clusters lie in the order in which they were ready, so their files differ each time; the
+answers do not.
 """
 
 from __future__ import annotations
@@ -34,7 +35,11 @@ def recording(recipe: Recipe, tool: str) -> str:
         if any(path.is_symlink() for path in work.rglob("*")):
             raise ValueError("has symbolic links")
         answers = [
-            {"options": question.options, "entries": their_answer(question, work).entries}
+            {
+                **({"image": question.image} if question.image != recipe.image else {}),
+                "options": question.options,
+                "entries": their_answer(question, work).entries,
+            }
             for question in questions(recipe, work)
         ]
         made = {
@@ -52,13 +57,16 @@ def recording(recipe: Recipe, tool: str) -> str:
 
 
 def main() -> None:
-    """Write all of them anew."""
+    """Write all of them anew, or those that are missing; what has no recipe any more goes."""
     GOLDEN.mkdir(exist_ok=True)
     for stale in GOLDEN.glob("*.json"):
-        stale.unlink()
+        if "--missing" not in sys.argv[1:] or stale.stem not in RECIPES:
+            stale.unlink()
     tool = run("qemu-img", "--version", cwd=GOLDEN).stdout.splitlines()[0]
     total = 0
     for name, recipe in RECIPES.items():
+        if (GOLDEN / f"{name}.json").exists():
+            continue
         try:
             text = recording(recipe, tool)
         except ValueError as error:

@@ -313,12 +313,18 @@ class ViewerApp(App[int]):
         """Show what a change makes of the scene, if there is one yet."""
         self._note, self._count = "", 0
         if self.scene is not None:
-            self.show(change(self.scene))
+            try:
+                self.show(change(self.scene))
+            except MemoryError:
+                self.say("this takes more memory than there is")
 
     def seek(self, change: Callable[[Scene], Scene | None], nothing: str) -> None:
         """Repeat a search as often as the count says; say so where it finds nothing."""
         for _ in range(self.take_count()):
-            found = change(self.scene) if self.scene else None
+            try:
+                found = change(self.scene) if self.scene else None
+            except MemoryError:
+                found, nothing = None, "this takes more memory than there is"
             if found is None:
                 self.say(nothing)
                 return

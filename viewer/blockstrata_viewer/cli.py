@@ -5,6 +5,8 @@ numpy and Textual are imported inside the commands that need them, so that the o
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
 import io
 import os
@@ -32,6 +34,13 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_FINDINGS = 3
 
+_TOO_LARGE = "this takes more memory than there is"
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
+"""Errors of the system that are nobody's fault in particular."""
+
+_WRITTEN_AT_ONCE = 1 << 16
+"""Characters."""
+
 SEMANTICS_NAMES = ["historic", "old", "proposed", "new", "nbd-2018", "nbd-6.0", "nbd-proposed", "nbd"]
 
 
@@ -50,6 +59,8 @@ class ImplicitView(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run a command and exit: 0 done, 1 failed, 2 wrong usage, 3 findings."""
+        # numpy's linear algebra is not used, and its threads take memory that may not be there
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         if isinstance(sys.stdout, io.TextIOWrapper):
             # a terminal that cannot say a character gets a question mark, not a failure
             sys.stdout.reconfigure(errors="replace")
@@ -66,7 +77,14 @@ class ImplicitView(click.Group):
         except BlockstrataError as error:
             _fail(EXIT_FAILED, str(error))
         except MemoryError:
-            _fail(EXIT_FAILED, "this takes more memory than there is")
+            _fail(EXIT_FAILED, _TOO_LARGE)
+        except ImportError as error:
+            _fail(EXIT_FAILED, f"a part of the program cannot be loaded: {_root(error)}")
+        except RuntimeError as error:
+            # a thread takes memory, too
+            if "new thread" not in str(error):
+                raise
+            _fail(EXIT_FAILED, _TOO_LARGE)
         except (click.Abort, KeyboardInterrupt):
             sys.exit(130)
         except BrokenPipeError:
@@ -75,13 +93,22 @@ class ImplicitView(click.Group):
             sys.exit(EXIT_FAILED)
         except OSError as error:
             _discard_output()
-            _fail(EXIT_FAILED, f"standard output: {error.strerror or error}")
+            subject = "" if error.errno in _SHORTAGES else f"{error.filename or 'standard output'}: "
+            _fail(EXIT_FAILED, f"{subject}{error.strerror or error}")
         sys.exit(code if isinstance(code, int) else 0)
 
 
 def _discard_output() -> None:
     """Let what is still buffered go nowhere, so that the interpreter does not complain when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return the error that began it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def _fail(code: int, message: str) -> NoReturn:
@@ -267,9 +294,18 @@ def _tell_notices(chain: Chain) -> None:
 
 
 def _write(lines: Iterator[str]) -> None:
+    """Write lines, many at once: most of what a line costs is the call that writes it."""
+    waiting: list[str] = []
+    size = 0
     try:
-        sys.stdout.writelines(lines)
+        for line in lines:
+            waiting.append(line)
+            size += len(line)
+            if size > _WRITTEN_AT_ONCE:
+                sys.stdout.write("".join(waiting))
+                waiting, size = [], 0
     finally:
+        sys.stdout.write("".join(waiting))
         sys.stdout.flush()
 
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from blockstrata_viewer.loading import Loading
     from blockstrata_viewer.trip import Trip
 
+_BANDS: Final = 256
+"""Layers that the ribbon tells apart."""
+
 _STRIDE: Final = 1 << 16
 """Runs looked at at once when the next one of a kind is sought."""
 
@@ -42,10 +45,11 @@ class Track:
     def __init__(self, view: View, size: int) -> None:
         self.view = view
         self.size = size
-        traits = [layer.node.traits for layer in view.layers]
+        layers, source = view.sources()
+        traits = [layer.node.traits for layer in layers]
         kinds = list(dict.fromkeys(traits))
         kind_of = np.array([kinds.index(each) for each in traits], np.uint16)
-        keys = kind_of[view.source] * np.uint16(CODES) + view.extents.facts
+        keys = kind_of[source] * np.uint16(CODES) + view.extents.facts
         # a table look-up where np.unique would sort every run
         counts = np.bincount(keys, minlength=len(kinds) * CODES)
         found = np.flatnonzero(counts)
@@ -82,8 +86,14 @@ class Track:
 
     @cached_property
     def suppliers(self) -> Shares:
-        """Which layer supplies how much of each cell: classes are the layers' indices."""
-        return Shares(self.view.extents.edges, self.view.source.astype(np.uint16), len(self.view.layers))
+        """Which layer supplies how much of each cell: classes are bands of neighbouring layers.
+
+        A band is one layer, up to 256 of them; of more, colours could not be told apart.
+        """
+        layers = len(self.view.layers)
+        bands = min(layers, _BANDS)
+        band_of = (np.arange(layers) * bands // layers).astype(np.uint16)
+        return Shares(self.view.extents.edges, band_of[self.view.source], bands)
 
     def run_at(self, offset: int) -> int | None:
         """Return the index of the run at a guest byte, None outside the track."""
@@ -196,6 +206,7 @@ def disk_of(chain: Chain, loading: Loading | None = None) -> Disk:
     """Return a chain that is read, or partly read, with its tracks; nothing is read for it."""
     tracks = tuple(Track(in_place(chain, layer.depth, 0, layer.size), layer.size) for layer in chain.layers)
     guest = Track(merged(chain, 0, chain.size), chain.size)
+    guest.suppliers  # noqa: B018  counted here, where there may be many runs and time, not while it is drawn
     return Disk(chain, guest, tracks, loading, is_file=chain.layers[0].node.traits.is_protocol)
 
 

@@ -57,14 +57,13 @@ class RawNode:
 
     def extents(self, start: int, length: int) -> Extents:
         """Return the host node's storage at the same bytes, shifted by the slice's offset."""
-        end = start + length
-        inside_end = max(start, min(end, whole_sectors(self.length)))
-        below = self.host.extents(start + self._offset, inside_end - start)
-        inside = below.shift(-self._offset)
-        if inside_end == end:
-            return inside
+        end, own_end = start + length, whole_sectors(self.length)
         code = fact(Mapping.PASSTHROUGH, Storage.BEYOND_EOF)
-        return join([inside, uniform(inside_end, end, code, NO_HOST)])
+        if start >= own_end:
+            return uniform(start, end, code, NO_HOST)
+        inside_end = min(end, own_end)
+        inside = self.host.extents(start + self._offset, inside_end - start).shift(-self._offset)
+        return inside if inside_end == end else join([inside, uniform(inside_end, end, code, NO_HOST)])
 
     def read(self, offset: int, length: int) -> bytes:
         """Return bytes of the slice, zeroes past its end."""

@@ -9,10 +9,12 @@ import numpy as np
 
 from blockstrata.extents import run_starts
 from blockstrata.facts import NO_HOST
+from blockstrata.printable import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from blockstrata.chain import Layer
     from blockstrata.guest import View
     from blockstrata.semantics.table import Semantics
 
@@ -35,6 +37,18 @@ class Entries:
 
     def __len__(self) -> int:
         return len(self.start)
+
+
+class Names(dict[int, str]):
+    """The printable names of the files that layers store their bytes in, each made when first asked for."""
+
+    def __init__(self, layers: tuple[Layer, ...]) -> None:
+        super().__init__()
+        self._layers = layers
+
+    def __missing__(self, index: int) -> str:
+        self[index] = printable(self._layers[index].node.host.name)
+        return self[index]
 
 
 def entries(view: View, semantics: Semantics) -> Entries:

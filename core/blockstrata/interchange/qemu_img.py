@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blockstrata.facts import NO_HOST
-from blockstrata.printable import printable
+from blockstrata.interchange.entries import Names
 from blockstrata.semantics.historic import Flag
 
 if TYPE_CHECKING:
@@ -62,17 +62,21 @@ def human_lines(entries: Entries, layers: tuple[Layer, ...]) -> Iterator[str]:
     ``NoOffsetError`` when it comes to data that has no offset, as qemu-img ends there too.
     """
     yield f"{'Offset':<16}{'Length':<16}{'Mapped to':<16}File\n"
-    for index, flags in enumerate(entries.flags.tolist()):
-        if not flags & Flag.DATA or (flags & Flag.ZERO and index):
-            continue
-        offset = int(entries.offset[index])
-        if offset == NO_HOST:
-            raise NoOffsetError("File contains external, encrypted or compressed clusters.")
-        if flags & Flag.ZERO:
-            continue
-        name = printable(layers[int(entries.source[index])].node.host.name)
-        start, length = int(entries.start[index]), int(entries.length[index])
-        yield f"{_hex(start)}{_hex(length)}{_hex(offset)}{name}\n"
+    has_data, is_zero = ((entries.flags & np.uint8(flag)) != 0 for flag in (Flag.DATA, Flag.ZERO))
+    # of the first run qemu-img asks for an offset even if it is zero
+    asked = has_data & ~is_zero
+    asked[:1] = has_data[:1]
+    without = np.flatnonzero(asked & (entries.offset == NO_HOST))[:1].tolist()
+    shown = np.flatnonzero(has_data & ~is_zero)
+    shown = shown[: np.searchsorted(shown, without[0])] if without else shown
+    names = Names(layers)
+    for first in range(0, len(shown), _PIECE):
+        piece = shown[first : first + _PIECE]
+        columns = (entries.start, entries.length, entries.offset, entries.source)
+        for start, length, offset, source in zip(*(each[piece].tolist() for each in columns), strict=True):
+            yield f"{_hex(start)}{_hex(length)}{_hex(offset)}{names[source]}\n"
+    if without:
+        raise NoOffsetError("File contains external, encrypted or compressed clusters.")
 
 
 def _hex(number: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import stat
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 END: Final = 2**63 - 1
 """First byte past what a file can hold; host windows reach up to here."""
+
+_SPARE: Final = 4
+"""File descriptors that are left to the rest of the program: a chain may name more files than can be open."""
 
 _DATA = fact(Mapping.PASSTHROUGH, Storage.DATA)
 _HOLE = fact(Mapping.PASSTHROUGH, Storage.HOLE)
@@ -98,9 +102,16 @@ class FileNode:
         found = []
         if self._fiemap_error:
             found.append(f"no FIEMAP here ({self._fiemap_error}); its holes are found by seek")
-        if _stamp(os.fstat(self._fd)) != self._stamp:
+        if self._has_changed():
             found.append("changed while it was read")
         return found
+
+    def _has_changed(self) -> bool:
+        """Say whether somebody wrote to the file since it was opened: its size or time is another."""
+        try:
+            return _stamp(os.fstat(self._fd)) != self._stamp
+        except OSError:  # a network's file that is gone
+            return True
 
     def windows(self) -> Iterator[tuple[int, int, int]]:
         """Yield the one window: there are no tables to read."""
@@ -144,12 +155,14 @@ def open_file(name: str, driver: str | None = None, probe: Probe = Probe.SEEK) -
     except (OSError, ValueError) as error:
         raise OpenError(name, "", _reason(error)) from None
     try:
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if most != resource.RLIM_INFINITY and fd >= most - _SPARE:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         status = os.fstat(fd)
         kind = _kind(name, status)
-        if driver == "host_device" and kind == "file":
-            raise UnsupportedError(
-                name, "driver", "'host_device' wants a block device, this is a regular file"
-            )
+        if driver is not None and driver != kind:
+            wanted, found = ("regular file", "block device")[:: 1 if driver == "file" else -1]
+            raise UnsupportedError(name, "driver", f"'{driver}' wants a {wanted}, this is a {found}")
         length = os.lseek(fd, 0, os.SEEK_END)
         if length > MAX_LENGTH:
             raise UnsupportedError(name, "", f"{length} bytes are 8 EiB or more")
@@ -213,7 +226,10 @@ def _seek_probe(fd: int, length: int) -> list[tuple[int, int]]:
             # ENXIO: nothing but a hole from here to the end
             runs.append((at, _HOLE if error.errno == errno.ENXIO else _DATA))
             break
-        # the file may have grown since its length was taken
+        # the file may have grown since its length was taken, and lost what SEEK_DATA found
+        if hole <= data:
+            runs.append((at, _DATA))
+            break
         if data > at:
             runs.append((at, _HOLE))
         if data < length:

@@ -96,8 +96,11 @@ class Semantics:
 
     def flags(self, view: View) -> NDArray[np.uint8]:
         """Return the flags of every run of a view, uint8 of shape (n,)."""
-        tables = np.stack([self.table(layer.node.traits) for layer in view.layers])
-        flags: NDArray[np.uint8] = tables[view.source, view.extents.facts]
+        layers, source = view.sources()
+        if not layers:
+            return np.empty(0, np.uint8)
+        tables = np.stack([self.table(layer.node.traits) for layer in layers])
+        flags: NDArray[np.uint8] = tables[source, view.extents.facts]
         return flags if view.in_place else self.settle(flags)
 
 

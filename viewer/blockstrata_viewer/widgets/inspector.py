@@ -100,7 +100,7 @@ class _Pen:
         x = row.put(self.x + 3, f"{name} " if name else "", Ink(palette.dim, palette.panel))
         x = row.put(x, f"{state.letters or state.short:<4} ", Ink(colour, palette.panel, bold=in_force))
         words, room = f"{note}{state.words}", max(1, self.end - x)
-        first, *others = wrap(words, room) if self.wraps else [clip(words, room)]
+        first, *others = wrap(words, room) or [""] if self.wraps else [clip(words, room)]
         row.put(x, first, Ink(colour, palette.panel))
         for text in others:
             row = next(self.rows, None)

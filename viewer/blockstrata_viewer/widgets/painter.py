@@ -87,8 +87,9 @@ class _Painter:
         _, amounts = guest.suppliers.columns(self.scene.viewport)
         layers = len(self.scene.disk.layers)
         covered = (amounts.sum(axis=1) > 0).tolist()
-        for column, depth in enumerate(amounts.argmax(axis=1).tolist()):
+        for column, band in enumerate(amounts.argmax(axis=1).tolist()):
             if covered[column]:
+                depth = -(-band * layers // guest.suppliers.kinds)
                 glyph = str(depth)[-1] if self.palette.is_mono else "▄"
                 row.set(self.x + column, glyph, self.ink(self.palette.supplier(depth, layers)))
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from blockstrata.driver import whole_sectors
 from blockstrata.errors import BadImageError, BadReferenceError, BlockstrataError
-from blockstrata.extents import Extents, empty
+from blockstrata.extents import Extents, empty, join
 from blockstrata.facts import NO_HOST, Mapping, Traits, fact
 from blockstrata.formats.qcow2 import bitmaps, snapshots, tables
+from blockstrata.formats.qcow2.directory import Directory, Kind, read_directory
 from blockstrata.formats.qcow2.header import Encryption, Header, Incompatible, read_header
 from blockstrata.formats.qcow2.refcounts import looks_preallocated
 from blockstrata.formats.qcow2.tables import Runs, TableEntry
@@ -26,16 +28,14 @@ if TYPE_CHECKING:
     from blockstrata.formats.qcow2.bitmaps import Bitmap, DirtyRuns
     from blockstrata.formats.qcow2.snapshots import Snapshot
 
-_BATCH_ENTRIES: Final = 1 << 18
-"""L2 entries decoded at once: 2 MiB of table, enough to hide numpy's cost a call."""
+_BATCH: Final = 1 << 18
+"""Clusters, or subclusters, decoded at once: 2 MiB of table, enough to hide numpy's cost a call."""
 
-_WINDOW_ENTRIES: Final = 1 << 20
-"""L2 entries a window of :meth:`Qcow2Node.windows`: 8 MiB of table, some tens of milliseconds."""
+_WINDOW: Final = 1 << 20
+"""As many in a window of :meth:`Qcow2Node.windows`: some tens of milliseconds."""
 
 _UNALLOCATED = fact(Mapping.UNALLOCATED)
 _INVALID = fact(Mapping.INVALID)
-_TABLE, _NOTHING = 0xFF, 0xFE
-"""No facts: an L1 entry that names a table, and none at all."""
 
 
 class Qcow2Node:
@@ -111,29 +111,16 @@ class Qcow2Node:
         end = start + length
         span = self.header.l2_span
         first, last = start // span, -(-end // span)
-        runs = list(self._runs(first, last))
-        starts = np.concatenate([part.starts for part in runs])
-        order = np.argsort(starts, kind="stable")
-        mapped = Extents(
-            np.append(starts[order], last * span),
-            np.concatenate([part.facts for part in runs])[order],
-            np.concatenate([part.host for part in runs])[order],
-        )
-        return self._on_storage(mapped.coalesce().cut(start, end))
+        batches = self._directory.batches(first, last, _BATCH)
+        parts = [self._on_storage(self._mapped(*batch)) for *batch, _ in batches]
+        return join(parts).cut(start, end)
 
     def windows(self) -> Iterator[tuple[int, int, int]]:
         """Yield windows that take a few batches of L2 tables each; what no table maps is in one of them."""
-        header = self.header
-        used = (self._l1 & np.uint64(tables.OFFSET_MASK)) != 0
-        most = max(1, _WINDOW_ENTRIES // header.l2_entries)
-        before = np.cumsum(used)
-        first = 0
-        while first < len(used):
-            done = int(before[first - 1]) if first else 0
-            last = min(len(used), int(np.searchsorted(before, done + most, side="right")))
-            start, end = first * header.l2_span, min(last * header.l2_span, whole_sectors(self.length))
-            yield start, end - start, int(before[last - 1]) - done
-            first = last
+        span = self.header.l2_span
+        for first, last, stored in self._directory.batches(0, self._l1_entries, _WINDOW):
+            start, end = first * span, min(last * span, whole_sectors(self.length))
+            yield start, end - start, stored
 
     def _on_storage(self, mapped: Extents) -> Extents:
         hosted = mapped.host >= 0
@@ -143,45 +130,67 @@ class Qcow2Node:
         high = int((mapped.host + mapped.lengths)[hosted].max())
         return mapped.compose(self.host.extents(low, high - low))
 
-    def _runs(self, first: int, last: int) -> Iterator[Runs]:
-        """Yield the facts of L1 entries ``first`` up to ``last``, in no order, storage left open.
+    def _mapped(self, first: int, last: int) -> Extents:
+        """Return the facts of L1 entries ``first`` up to ``last``, storage left open.
 
-        Neighbours that name no table are one run; the tables are decoded in batches, wherever they map::
+        Where neither the L1 table nor a stored piece of an L2 table says anything, all is zeroes, so
+        unallocated::
 
-            L1       ·  ·  ·  ·  A  B  C  ·  ·  ·  D
-            runs     ├─────────┤              ├──────┤
-                                ├─ tables ─┤       ├─┤
+            L1       ·  ·  ·  A  A  A  A  B  B  B  B  ·  ·  ·  !  !
+            pieces            ├──┤     ├──┼──┤     ├──┤
+            invalid                                            ├──┤
+            nothing  ├─ · · ·    ├ · ·       ├ · ·    ├─ · · ·
         """
-        header = self.header
-        offsets = self._l1[first:last] & np.uint64(tables.OFFSET_MASK)
-        guests = (first + np.arange(len(offsets), dtype=np.int64)) * header.l2_span
-        aligned = (offsets & np.uint64(header.cluster_size - 1)) == 0
-        facts = np.where(offsets == 0, _UNALLOCATED, np.where(aligned, _TABLE, _INVALID)).astype(np.uint8)
-        starts = np.diff(facts, prepend=_NOTHING) != 0
-        without = starts & (facts != _TABLE)
-        yield Runs(guests[without], facts[without], np.full(int(without.sum()), NO_HOST, np.int64))
-        used = np.flatnonzero(facts == _TABLE)
-        batch = max(1, _BATCH_ENTRIES // header.l2_entries)
-        for at in range(0, len(used), batch):
-            some = used[at : at + batch]
-            raw = b"".join(self.file.read(offset, header.cluster_size) for offset in offsets[some].tolist())
-            words = np.frombuffer(raw, ">u8").astype(np.uint64)
-            yield tables.decode(header, guests[some], words.reshape(-1, 2) if header.extended_l2 else words)
+        header, directory = self.header, self._directory
+        start, end = first * header.l2_span, last * header.l2_span
+        pieces, hosts = directory.stored(first, last)
+        invalid, invalid_ends = directory.invalid(first, last)
+        taken = np.concatenate([pieces, invalid])
+        free = np.concatenate([[start], pieces + directory.piece_span, invalid_ends])
+        free = free[(free < end) & ~np.isin(free, taken)]
+        runs = [
+            Runs(free, np.full(len(free), _UNALLOCATED, np.uint8), np.full(len(free), NO_HOST, np.int64)),
+            Runs(
+                invalid, np.full(len(invalid), _INVALID, np.uint8), np.full(len(invalid), NO_HOST, np.int64)
+            ),
+        ]
+        if len(pieces):
+            runs.append(tables.decode(header, pieces, self._words(hosts)))
+        starts = np.concatenate([part.starts for part in runs])
+        order = np.argsort(starts, kind="stable")
+        return Extents(
+            np.append(starts[order], end),
+            np.concatenate([part.facts for part in runs])[order],
+            np.concatenate([part.host for part in runs])[order],
+        ).coalesce()
+
+    def _words(self, hosts: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """Return the words of pieces at host offsets, neighbours read in one go."""
+        piece = self._directory.piece
+        bounds = [0, *(np.flatnonzero(np.diff(hosts) != piece) + 1).tolist(), len(hosts)]
+        raw = b"".join(self.file.read(int(hosts[at]), (end - at) * piece) for at, end in pairwise(bounds))
+        words = np.frombuffer(raw, ">u8").astype(np.uint64)
+        return words.reshape(-1, 2) if self.header.extended_l2 else words
 
     @cached_property
-    def _l1(self) -> NDArray[np.uint64]:
-        """The L1 entries that the disk needs.  A snapshot may have fewer; the others map nothing."""
-        needed = -(-self.length // self.header.l2_span)
+    def _directory(self) -> Directory:
+        """What the L1 table names.  A snapshot's may be shorter than the disk; the rest maps nothing."""
         state = self.snapshot or self.header
-        stored = self.file.read(state.l1_offset, min(needed, state.l1_entries) * 8)
-        return np.frombuffer(stored.ljust(needed * 8, b"\0"), ">u8").astype(np.uint64)
+        return read_directory(
+            self.file, self.header, state.l1_offset, min(self._l1_entries, state.l1_entries)
+        )
+
+    @property
+    def _l1_entries(self) -> int:
+        """How many entries of the L1 table the image's size needs."""
+        return -(-self.length // self.header.l2_span)
 
     def entry_at(self, offset: int) -> TableEntry:
         """Return where in the tables a guest byte is mapped."""
         header = self.header
         l1_index, rest = divmod(offset, header.l2_span)
         l2_index = rest >> header.cluster_bits
-        l1_entry = int(self._l1[l1_index])
+        l1_entry = self._directory.word(l1_index)
         l2_offset = l1_entry & tables.OFFSET_MASK
         if l2_offset == 0 or l2_offset % header.cluster_size:
             return TableEntry(l1_index, l2_index, None, l1_entry, 0, None)
@@ -192,6 +201,9 @@ class Qcow2Node:
 
     def fault_at(self, offset: int) -> str:
         """Say why the entry that maps a guest byte is INVALID; an empty string if it is not."""
+        at = offset // self.header.l2_span
+        if self._directory.kind(at) is Kind.REPEATED:
+            return f"L1 entry {at}: names an L2 table again, as too many entries of this L1 table do"
         return tables.explain(
             self.header, offset // self.header.cluster_size * self.header.cluster_size, self.entry_at(offset)
         )

@@ -6,18 +6,24 @@ clusters that the file really occupies.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from blockstrata.driver import whole_sectors
-from blockstrata.facts import Mapping, Storage, fact
+from blockstrata.formats.qcow2.stored import stored_stretches, stored_words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
     from blockstrata.driver import HostNode
     from blockstrata.formats.qcow2.header import Header
 
 _TABLE_MASK: Final = 0xFFFFFFFFFFFFFE00
+_END: Final = 2**63 - 2**30
+"""First byte that QEMU reads of no file, however long."""
 
 
 def looks_preallocated(file: HostNode, header: Header) -> bool:
@@ -25,7 +31,7 @@ def looks_preallocated(file: HostNode, header: Header) -> bool:
 
     It counts clusters with a reference from the start of the file, and stops at
     ``max(r * 10 // 9, r + 2)``, r being the clusters' worth of storage that the file occupies.
-    A refcount block at an unaligned offset ends the count with no.
+    A refcount block at an unaligned offset, or past what a file can hold, ends the count with no.
     """
     if file.allocated is None:
         return False
@@ -37,37 +43,58 @@ def looks_preallocated(file: HostNode, header: Header) -> bool:
     per_block = header.cluster_size * 8 >> header.refcount_order
     blocks = -(-clusters // per_block)
     entries = min(blocks, (header.refcount_table_clusters << header.cluster_bits) // 8)
-    table = np.frombuffer(file.read(header.refcount_table_offset, entries * 8), ">u8") & np.uint64(
-        _TABLE_MASK
+    index, words = stored_words(file, header.refcount_table_offset, entries)
+    offsets = words & np.uint64(_TABLE_MASK)
+    bad = (offsets & np.uint64(header.cluster_size - 1) != 0) | (
+        offsets > np.uint64(_END - header.cluster_size)
     )
+    good = int(bad.argmax()) if bad.any() else len(bad)
     counted = 0
     # an image made to hurt points many entries at one block, or at holes
-    full_blocks: dict[int, int] = {}
-    for index in np.flatnonzero(table).tolist():
-        offset = int(table[index])
-        if offset % header.cluster_size:
-            return False
-        entries = min(per_block, clusters - index * per_block)
-        if entries < per_block or offset not in full_blocks:
-            count = 0
-            if _is_stored(file, offset, header.cluster_size):
-                count = count_references(
-                    file.read(offset, header.cluster_size), header.refcount_order, entries
-                )
-            if entries == per_block:
-                full_blocks[offset] = count
+    whole: dict[int, int] = {}
+    for block in _stored_blocks(file, index[:good], offsets[:good].astype(np.int64), header.cluster_size):
+        wanted = min(per_block, clusters - block.nth * per_block)
+        if wanted < per_block or block.offset not in whole:
+            count = sum(_counted(file, header, block, stretch, wanted) for stretch in block.stretches)
+            if wanted == per_block:
+                whole[block.offset] = count
             counted += count
         else:
-            counted += full_blocks[offset]
+            counted += whole[block.offset]
         if counted >= threshold:
             return True
     return False
 
 
-def _is_stored(file: HostNode, offset: int, length: int) -> bool:
-    """Say whether a range may hold anything but zeroes."""
-    zeroes = (fact(Mapping.PASSTHROUGH, Storage.HOLE), fact(Mapping.PASSTHROUGH, Storage.BEYOND_EOF))
-    return not np.isin(file.extents(offset, length).facts, zeroes).all()
+class _Block(NamedTuple):
+    """An entry of the refcount table, and (start, end) of what is stored of its block."""
+
+    nth: int
+    offset: int
+    stretches: list[tuple[int, int]]
+
+
+def _stored_blocks(
+    file: HostNode, index: NDArray[np.int64], offsets: NDArray[np.int64], size: int
+) -> Iterator[_Block]:
+    """Yield those entries of a refcount table whose blocks are stored at all."""
+    blocks, block = np.unique(offsets, return_inverse=True)
+    stored = stored_stretches(file, blocks, size)
+    bounds = np.searchsorted(stored.table, np.arange(len(blocks) + 1)).tolist()
+    # a block at 0 is none
+    has_some = (np.diff(bounds) > 0) & (blocks != 0)
+    for at in np.flatnonzero(has_some[block]).tolist():
+        nth = int(block[at])
+        part = slice(bounds[nth], bounds[nth + 1])
+        stretches = zip(stored.starts[part].tolist(), stored.ends[part].tolist(), strict=True)
+        yield _Block(int(index[at]), int(blocks[nth]), list(stretches))
+
+
+def _counted(file: HostNode, header: Header, block: _Block, stretch: tuple[int, int], wanted: int) -> int:
+    """Return how many of the first ``wanted`` refcounts of a block are in a stretch of it, and not zero."""
+    start, end = stretch
+    before = (start - block.offset) * 8 >> header.refcount_order
+    return count_references(file.read(start, end - start), header.refcount_order, max(0, wanted - before))
 
 
 def count_references(block: bytes, refcount_order: int, entries: int) -> int:

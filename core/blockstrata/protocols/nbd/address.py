@@ -30,10 +30,11 @@ _SERVER: Final = re.compile(
 )
 _OLD_SERVER: Final = re.compile(r"(?P<host>\[[^\]]+\]|[^:\[\],]+):(?P<port>[0-9]{1,5})", re.DOTALL)
 _PARAMETERS: Final = ("socket", "tls-certificates", "tls-verify-peer", "tls-hostname", "tls-psk-file")
-_SERVER_KEYS: Final = {
+SERVER_KEYS: Final = {
     "inet": frozenset("type host port to ipv4 ipv6 numeric keep-alive mptcp".split()),
     "unix": frozenset("type path abstract tight".split()),
 }
+"""Options by the kind of server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ def address_of(options: dict[str, Any], name: str) -> Address:
     if not isinstance(export, str):
         raise BadReferenceError(name, "export", f"{export} is no name")
     server = _server(options, name)
-    known = _SERVER_KEYS.get(str(server.get("type")))
+    known = SERVER_KEYS.get(str(server.get("type")))
     if server.get("type") in ("vsock", "fd"):
         raise UnsupportedError(name, "server.type", f"NBD over {server['type']} is not spoken")
     if known is None:

@@ -1,0 +1,157 @@
+"""The L1 table: which L2 tables an image has, and which pieces of them are worth reading.
+
+An L1 table of 32 MiB may name one stored L2 table four million times, and QEMU would read on for ever.  Here
+a table that is named again is paid for from a budget; once that is spent, entries are INVALID::
+
+    L1       A  ·  B  A  C  A  A  A  A  A  A  A …
+    again             1     2  3  4  5 │ the budget
+    kinds    T  ·  T  T  T  T  T  T  T  R  R  R …
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from blockstrata.formats.qcow2.stored import PIECE, Stretches, counting, stored_stretches, stored_words
+from blockstrata.formats.qcow2.tables import OFFSET_MASK, SUBCLUSTERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from blockstrata.driver import HostNode
+    from blockstrata.formats.qcow2.header import Header
+
+REPEATS: Final = 1 << 20
+"""Clusters, or subclusters, that L2 tables may map beyond the first time that they are named."""
+
+
+class Kind(IntEnum):
+    """What an L1 entry says."""
+
+    NOTHING = 0
+    TABLE = 1
+    UNALIGNED = 2
+    REPEATED = 3
+    """It names a table that was named before, and the budget for that is spent."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Directory:
+    """The n entries of an L1 table that are not zero, and what is stored of the tables that they name.
+
+    ``entries`` int64 (n,), which of the table's they are, ascending; ``words`` uint64 (n,), as they stand in
+    the image; ``kinds`` uint8 (n,), of :class:`Kind`; ``pieces`` int64 (n,), how many pieces of an entry's
+    table are to be read; ``first`` and ``count`` int64 (n,) say which ``stretches`` these are in.
+    """
+
+    header: Header
+    entries: NDArray[np.int64]
+    words: NDArray[np.uint64]
+    kinds: NDArray[np.uint8]
+    pieces: NDArray[np.int64]
+    first: NDArray[np.int64]
+    count: NDArray[np.int64]
+    stretches: Stretches
+
+    @property
+    def piece(self) -> int:
+        """Bytes of a piece."""
+        return min(PIECE, self.header.cluster_size)
+
+    @property
+    def piece_span(self) -> int:
+        """Guest bytes that a piece maps."""
+        return self.piece // self.header.l2_entry_size << self.header.cluster_bits
+
+    def word(self, entry: int) -> int:
+        """Return an entry of the L1 table."""
+        at = int(np.searchsorted(self.entries, entry))
+        return int(self.words[at]) if self._has(at, entry) else 0
+
+    def kind(self, entry: int) -> Kind:
+        """Return what an entry of the L1 table says."""
+        at = int(np.searchsorted(self.entries, entry))
+        return Kind(self.kinds[at]) if self._has(at, entry) else Kind.NOTHING
+
+    def _has(self, at: int, entry: int) -> bool:
+        return at < len(self.entries) and bool(self.entries[at] == entry)
+
+    def batches(self, first: int, last: int, most: int) -> Iterator[tuple[int, int, int]]:
+        """Yield (first, last, tables) of ranges of L1 entries that map about ``most`` stored (sub)clusters.
+
+        ``tables`` is how many L2 tables are stored at all.
+        """
+        low, high = np.searchsorted(self.entries, [first, last]).tolist()
+        done = np.cumsum(self.pieces[low:high])
+        pieces = max(1, most // parts_of(self.header, self.piece))
+        at, start = 0, first
+        while start < last:
+            before = int(done[at - 1]) if at else 0
+            end = max(at + 1, int(np.searchsorted(done, before + pieces, side="right")))
+            stop = int(self.entries[low + end]) if low + end < high else last
+            yield start, stop, int(np.count_nonzero(self.pieces[low + at : low + end]))
+            at, start = end, stop
+
+    def invalid(self, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return starts and ends, guest bytes, of what is mapped by entries that cannot be followed.
+
+        Of the entries ``first`` up to ``last``; neighbours are taken together.
+        """
+        low, high = np.searchsorted(self.entries, [first, last]).tolist()
+        bad = self.entries[low:high][self.kinds[low:high] >= Kind.UNALIGNED]
+        apart = np.diff(bad) != 1
+        starts, ends = bad[np.append(True, apart)[: len(bad)]], bad[np.append(apart, True)[: len(bad)]]
+        return starts * self.header.l2_span, (ends + 1) * self.header.l2_span
+
+    def stored(self, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the pieces that entries ``first`` up to ``last`` lead to, by guest offset.
+
+        The first guest byte that each maps, and the host byte at which it is stored, int64 (m,) both.
+        """
+        header = self.header
+        low, high = np.searchsorted(self.entries, [first, last]).tolist()
+        used = low + np.flatnonzero(self.pieces[low:high])
+        group, nth = counting(self.count[used])
+        used = used[group]
+        stretch = self.first[used] + nth
+        tables = (self.words[used] & np.uint64(OFFSET_MASK)).astype(np.int64)
+        starts = self.stretches.starts[stretch]
+        group, nth = counting((self.stretches.ends[stretch] - starts) // self.piece)
+        hosts = starts[group] + nth * self.piece
+        clusters = (hosts - tables[group]) // header.l2_entry_size
+        return self.entries[used[group]] * header.l2_span + (clusters << header.cluster_bits), hosts
+
+
+def read_directory(file: HostNode, header: Header, l1_offset: int, entries: int) -> Directory:
+    """Read the first ``entries`` of an L1 table, and ask what is stored of the tables that they name."""
+    index, words = stored_words(file, l1_offset, entries)
+    offsets = (words & np.uint64(OFFSET_MASK)).astype(np.int64)
+    kinds = np.where(offsets & header.cluster_size - 1, Kind.UNALIGNED, Kind.TABLE).astype(np.uint8)
+    kinds[offsets == 0] = Kind.NOTHING
+    used = np.flatnonzero(kinds == Kind.TABLE)
+    tables, once, table = np.unique(offsets[used], return_index=True, return_inverse=True)
+    stretches = stored_stretches(file, tables, header.cluster_size)
+    piece = min(PIECE, header.cluster_size)
+    stored = np.bincount(stretches.table, (stretches.ends - stretches.starts) // piece, len(tables))
+    bounds = np.searchsorted(stretches.table, np.arange(len(tables) + 1))
+    pieces, first, count = np.zeros((3, len(index)), np.int64)
+    pieces[used] = stored.astype(np.int64)[table]
+    first[used] = bounds[:-1][table]
+    count[used] = np.diff(bounds)[table]
+    again = pieces.copy()
+    again[used[once]] = 0
+    spent = (np.cumsum(again) > REPEATS // parts_of(header, piece)) & (again > 0)
+    kinds[spent] = Kind.REPEATED
+    pieces[spent] = 0
+    return Directory(header, index, words, kinds, pieces, first, count, stretches)
+
+
+def parts_of(header: Header, length: int) -> int:
+    """Return how many clusters, or subclusters, so many bytes of an L2 table map."""
+    return length // header.l2_entry_size * (SUBCLUSTERS if header.extended_l2 else 1)

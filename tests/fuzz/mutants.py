@@ -1,0 +1,186 @@
+"""Both sides' answers about a mutant, and where they may differ.
+
+``python tests/fuzz/mutants.py CASE 'FILE KIND ARGUMENT…'…`` makes a mutant again in a fresh directory, says
+where, and asks both sides.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "qemu")]
+
+from click.testing import CliRunner
+from corpus import TOP, cases
+from mutations import parse
+from oracle import Answer, difference
+
+from blockstrata_viewer.cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mutations import Mutation
+
+SECONDS = 20
+"""How long blockstrata may take for anything."""
+THEIR_SECONDS = 5
+"""How long QEMU is waited for; it takes hours for some."""
+
+COMMANDS = (
+    ("map", "--output", "human"),
+    ("map", "--output", "csv"),
+    ("map", "--semantics", "proposed"),
+    ("map", "--layer", "0", "--in-place"),
+    ("map", "--layer", "1"),
+    ("info",),
+    ("info", "--quick"),
+    ("info", "--output", "json"),
+)
+"""What else is asked of each mutant, one at a time; the last word is the image."""
+PICTURES = (("view",), ("screenshot", "--size", "60x20", "-o", "screen.txt"))
+"""As COMMANDS, but slower."""
+
+
+def _stated(**more: object) -> str:
+    return "json:" + json.dumps({"driver": "qcow2", "file": {"driver": "file", "filename": TOP}, **more})
+
+
+MAPS = {
+    "the whole chain": ((TOP,), TOP),
+    "the active layer alone": (("--layer", "0", _stated()), _stated(backing=None)),
+}
+"""What both sides are asked: our options and image, and QEMU's name of it."""
+
+
+class TooSlowError(Exception):
+    """blockstrata took longer than it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command of ours did; ``fault`` says what it should not have done."""
+
+    code: int
+    out: str
+    error: str
+    fault: str
+
+
+def make(case: str, changes: Sequence[Mutation], directory: Path) -> None:
+    """Make a mutant."""
+    cases()[case].restore(directory)
+    for change in changes:
+        change.apply(directory)
+
+
+def ours(words: Sequence[str], directory: Path) -> Outcome:
+    """Run a command in this process; it must end in time, with status 0 or 1 and nothing or one line said."""
+    with contextlib.chdir(directory), _alarm():
+        done = CliRunner().invoke(main, list(words))
+    fault = ""
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        fault = "".join(traceback.format_exception(done.exception))
+    elif done.exit_code not in (0, 1):
+        fault = f"exit status {done.exit_code}: {done.stderr}"
+    elif len(done.stderr.splitlines()) != done.exit_code:
+        fault = f"exit status {done.exit_code}, and on standard error: {done.stderr!r}"
+    elif not done.stderr.rstrip("\n").isprintable():
+        fault = f"control characters on standard error: {done.stderr!r}"
+    elif re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", done.stdout):
+        fault = "control characters on standard output"
+    return Outcome(done.exit_code, done.stdout, done.stderr, fault)
+
+
+@contextlib.contextmanager
+def _alarm() -> Iterator[None]:
+    def too_slow(*_: object) -> None:
+        raise TooSlowError(f"took longer than {SECONDS} seconds")
+
+    before = signal.signal(signal.SIGALRM, too_slow)
+    signal.alarm(SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def theirs(image: str, directory: Path) -> Answer | None:
+    """Return what QEMU says of an image; None if it does not end, or crashes."""
+    try:
+        done = subprocess.run(
+            ["qemu-img", "map", "--output=json", image],
+            cwd=directory,
+            capture_output=True,
+            timeout=THEIR_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return None
+    if done.returncode not in (0, 1):
+        return None
+    error = done.stderr.decode(errors="replace")
+    return Answer(json.loads(done.stdout)) if done.returncode == 0 else Answer(None, error)
+
+
+def answer(outcome: Outcome) -> Answer:
+    """Return a map of ours."""
+    return Answer(json.loads(outcome.out)) if outcome.code == 0 else Answer(None, outcome.error)
+
+
+def disagreement(theirs: Answer | None, ours: Answer) -> str:
+    """Say where two maps differ that should not; an empty string if they do not."""
+    if theirs is None or _is_known(theirs, ours):
+        return ""
+    return difference(theirs, ours)
+
+
+def _is_known(theirs: Answer, ours: Answer) -> bool:
+    """Say whether two maps differ as the README says."""
+    if ours.entries is not None and theirs.entries is None:
+        return _lacks_a_key(theirs.error) or refused_for_snapshots_or_bitmaps(theirs.error)
+    if theirs.entries is not None and ours.entries is None:
+        return "leads back to itself" in ours.error
+    return False
+
+
+def _lacks_a_key(error: str) -> bool:
+    """Encrypted images are mapped without a key."""
+    return "encrypt.key-secret" in error
+
+
+def refused_for_snapshots_or_bitmaps(error: str) -> bool:
+    """A damaged snapshot table or bitmap directory: QEMU refuses, the active layer can be mapped."""
+    return re.search(r"snapshot|bitmap", error, re.IGNORECASE) is not None
+
+
+def again(case: str, changes: Sequence[Mutation]) -> str:
+    """Return the command that makes a mutant again."""
+    return shlex.join(["python", "tests/fuzz/mutants.py", case, *map(str, changes)])
+
+
+def _main(case: str, *lines: str) -> None:
+    directory = Path(mkdtemp(prefix="mutant-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    make(case, [parse(line) for line in lines], directory)
+    print(f"cd {directory}")
+    for question, image in MAPS.values():
+        print(shlex.join(["qemu-img", "map", "--output=json", image]), theirs(image, directory), sep="\n")
+        words = ("map", "--output", "json", *question)
+        print(shlex.join(["blockstrata", *words]), ours(words, directory), sep="\n")
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
