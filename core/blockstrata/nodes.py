@@ -21,7 +21,6 @@ from blockstrata.reference import (
     bool_option,
     check_options,
     child,
-    parse_reference,
     size_option,
     text_option,
 )
@@ -85,8 +84,8 @@ def _open_data_file(
         return _open_host(given, name, access, stated=stated)
     if header.data_file is None or not header.has_data_file:
         return None
-    found = parse_reference(header.data_file)
-    return _open_host(child(found, "file", header.data_file) or found, header.data_file, access, stated=True)
+    # a file's name and nothing else, whatever it looks like
+    return _open_host({"filename": header.data_file}, header.data_file, access, stated=True)
 
 
 def _open_host(options: Options, name: str, access: Access, *, stated: bool) -> HostNode:
