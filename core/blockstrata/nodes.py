@@ -13,10 +13,12 @@ from blockstrata.formats.qcow2.node import open_qcow2
 from blockstrata.formats.raw import RawNode
 from blockstrata.protocols.file import is_device, open_file
 from blockstrata.protocols.null import DEFAULT_SIZE, NullNode
+from blockstrata.protocols.recorded import open_recorded
 from blockstrata.reference import (
     FILE_DRIVERS,
     NULL_DRIVERS,
     PROTOCOL_DRIVERS,
+    RECORDED,
     Options,
     bool_option,
     check_options,
@@ -112,8 +114,12 @@ def _open_protocol(
         return NullNode(
             f"{driver}://", driver, DEFAULT_SIZE if size is None else size, read_zeroes=read_zeroes
         )
-    assert driver is None or driver in FILE_DRIVERS  # noqa: S101
     filename = text_option(options, "filename", name)
+    if driver == RECORDED:
+        if stated:
+            raise UnsupportedError(name, "driver", f"'{RECORDED}' is for users to name, no image may")
+        return open_recorded(filename, text_option(options, "storage", name), access.probe)
+    assert driver is None or driver in FILE_DRIVERS  # noqa: S101
     if stated and is_device(filename):
         _require(access, Consent.FOLLOW_REMOTE, filename, "is a device that an image names")
     return open_file(filename, driver, access.probe)

@@ -22,7 +22,9 @@ Options: TypeAlias = dict[str, Any]
 
 FILE_DRIVERS: Final = ("file", "host_device")
 NULL_DRIVERS: Final = ("null-co", "null-aio")
-PROTOCOL_DRIVERS: Final = (*FILE_DRIVERS, *NULL_DRIVERS)
+RECORDED: Final = "recorded"
+"""No driver of QEMU's: a file whose storage is as it was recorded (:mod:`blockstrata.protocols.recorded`)."""
+PROTOCOL_DRIVERS: Final = (*FILE_DRIVERS, *NULL_DRIVERS, RECORDED)
 
 _MAX_NESTING: Final = 128
 """Keys in one another in a json reference; far more than anyone writes, far less than a stack holds."""
@@ -45,6 +47,7 @@ _KNOWN: Final = {
 }
 _KNOWN["host_device"] = _KNOWN["file"]
 _KNOWN["null-aio"] = _KNOWN["null-co"]
+_KNOWN[RECORDED] = frozenset(("driver", "filename", "storage"))
 
 
 def parse_reference(text: str, driver: str | None = None) -> Options:
