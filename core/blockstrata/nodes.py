@@ -19,12 +19,14 @@ from blockstrata.protocols.file import is_device, open_file
 from blockstrata.protocols.nbd.address import address_of
 from blockstrata.protocols.nbd.node import open_nbd
 from blockstrata.protocols.null import DEFAULT_SIZE, NullNode
+from blockstrata.protocols.recorded import open_recorded
 from blockstrata.qemu import require_qemu
 from blockstrata.reference import (
     FILE_DRIVERS,
     FOREIGN_FORMATS,
     NULL_DRIVERS,
     PROTOCOL_DRIVERS,
+    RECORDED,
     REMOTE_DRIVERS,
     Options,
     bool_option,
@@ -32,7 +34,6 @@ from blockstrata.reference import (
     driver_option,
     export_options,
     needs_qemu,
-    parse_reference,
     size_option,
     text_option,
 )
@@ -142,8 +143,8 @@ def _open_data_file(
         return _open_host(given, name, access, stated=stated)
     if header.data_file is None or not header.has_data_file:
         return None
-    found = parse_reference(header.data_file)
-    return _open_host(child(found, "file", header.data_file) or found, header.data_file, access, stated=True)
+    # a file's name and nothing else, whatever it looks like
+    return _open_host({"filename": header.data_file}, header.data_file, access, stated=True)
 
 
 def _open_host(options: Options, name: str, access: Access, *, stated: bool) -> HostNode:
@@ -175,8 +176,12 @@ def _open_protocol(
         if stated:
             _require(access, Consent.FOLLOW_REMOTE, address.name, "is a server that an image names")
         return open_nbd(address, access)
-    assert driver is None or driver in FILE_DRIVERS  # noqa: S101
     filename = text_option(options, "filename", name)
+    if driver == RECORDED:
+        if stated:
+            raise UnsupportedError(name, "driver", f"'{RECORDED}' is for users to name, no image may")
+        return open_recorded(filename, text_option(options, "storage", name), access.probe)
+    assert driver is None or driver in FILE_DRIVERS  # noqa: S101
     if stated and is_device(filename):
         _require(access, Consent.FOLLOW_REMOTE, filename, "is a device that an image names")
     return open_file(filename, driver, access.probe)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from blockstrata.errors import BadReferenceError
 from blockstrata.protocols.nbd.address import SERVER_KEYS
-from blockstrata.reference import SWITCH, size_option, text_of
+from blockstrata.reference import RECORDED, SWITCH, size_option, text_of
 from blockstrata.sizes import parse_size
 
 if TYPE_CHECKING:
@@ -136,6 +136,7 @@ _DRIVERS: Final[dict[str, dict[str, Check]]] = {
     "null-co": _NULL,
     "null-aio": _NULL,
     "nbd": _NBD,
+    RECORDED: {"driver": _any, "filename": _any, "storage": _any, "discard": _any},
     "raw": _RAW,
     "luks": {**_COMMON, "file": _any, "key-secret": _any},
     "qcow2": _QCOW2,

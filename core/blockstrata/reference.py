@@ -23,7 +23,9 @@ Options: TypeAlias = dict[str, Any]
 
 FILE_DRIVERS: Final = ("file", "host_device")
 NULL_DRIVERS: Final = ("null-co", "null-aio")
-PROTOCOL_DRIVERS: Final = (*FILE_DRIVERS, *NULL_DRIVERS, "nbd")
+RECORDED: Final = "recorded"
+"""No driver of QEMU's: a file whose storage is as it was recorded (:mod:`blockstrata.protocols.recorded`)."""
+PROTOCOL_DRIVERS: Final = (*FILE_DRIVERS, *NULL_DRIVERS, "nbd", RECORDED)
 
 FOREIGN_FORMATS: Final = tuple("bochs cloop dmg parallels qcow qed vdi vhdx vmdk vpc".split())
 """Formats that only qemu-img reads."""

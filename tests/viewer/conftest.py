@@ -10,7 +10,7 @@ from blockstrata_viewer.scenarios import DEFAULT, SCENARIOS
 
 @pytest.fixture(scope="session")
 def demo_image(tmp_path_factory):
-    return str(SCENARIOS[DEFAULT].build(tmp_path_factory.mktemp("demo")))
+    return SCENARIOS[DEFAULT].build(tmp_path_factory.mktemp("demo"))[0]
 
 
 @pytest.fixture(scope="session")

@@ -552,6 +552,20 @@ def test_control_c_leaves_the_terminal_clean(pane):
     assert pane.left() == 0
 
 
+def test_a_kept_demo_says_what_to_open_once_it_is_left(pane, tmp_path):
+    pane.show("demo", "--keep", "kept here", "preallocation")
+    pane.keys("Tab")
+    pane.wait("mail02-metadata.qcow2")
+    pane.keys("q")
+    assert pane.left() == 0
+    # a terminal wraps what is longer than a line
+    text = pane.text().replace("\n", "")
+    for mode in ("off", "metadata", "falloc", "full"):
+        kept = tmp_path / "kept here" / f"mail02-{mode}.qcow2"
+        assert kept.exists()
+        assert f"'{kept}'" in text
+
+
 def test_a_closed_terminal_ends_the_viewer(pane):
     pane.show("demo")
     viewer = pane.viewer()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from blockstrata.chain import Chain
     from blockstrata.semantics.audit import Judgement
 
-_WORDS: Final = {
+WORDS: Final = {
     Verdict.BUG_ROW: "bug row",
     Verdict.MISSTATEMENT: "misstatement",
     Verdict.OFFSET_WITHOUT_DATA: "offset without data",
@@ -98,7 +98,7 @@ class AuditReport:
             yield f"  {'driver':<12}{'today':<7}{'row':<6}{'class':<22}{'count':>9}{'bytes':>12}  words\n"
             for (driver, judgement), (runs, size) in rows.items():
                 yield (
-                    f"  {driver:<12}{judgement.today:<7}{judgement.reading:<6}{_WORDS[judgement.verdict]:<22}"
+                    f"  {driver:<12}{judgement.today:<7}{judgement.reading:<6}{WORDS[judgement.verdict]:<22}"
                     f"{runs:>9,}{format_size(size):>12}  {judgement.why}\n"
                 )
 
@@ -112,7 +112,7 @@ def _what(judgement: Judgement) -> dict[str, Any]:
     verdict = judgement.verdict
     return {
         "class": int(verdict) if verdict in FINDINGS else None,
-        "verdict": _WORDS.get(verdict, "sound"),
+        "verdict": WORDS.get(verdict, "sound"),
         "today": judgement.today,
         "row": judgement.reading,
         "words": judgement.row,
@@ -145,7 +145,7 @@ def _judged_lines(judged: Judged) -> Iterator[str]:
         yield "  nothing to say\n"
     for judgement, runs, size in totals:
         yield (
-            f"  {_WORDS[judgement.verdict]}: today {judgement.today}, read as {judgement.reading}; "
+            f"  {WORDS[judgement.verdict]}: today {judgement.today}, read as {judgement.reading}; "
             f"{judgement.why}\n"
         )
         chosen = np.flatnonzero(judged.kind == judged.judgements.index(judgement))

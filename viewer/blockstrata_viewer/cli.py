@@ -26,7 +26,8 @@ from blockstrata_viewer.opening import Opening
 from blockstrata_viewer.palette import COLOURS, THEMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from blockstrata.chain import Chain
 
@@ -373,22 +374,56 @@ def view(images: tuple[str, ...], opening: Opening, **look: str | None) -> None:
 @main.command()
 @click.argument("scenario", required=False)
 @click.option("--list", "list_scenarios", is_flag=True, help="Name the scenarios and stop.")
+@click.option("--keep", metavar="DIR", help="Make the files in DIR and leave them; prints what to open.")
 @look_options
-def demo(scenario: str | None, list_scenarios: bool, **look: str | None) -> None:
+def demo(scenario: str | None, list_scenarios: bool, keep: str | None, **look: str | None) -> None:
     """Make a small real chain in a temporary directory and open it."""
+    import shlex
     import tempfile
     from pathlib import Path
 
     from blockstrata_viewer.scenarios import DEFAULT, SCENARIOS
 
     if list_scenarios:
-        _write(f"{each.name:<16}{each.summary}\n" for each in SCENARIOS.values())
+        _write(_listed((each.name, each.summary) for each in SCENARIOS.values()))
         return
     name = scenario or DEFAULT
     if name not in SCENARIOS:
         raise click.UsageError(f"no scenario '{name}'; blockstrata demo --list names them")
-    with tempfile.TemporaryDirectory(prefix="blockstrata-") as directory:
-        _view_images((str(SCENARIOS[name].build(Path(directory))),), Opening(), **look)
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="blockstrata-") as directory:
+            images = _made(SCENARIOS[name].build, Path(directory))
+            _view_images(images, Opening(), **look)
+        return
+    # an absolute name can be opened from anywhere, and is never taken for a protocol's
+    images = _made(SCENARIOS[name].keep, Path(keep).absolute())
+    try:
+        if _is_terminal():
+            _view_images(images, Opening(), **look)
+    finally:
+        _write(f"{printable(shlex.quote(image))}\n" for image in images)
+
+
+def _made(make: Callable[[Path], tuple[str, ...]], directory: Path) -> tuple[str, ...]:
+    """Make the images of a scenario in a directory; what the file system refuses is one line."""
+    try:
+        return make(directory)
+    except FileExistsError as error:
+        raise click.ClickException(
+            f"{error.filename}: exists, and nothing is ever written over a file"
+        ) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or directory}: {error.strerror}") from None
+
+
+def _listed(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield names and what they mean in two columns, at most 100 wide."""
+    import shutil
+    import textwrap
+
+    width = min(100, shutil.get_terminal_size((100, 24)).columns)
+    for name, words in pairs:
+        yield textwrap.fill(words, width, initial_indent=f"{name:<16}", subsequent_indent=" " * 16) + "\n"
 
 
 class ScreenSize(click.ParamType[tuple[int, int]]):
@@ -486,6 +521,11 @@ def screenshot(
     write_screenshot(shot.screen, output, title=title, form=form, inputs=shot.inputs)
 
 
+def _is_terminal() -> bool:
+    """Say whether somebody can see the screen and press a key."""
+    return sys.stdout.isatty() and sys.stdin.isatty()
+
+
 def _view_images(
     images: tuple[str, ...], opening: Opening, *, color: str | None, theme: str | None, semantics: str | None
 ) -> None:
@@ -496,7 +536,7 @@ def _view_images(
     config = load_config()
     theme = theme or config.theme or "dark"
     semantics = semantics or config.semantics or "proposed"
-    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+    if not _is_terminal():
         from blockstrata_viewer.snapshot import picture
 
         for image in images:

@@ -110,8 +110,8 @@ _ACTIVE_KINDS: Final[dict[str, Cluster]] = {
 }
 
 
-def build(directory: Path) -> Path:
-    """Write the three files into an existing directory and return the path of the active image."""
+def build(directory: Path) -> tuple[str, ...]:
+    """Write the three files; the active image is the one to open."""
     random = Random(_SEED)  # noqa: S311  only chooses positions
     text = (b"debian golden image\n" * _BLOCK)[:_BLOCK]
     blocks = [(number * _BLOCK, text) for _, number in scatter(random, _BASE_AREAS)]
@@ -126,7 +126,7 @@ def build(directory: Path) -> Path:
         Image(64 * _MIB, extended_l2=True, backing=_MIDDLE, backing_format="qcow2"),
         _clusters(random, _ACTIVE_AREAS, _ACTIVE_KINDS),
     )
-    return directory / _ACTIVE
+    return (str(directory / _ACTIVE),)
 
 
 def _clusters(random: Random, areas: Sequence[Area], kinds: dict[str, Cluster]) -> dict[int, Cluster]:
@@ -136,6 +136,7 @@ def _clusters(random: Random, areas: Sequence[Area], kinds: dict[str, Cluster]) 
 SCENARIO: Final = Scenario(
     name="web-server",
     title="A web server on a golden image",
-    summary="Three layers, each longer than the one below, with every kind of cluster that qcow2 knows.",
+    summary="Three layers, each longer than the one below, and every kind of cluster in qcow2.",
+    files=(_BASE, _MIDDLE, _ACTIVE),
     build=build,
 )

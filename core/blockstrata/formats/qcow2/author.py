@@ -58,8 +58,8 @@ class Image:
     backing: str | None = None
     backing_format: str | None = None
     data_file: str | None = None
-    """Holds the guest's bytes, each at its guest offset.  Created too, and named from the working directory:
-    that is where QEMU looks for it."""
+    """Holds the guest's bytes, each at its guest offset.  Created too.  QEMU looks for the name
+    from its working directory, wherever the image is."""
     data_file_raw: bool = False
     """Promises that the data file alone reads as the guest; that it does is up to the clusters stated."""
     compression: str = "zlib"
@@ -99,7 +99,9 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Preallocated:
-    """A cluster of data like any other, but its host range is a hole."""
+    """A cluster of data like any other, but its host range is a hole, or space ``reserved`` in the file."""
+
+    reserved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,46 +132,59 @@ class Subclusters:
     """A cluster of an image with extended L2 entries, each of its 32 subclusters in its own state.
 
     ``states`` is 32 letters: ``D`` data, ``Z`` zero, ``U`` unallocated.  A capital has the pattern stored
-    under it, a small letter a hole.  Without a host cluster (``hosted`` false) only ``z`` and ``u`` will do.
+    under it, a small letter a hole, or space ``reserved`` in the file.  Without a host cluster (``hosted``
+    false) only ``z`` and ``u`` will do.
     """
 
     states: str
     pattern: bytes = b"\x55"
     hosted: bool = True
+    reserved: bool = False
 
 
 Cluster = Unallocated | Data | Preallocated | Compressed | ZeroPlain | ZeroAlloc | Subclusters
 """What one guest cluster is."""
 
 
-def write_image(path: Path, image: Image, clusters: Mapping[int, Cluster]) -> None:
+def write_image(
+    path: Path, image: Image, clusters: Mapping[int, Cluster], data_path: Path | None = None
+) -> None:
     """Create a qcow2 image; guest clusters that are not stated stay unallocated.
 
+    ``data_path`` is where the data file is created, if not at its name from the working directory.
     ``FileExistsError`` if the file, or the data file, is there already; ``ValueError`` for what the format
     cannot say.
     """
     _check(image, clusters)
     host = _HostClusters(image)
     entries = {guest: host.place(guest, cluster) for guest, cluster in clusters.items()}
-    if image.data_file is None:
-        metadata = _metadata(image, entries, host.references)
-        stored = [(len(metadata) + offset, content) for offset, content in host.stored]
-    else:
-        metadata = _metadata(image, entries, [])
-        stored = []
-        write_raw(image.data_file, image.size, host.stored)
+    metadata = _metadata(image, entries, host.references)
     length = len(metadata) + len(host.references) * image.cluster_size + image.tail
-    write_raw(path, length, [(0, metadata), *stored])
+    if image.data_file is not None:
+        write_raw(data_path or image.data_file, image.size, host.stored, host.reserved)
+        write_raw(path, length, [(0, metadata)])
+        return
+    stored = [(len(metadata) + offset, content) for offset, content in host.stored]
+    reserved = [(len(metadata) + offset, size) for offset, size in host.reserved]
+    write_raw(path, length, [(0, metadata), *stored], reserved)
 
 
-def write_raw(path: Path | str, length: int, stored: Iterable[tuple[int, bytes]]) -> None:
+def write_raw(
+    path: Path | str,
+    length: int,
+    stored: Iterable[tuple[int, bytes]],
+    reserved: Iterable[tuple[int, int]] = (),
+) -> None:
     """Create a file of ``length`` bytes that stores each (offset, content), and is a hole everywhere else.
 
-    What reaches past the length is cut off.  ``FileExistsError`` if there is such a file already.
+    What reaches past the length is cut off.  Space for each ``reserved`` (offset, size) is allocated, and
+    stays unwritten unless something is stored there.  ``FileExistsError`` if there is such a file already.
     """
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     try:
         os.ftruncate(fd, length)
+        for offset, size in reserved:
+            os.posix_fallocate(fd, offset, size)
         for offset, content in stored:
             _write(fd, offset, memoryview(content)[: max(0, length - offset)])
     finally:
@@ -222,6 +237,7 @@ class _HostClusters:
         self.image = image
         self.references: list[int] = []
         self.stored: list[tuple[int, bytes]] = []
+        self.reserved: list[tuple[int, int]] = []
         self._packed_to = 0
 
     def place(self, guest: int, cluster: Cluster) -> _Entry:
@@ -234,18 +250,20 @@ class _HostClusters:
         if len(parts.states) != SUBCLUSTERS or set(parts.states) - set("DdZzUu" if parts.hosted else "zu"):
             raise ValueError(f"{parts.states!r} does not say what {SUBCLUSTERS} subclusters are")
         if parts.hosted:
-            return self._place(guest, parts.states, parts.pattern)
+            return self._place(guest, parts)
         return self._entry(0, parts.states)
 
-    def _place(self, guest: int, states: str, pattern: bytes) -> _Entry:
-        size = self.image.cluster_size
+    def _place(self, guest: int, parts: Subclusters) -> _Entry:
+        size, states = self.image.cluster_size, parts.states
         if self.image.data_file is None:
             host = len(self.references) * size
             self.references.append(1)
         else:
             host = guest * size
+        if parts.reserved:
+            self.reserved.append((host, size))
         if any(map(str.isupper, states)):
-            self._store(host, states, _repeat(pattern, size))
+            self._store(host, states, _repeat(parts.pattern, size))
         return self._entry(host | COPIED, states, hosted=self.image.data_file is None)
 
     def _store(self, host: int, states: str, content: bytes) -> None:
@@ -315,8 +333,8 @@ def _as_subclusters(
             return Subclusters("z" * SUBCLUSTERS, hosted=False)
         case ZeroAlloc(stale):
             return Subclusters(("Z" if stale else "z") * SUBCLUSTERS, stale)
-        case Preallocated():
-            return Subclusters("d" * SUBCLUSTERS)
+        case Preallocated(reserved):
+            return Subclusters("d" * SUBCLUSTERS, reserved=reserved)
         case Data(pattern):
             return Subclusters("D" * SUBCLUSTERS, pattern)
         case Subclusters():

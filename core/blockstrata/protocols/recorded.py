@@ -1,0 +1,123 @@
+"""A file of which the storage is known from elsewhere: its bytes are read, its runs as recorded.
+
+For showing what a file system at hand cannot do, such as space that is reserved and not written.  QEMU has no
+such driver; it plays the part of ``file``, and says of itself that it does.  What was recorded is text, run
+after run from the file's start::
+
+    96K data, 32K unwritten, 16K hole
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from blockstrata.errors import BadReferenceError
+from blockstrata.extents import Extents
+from blockstrata.facts import Mapping, Storage, Traits, fact
+from blockstrata.protocols.file import END, open_file
+from blockstrata.sizes import parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Mapping as Dict
+
+    from blockstrata.access import Probe
+    from blockstrata.protocols.file import FileNode
+
+_WORDS: Final = {"data": Storage.DATA, "hole": Storage.HOLE, "unwritten": Storage.UNWRITTEN}
+
+
+class RecordedNode:
+    """An open file with recorded storage; ``runs`` are storages and their lengths, from the file's start."""
+
+    driver = "recorded"
+    backing = None
+    backing_format = None
+    refusal = None
+    supports_backing = False
+
+    def __init__(self, source: FileNode, runs: list[tuple[Storage, int]]) -> None:
+        self.name = source.name
+        self.length = source.length
+        self.traits = Traits(host_driver=source.driver, is_protocol=True)
+        self.identity: tuple[object, ...] = source.identity
+        self.allocated: int | None = sum(length for storage, length in runs if storage is not Storage.HOLE)
+        self._source = source
+        edges = np.array([0, *accumulate(length for _, length in runs), END], np.int64)
+        storages = [*(storage for storage, _ in runs), Storage.BEYOND_EOF]
+        facts = np.array([fact(Mapping.PASSTHROUGH, storage) for storage in storages], np.uint8)
+        self._runs = Extents(edges, facts, edges[:-1].copy())
+
+    @property
+    def host(self) -> RecordedNode:
+        """Return this node."""
+        return self
+
+    @property
+    def file(self) -> RecordedNode:
+        """Return this node."""
+        return self
+
+    def extents(self, start: int, length: int) -> Extents:
+        """Return the recorded storage of a window of host bytes; past the end it is BEYOND_EOF."""
+        return self._runs.cut(start, start + length)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return bytes of the file, zeroes past its end."""
+        return self._source.read(offset, length)
+
+    def notices(self) -> list[str]:
+        """Say that the storage is recorded, and what there is to say of the file."""
+        return ["its storage is as it was recorded, nobody asked for it here", *self._source.notices()]
+
+    def windows(self) -> Iterator[tuple[int, int, int]]:
+        """Yield the one window: there are no tables to read."""
+        return self._source.windows()
+
+    def fault_at(self, offset: int) -> str:  # noqa: ARG002
+        """Return an empty string: there is nothing to be corrupt."""
+        return ""
+
+    def features(self) -> Dict[str, object]:
+        """Return that the storage is recorded."""
+        return {"recorded": True}
+
+    def close(self) -> None:
+        """Close the file."""
+        self._source.close()
+
+
+def open_recorded(name: str, storage: str, probe: Probe) -> RecordedNode:
+    """Open a file with the storage that is recorded of it.
+
+    ``OpenError`` and ``UnsupportedError`` as for any file, ``BadReferenceError`` for a record that makes no
+    sense or is not as long as the file.
+    """
+    runs = _parse(name, storage)
+    source = open_file(name, "file", probe)
+    recorded = sum(length for _, length in runs)
+    if recorded != source.length:
+        source.close()
+        raise BadReferenceError(
+            name, "storage", f"{recorded} bytes are recorded of a file of {source.length}"
+        )
+    return RecordedNode(source, runs)
+
+
+def _parse(name: str, text: str) -> list[tuple[Storage, int]]:
+    runs = []
+    for part in text.split(","):
+        size, _, word = part.strip().partition(" ")
+        try:
+            length = parse_size(size)
+        except ValueError as error:
+            raise BadReferenceError(name, "storage", str(error)) from None
+        if word not in _WORDS:
+            raise BadReferenceError(name, "storage", f"'{word}' is none of {', '.join(_WORDS)}")
+        if not length:
+            raise BadReferenceError(name, "storage", "a run of no bytes")
+        runs.append((_WORDS[word], length))
+    return runs

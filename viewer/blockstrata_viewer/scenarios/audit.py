@@ -1,0 +1,103 @@
+"""The audit of every scenario as one page: ``python -m blockstrata_viewer.scenarios.audit > docs/audit.md``.
+
+Files are made afresh in memory where that is possible, so that the answer does not depend on a disk's file
+system; what does depend on one (holes are seen in whole blocks) comes out the same wherever these are 4 KiB.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from blockstrata.chain import open_chain
+from blockstrata.printable import base_name
+from blockstrata.semantics.audit import FINDINGS
+from blockstrata.sizes import format_size
+from blockstrata_viewer.audit_report import WORDS, AuditReport
+from blockstrata_viewer.scenarios import SCENARIOS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from blockstrata.audit import Judged
+    from blockstrata.semantics.audit import Judgement
+    from blockstrata_viewer.scenarios.scenario import Scenario
+
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108  a directory of one's own is made in it
+
+_INTRODUCTION: Final = """\
+# The audit of the scenarios
+
+What `blockstrata audit` finds in each image of `blockstrata demo --list`. Today's answer of every layer as it
+stands in its chain, and of every file under it, is read letter by letter with the proposed meanings and
+looked up in the tables that `blockstrata table` prints. *today* is QEMU's DATA, ZERO and OFFSET_VALID; *read
+as* the row of LOCAL, ZERO, ALLOC and OFFSET_VALID (without LOCAL for files) that it comes to; *facts say* the
+row that follows from where the bytes really are.
+
+- *bug row*: the table marks the row as a bug.
+- *misstatement*: the row is legal, but not the one that the facts lead to.
+- *offset without data*: a protocol driver gives an offset and says that there is no data at it.
+- *question*: the same for a hole in a file, which the source leaves open; it counts as no finding.
+
+This page is written by `python -m blockstrata_viewer.scenarios.audit > docs/audit.md`; a test keeps it true.
+"""
+
+
+def page() -> Iterator[str]:
+    """Yield the lines of the page."""
+    yield _INTRODUCTION
+    found = {scenario: _audited(scenario) for scenario in SCENARIOS.values()}
+    yield "\n## In all\n\n"
+    every = [judged for reports in found.values() for report in reports for judged in report.judged]
+    yield from _table(every, with_words=True)
+    for scenario, reports in found.items():
+        yield f"\n## {scenario.name}\n\n{scenario.title}. {scenario.summary}\n"
+        for report in reports:
+            driver = report.judged[0].driver
+            yield f"\n**{base_name(report.name)}** ({driver}): {_count(report.findings)}\n\n"
+            yield from _table(report.judged, with_words=False)
+
+
+def _audited(scenario: Scenario) -> list[AuditReport]:
+    memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    reports = []
+    with tempfile.TemporaryDirectory(prefix="blockstrata-", dir=memory) as directory:
+        for image in scenario.build(Path(directory)):
+            with open_chain(image) as chain:
+                reports.append(AuditReport(chain))
+    return reports
+
+
+def _count(findings: int) -> str:
+    return "no findings" if not findings else f"{findings} finding{'s' if findings > 1 else ''}"
+
+
+def _table(judged: Iterable[Judged], *, with_words: bool) -> Iterator[str]:
+    """Yield a table: a line for each kind of judgement by each driver, the worst first."""
+    lines: dict[tuple[str, bool, Judgement], tuple[int, int]] = {}
+    for node in judged:
+        for judgement, runs, size in node.totals():
+            key = node.driver, node.is_protocol, judgement
+            before = lines.get(key, (0, 0))
+            lines[key] = before[0] + runs, before[1] + size
+    if not lines:
+        yield "Nothing to say.\n"
+        return
+    yield f"| driver | today | read as | facts say | class | runs | bytes |{' why |' if with_words else ''}\n"
+    yield f"| --- | --- | --- | --- | --- | ---: | ---: |{' --- |' if with_words else ''}\n"
+    order = sorted(lines, key=lambda key: (key[1], key[2].verdict, key[0], key[2].today, key[2].derived))
+    for driver, is_protocol, judgement in order:
+        runs, size = lines[driver, is_protocol, judgement]
+        words = WORDS[judgement.verdict]
+        yield (
+            f"| {driver} | `{judgement.today}` | `{judgement.reading}` | `{judgement.derived}` "
+            f"| {f'**{words}**' if judgement.verdict in FINDINGS else words} | {runs} | {format_size(size)} |"
+            f"{f' {judgement.why} |' if with_words else ''}\n"
+        )
+
+
+if __name__ == "__main__":
+    sys.stdout.writelines(page())

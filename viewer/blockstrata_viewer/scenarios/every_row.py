@@ -1,0 +1,101 @@
+"""Every row of the proposed tables that the facts of any driver lead to, in one look.
+
+::
+
+    lab01.qcow2          1 MiB   extended L2 entries; eight rows, and the ninth on the right
+    lab01-sealed.qcow2   1 MiB   AES; its holes are ``L···``
+    lab01-null.qcow2     1 MiB   its data file replaced by null-co: ``L··O``
+
+The active image has, from the left, ``LZAO L·AO LZ·O LZA· L·A· LZ·· ·ZAO ··AO``, and to their right
+``····``, where it defers to the other two.  ``v`` shows the files, and with them the protocol table: ``ZAO``,
+``·AO``, ``Z·O``, and of null-co ``··O``.  No facts lead to the other rows, a test goes through them all:
+``·Z·O ···O ·ZA· ··A· ·Z··`` are bugs, ``ZA· ·A· Z··`` would take a protocol driver that knows no offsets, and
+nothing past a file's end is ever asked.
+
+Space that is reserved and not written shows by FIEMAP alone, and only on some file systems.  So what ext4
+says of the first file is recorded below, and a ``recorded`` node, which is no driver of QEMU's, repeats it
+anywhere.  The file itself has that space too: ``--storage fiemap`` on ext4 gives the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from blockstrata.formats.qcow2.author import (
+    Cluster,
+    Compressed,
+    Data,
+    Image,
+    Preallocated,
+    Subclusters,
+    ZeroAlloc,
+    ZeroPlain,
+    write_image,
+)
+from blockstrata.reference import RECORDED
+from blockstrata_viewer.scenarios.picture import clusters, reference
+from blockstrata_viewer.scenarios.scenario import Scenario
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_ACTIVE: Final = "lab01.qcow2"
+_SEALED: Final = "lab01-sealed.qcow2"
+_NULL: Final = "lab01-null.qcow2"
+_NULL_DATA: Final = "lab01-null.raw"
+
+_SIZE: Final = 1 << 20
+_CLUSTER_BITS: Final = 14
+
+# in clusters of 16 KiB, 64 in all
+_ACTIVE_DRAWN: Final = "f7 D7 h7 Z7 C7 P7   r4 R4"
+_SEALED_DRAWN: Final = ".42                  D8      h7"
+_NULL_DRAWN: Final = ".57                             D7"
+
+_STORAGE: Final = (
+    "80K data, 112K unwritten, 112K data, 112K hole, 116K data, 12K hole, 64K unwritten, 64K data"
+)
+"""The file of the active image: tables, then f, D, h, Z with C, r, R."""
+
+_KINDS: Final[dict[str, Cluster]] = {
+    "f": Preallocated(reserved=True),
+    "D": Data(b"lab01\n"),
+    "h": Preallocated(),
+    "Z": ZeroAlloc(b"lab01, discarded\n"),
+    "C": Compressed(b"lab01, packed\n"),
+    "P": ZeroPlain(),
+    "r": Subclusters("u" * 32, reserved=True),
+    "R": Subclusters("U" * 32, b"lab01, of a cluster used before\n"),
+}
+
+
+def build(directory: Path) -> tuple[str, ...]:
+    """Write the chain and the data file that is not used; the reference says what stands in for what."""
+    null = Image(_SIZE, _CLUSTER_BITS, data_file=_NULL_DATA)
+    write_image(directory / _NULL, null, clusters(_NULL_DRAWN, _KINDS), directory / _NULL_DATA)
+    write_image(
+        directory / _SEALED,
+        Image(_SIZE, _CLUSTER_BITS, backing=_NULL, backing_format="qcow2", aes=True),
+        clusters(_SEALED_DRAWN, _KINDS),
+    )
+    write_image(
+        directory / _ACTIVE,
+        Image(_SIZE, _CLUSTER_BITS, extended_l2=True, backing=_SEALED, backing_format="qcow2"),
+        clusters(_ACTIVE_DRAWN, _KINDS),
+    )
+    return (
+        reference(
+            driver="qcow2",
+            file={"driver": RECORDED, "filename": str(directory / _ACTIVE), "storage": _STORAGE},
+            backing={"backing": {"data-file": {"driver": "null-co", "size": _SIZE}}},
+        ),
+    )
+
+
+SCENARIO: Final = Scenario(
+    name="every-row",
+    title="Every row there is",
+    summary="Each row of the proposed tables that facts lead to; what no seek shows is recorded.",
+    files=(_NULL, _NULL_DATA, _SEALED, _ACTIVE),
+    build=build,
+)

@@ -1,0 +1,68 @@
+"""A snapshot a day for a week: eight layers, and the same clusters written again and again.
+
+::
+
+    db01-sun.qcow2   the active layer
+        ⋮            each day a stretch of the tables, and the journal
+    db01-mon.qcow2
+    db01.qcow2       full up to seven eighths
+
+Each day's stretch starts where the end of the day before is still warm, so most layers hold data that a
+higher one shadows; of the journal, every copy but Sunday's is shadowed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from blockstrata.formats.qcow2.author import Data, Image, write_image
+from blockstrata_viewer.scenarios.picture import clusters
+from blockstrata_viewer.scenarios.scenario import Scenario
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_BASE: Final = "db01.qcow2"
+_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+_SIZE: Final = 512 << 10
+_CLUSTER_BITS: Final = 13
+
+# in clusters of 8 KiB, 64 in all
+_BASE_DRAWN: Final = "D56"
+_JOURNAL: Final = "D2 .2"
+_STRETCH: Final = "D12"
+_A_DAY: Final = 8
+"""Clusters by which a day's stretch starts after the one of the day before."""
+
+
+def _file(day: str) -> str:
+    return f"db01-{day}.qcow2"
+
+
+def build(directory: Path) -> tuple[str, ...]:
+    """Write the eight images; Sunday's is the one to open."""
+    write_image(
+        directory / _BASE,
+        Image(_SIZE, _CLUSTER_BITS),
+        clusters(_BASE_DRAWN, {"D": Data(b"db01, before this week\n")}),
+    )
+    below = _BASE
+    for number, day in enumerate(_DAYS):
+        drawn = f"{_JOURNAL} {'.' * _A_DAY * number} {_STRETCH}"
+        write_image(
+            directory / _file(day),
+            Image(_SIZE, _CLUSTER_BITS, backing=below, backing_format="qcow2"),
+            clusters(drawn, {"D": Data(f"db01, written on {day}\n".encode())}),
+        )
+        below = _file(day)
+    return (str(directory / below),)
+
+
+SCENARIO: Final = Scenario(
+    name="long-chain",
+    title="A snapshot a day",
+    summary="Eight layers allocate the same clusters again: only the highest of them is read.",
+    files=(_BASE, *map(_file, _DAYS)),
+    build=build,
+)

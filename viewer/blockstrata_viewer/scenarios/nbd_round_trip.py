@@ -1,0 +1,79 @@
+"""A chain in which everything that NBD cannot carry is lost: ``r`` sends it through the wire.
+
+::
+
+    nas01-tue.qcow2   1 MiB     what is exported
+    nas01-mon.qcow2   960 KiB   looks metadata-preallocated
+    nas01.raw         768 KiB   with holes; also opened as the file it is
+
+Two bits cross.  By both of QEMU's mappings what no layer provides arrives as provided; by that of 2018 a zero
+that a layer does provide arrives as data as well.  The proposal loses nothing, except that what is exported
+from a bare file is LOCAL on the far side: that is the second image (tab).  ``r`` with a lower layer selected
+exports that layer alone, and what it left to the layer below arrives as its own zeroes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from blockstrata.formats.qcow2.author import (
+    Cluster,
+    Compressed,
+    Data,
+    Image,
+    Preallocated,
+    ZeroAlloc,
+    ZeroPlain,
+    write_image,
+    write_raw,
+)
+from blockstrata_viewer.scenarios.picture import blocks, clusters, reference
+from blockstrata_viewer.scenarios.scenario import Scenario
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_BASE: Final = "nas01.raw"
+_MONDAY: Final = "nas01-mon.qcow2"
+_TUESDAY: Final = "nas01-tue.qcow2"
+
+_CLUSTER: Final = 16 << 10
+_CLUSTER_BITS: Final = 14
+
+# in clusters of 16 KiB: 64, 60 and 48 in all
+_BASE_DRAWN: Final = "D8 .4 D4   D12 .4   D8 .8"
+_MONDAY_DRAWN: Final = ".12 D2 .2   C4 .12   .4 h8 .4   D4 .8"
+_TUESDAY_DRAWN: Final = "D2 .14   .8 P4 .4   .16   .2 D2 .2 Z4 .6"
+
+_KINDS: Final[dict[str, Cluster]] = {
+    "D": Data(b"nas01\n"),
+    "C": Compressed(b"nas01, packed\n"),
+    "P": ZeroPlain(),
+    "Z": ZeroAlloc(b"nas01, discarded\n"),
+    "h": Preallocated(),
+}
+
+
+def build(directory: Path) -> tuple[str, ...]:
+    """Write the three files; to be opened: the chain, and its base as a file without a format."""
+    write_raw(directory / _BASE, 48 * _CLUSTER, blocks(_BASE_DRAWN, _CLUSTER, b"nas01, as installed\n"))
+    write_image(
+        directory / _MONDAY,
+        Image(60 * _CLUSTER, _CLUSTER_BITS, backing=_BASE, backing_format="raw"),
+        clusters(_MONDAY_DRAWN, _KINDS),
+    )
+    write_image(
+        directory / _TUESDAY,
+        Image(64 * _CLUSTER, _CLUSTER_BITS, backing=_MONDAY, backing_format="qcow2"),
+        clusters(_TUESDAY_DRAWN, _KINDS),
+    )
+    return (str(directory / _TUESDAY), reference(driver="file", filename=str(directory / _BASE)))
+
+
+SCENARIO: Final = Scenario(
+    name="nbd-round-trip",
+    title="There and back through NBD",
+    summary="All that base:allocation loses on the way from NBD server to client (r shows it).",
+    files=(_BASE, _MONDAY, _TUESDAY),
+    build=build,
+)

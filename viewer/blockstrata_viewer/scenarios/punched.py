@@ -1,0 +1,50 @@
+"""Holes punched into an image's file behind QEMU's back, and when it notices: tab goes from one to the other.
+
+::
+
+    mail03.qcow2       three of its clusters punched
+    mail03-dug.qcow2   after fallocate --dig-holes
+
+QEMU asks the file about holes only if an image looks metadata-preallocated (SPEC.md section 2, RECURSE): if
+its file stores at least two clusters, and a tenth, fewer than it refers to.  Three in 69 are not enough, so
+there the holes read as plain data; in the second image they are data and zero.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from blockstrata.formats.qcow2.author import Cluster, Data, Image, Preallocated, write_image
+from blockstrata_viewer.scenarios.picture import clusters
+from blockstrata_viewer.scenarios.scenario import Scenario
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SIZE: Final = 512 << 10
+_CLUSTER_BITS: Final = 13
+
+# in clusters of 8 KiB, 64 in all
+_DRAWN: Final = {
+    "mail03.qcow2": "D15 h1   D15 h1   D15 h1   D16",
+    "mail03-dug.qcow2": "D14 h2   D12 h4   D8 h8   h12 D4",
+}
+
+
+_KINDS: Final[dict[str, Cluster]] = {"D": Data(b"mail03\n"), "h": Preallocated()}
+
+
+def build(directory: Path) -> tuple[str, ...]:
+    """Write both images, to be opened in this order."""
+    for name, drawn in _DRAWN.items():
+        write_image(directory / name, Image(_SIZE, _CLUSTER_BITS), clusters(drawn, _KINDS))
+    return tuple(str(directory / name) for name in _DRAWN)
+
+
+SCENARIO: Final = Scenario(
+    name="punched",
+    title="A punched host file",
+    summary="Holes in an image's own file: QEMU recurses into it once a tenth of it is missing.",
+    files=tuple(_DRAWN),
+    build=build,
+)
