@@ -67,6 +67,8 @@ class ImplicitView(click.Group):
         try:
             code = super().main(*args, **{**extra, "standalone_mode": False})
             sys.stdout.flush()
+        except (click.Abort, KeyboardInterrupt):
+            sys.exit(130)
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message())
             sys.exit(EXIT_USAGE)
@@ -85,8 +87,6 @@ class ImplicitView(click.Group):
             if "new thread" not in str(error):
                 raise
             _fail(EXIT_FAILED, _TOO_LARGE)
-        except (click.Abort, KeyboardInterrupt):
-            sys.exit(130)
         except BrokenPipeError:
             # whoever read us has left; keep the interpreter from complaining when it flushes
             _discard_output()
