@@ -260,7 +260,7 @@ def test_a_disk_that_its_snapshot_maps_in_part(tmp_path, entries):
         hosted = [int(host) for host in extents.host if host >= 0]
         assert hosted == ([9 * CLUSTER] if entries else [])
         assert (extents.start, extents.end) == (0, 3 << 29)
-        assert chain.layers[0].fault_at(chain.size - 1) == ""
+        assert chain.layers[0].node.fault_at(chain.size - 1) == ""
     with open_chain(str(image)) as chain:
         assert chain.size == MI
         assert (chain.layers[0].extents(0, MI).host < 0).all()

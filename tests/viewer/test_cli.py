@@ -233,3 +233,16 @@ def test_a_terminal_that_knows_ascii_alone(demo_image):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
     assert done.returncode == 0
     assert "web01-monday.qcow2" in done.stdout
+
+
+def test_control_c_is_no_error():
+    """click makes a RuntimeError of it, which is not to be taken for one of ours."""
+    code = (
+        "import blockstrata_viewer.opening as opening\n"
+        "def interrupted(*_): raise KeyboardInterrupt\n"
+        "opening.Opening.open = interrupted\n"
+        "from blockstrata_viewer.cli import main\n"
+        "main(['map', 'x'])\n"
+    )
+    done = python("-c", code)
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "")
