@@ -93,7 +93,7 @@ def layers_of(image: str) -> Iterator[dict[str, object]]:
             options = json.loads(name.removeprefix("json:"))
         else:
             options = {"driver": driver, "file": {"driver": "file", "filename": name}}
-        options = merge(options, over if isinstance(over, dict) else {})
+        options = merge(options, over if isinstance(over, dict) else {}, name)
 
 
 def chain_of(layers: list[dict[str, object]]) -> dict[str, object]:
