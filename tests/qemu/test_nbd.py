@@ -6,6 +6,7 @@ qemu-nbd 7.2 and nbdkit 1.32 know no extended headers; those are shown with a sc
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 import struct
@@ -19,7 +20,12 @@ from scripted_nbd import Server
 from servers import nbdkit, nbdkit_tcp, qemu_nbd, qemu_nbd_tcp
 
 from blockstrata.access import Access
+from blockstrata.chain import open_chain
+from blockstrata.guest import merged
 from blockstrata.nodes import open_export
+from blockstrata.semantics.proposed import PROPOSED
+from blockstrata.served_layers import served_layers
+from blockstrata_viewer.app import ViewerApp
 
 pytestmark = pytest.mark.live("qemu-img", "qemu-io", "qemu-nbd", "nbdinfo", "nbdkit")
 
@@ -110,6 +116,46 @@ def test_how_deep_a_chain_is(chain):
         node = open_export(uri, Access(), ())
         assert node.allocation_depth(0, node.length) is None
         node.close()
+
+
+def test_layers_are_rebuilt_from_how_deep_they_are(work):
+    """What shows of each layer is where qemu-img finds it in the chain itself."""
+    sh(
+        work,
+        create("0.qcow2", "2M"),
+        io("0.qcow2", "write 0 256k", "write 1M 64k", "write -z 1152k 64k"),
+        create("1.qcow2", "2M", "0.qcow2"),
+        io("1.qcow2", "write 64k 64k", "write -z 512k 64k"),
+        create("2.qcow2", "2M", "1.qcow2"),
+        io("2.qcow2", "write 128k 64k", "write 1536k 64k"),
+    )
+    theirs = json.loads(run("qemu-img", "map", "--output=json", "2.qcow2", cwd=work).stdout)
+    with qemu_nbd(work, "-f", "qcow2", "-A", "2.qcow2") as uri, open_chain(uri) as plain:
+        chain = served_layers(plain)
+        assert len(chain.layers) == 3
+        view = merged(chain, 0, chain.size)
+        letters = [PROPOSED.letters(flags) for flags in PROPOSED.flags(view).tolist()]
+        for entry in theirs:
+            run_at = view.extents.index_at(entry["start"])
+            assert view.extents.edges[run_at + 1] >= entry["start"] + entry["length"]
+            if entry["present"]:
+                assert int(view.depth[run_at]) == entry["depth"]
+            assert letters[run_at] == ("L·AO" if entry["data"] else "LZ·O" if entry["present"] else "LZ··")
+    with qemu_nbd(work, "-f", "qcow2", "2.qcow2") as uri, open_chain(uri) as plain:
+        assert served_layers(plain) is plain
+
+
+async def test_the_viewer_shows_the_layers_behind_an_export(chain):
+    with qemu_nbd(chain, "-f", "qcow2", "-A", "top.qcow2") as uri:
+        app = ViewerApp([uri])
+        async with app.run_test(size=(120, 36)) as pilot:
+            await asyncio.wait_for(app.settled.wait(), 20)
+            await pilot.pause()
+            text = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+            await pilot.press("v", "v", "r", "r", "enter", "escape", "j", "n")
+    assert "depth 1" in text
+    assert "depth 2" in text
+    assert len(app.scene.disk.layers) == 2
 
 
 def test_raw_with_holes(work):

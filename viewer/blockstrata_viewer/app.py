@@ -19,7 +19,7 @@ from textual.worker import get_current_worker
 
 from blockstrata.access import Probe
 from blockstrata.errors import BlockstrataError, ConsentError, OpenError
-from blockstrata.printable import base_name, printable
+from blockstrata.printable import printable
 from blockstrata_viewer.bindings import BINDINGS, footer_keys, help_keys
 from blockstrata_viewer.commands import ViewerCommands
 from blockstrata_viewer.layout import SIDE_PANEL, WIDE, chain_layout
@@ -220,14 +220,9 @@ class ViewerApp(App[int]):
             await self.show_scene()
             if opened.is_whole:
                 self.settled.set()
-                self.tell_notices(disk)
+                if disk.notices:
+                    self.say(" · ".join(disk.notices))
                 self.ask(opened, disk.chain.gap)
-
-    def tell_notices(self, disk: Disk) -> None:
-        """Say what the user should know of how files were read, if there is anything."""
-        notices = [f"{base_name(name)}: {printable(notice)}" for name, notice in disk.chain.notices()]
-        if notices:
-            self.say(" · ".join(notices))
 
     def ask(self, opened: Opened, error: BlockstrataError | None) -> None:
         """Ask for the consent that an image could not be opened without, and open it anew if it is given."""

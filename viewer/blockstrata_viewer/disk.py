@@ -171,6 +171,8 @@ class Disk:
     loading: Loading | None = None
     is_file: bool = False
     trip: Trip | None = None
+    notices: tuple[str, ...] = ()
+    """What the user should know of how it was read."""
 
     @property
     def size(self) -> int:
@@ -202,12 +204,13 @@ class Disk:
         return f"{base_name(error.file)}: {printable(error.what)}" if error else ""
 
 
-def disk_of(chain: Chain, loading: Loading | None = None) -> Disk:
+def disk_of(chain: Chain, loading: Loading | None = None, notices: tuple[str, ...] = ()) -> Disk:
     """Return a chain that is read, or partly read, with its tracks; nothing is read for it."""
     tracks = tuple(Track(in_place(chain, layer.depth, 0, layer.size), layer.size) for layer in chain.layers)
     guest = Track(merged(chain, 0, chain.size), chain.size)
     guest.suppliers  # noqa: B018  counted here, where there may be many runs and time, not while it is drawn
-    return Disk(chain, guest, tracks, loading, is_file=chain.layers[0].node.traits.is_protocol)
+    is_file = chain.layers[0].node.traits.is_protocol
+    return Disk(chain, guest, tracks, loading, is_file=is_file, notices=notices)
 
 
 def file_of(layer: Layer) -> Disk:

@@ -6,13 +6,16 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from blockstrata.printable import base_name, printable
 from blockstrata.reader import Reader
+from blockstrata.served_layers import served_layers
 from blockstrata_viewer.disk import Disk, disk_of
 from blockstrata_viewer.opening import Opening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from blockstrata.chain import Chain
     from blockstrata.reader import Progress
 
 _SOON: Final = 0.15
@@ -43,7 +46,7 @@ def load(image: str, opening: Opening, is_cancelled: Callable[[], bool] = lambda
     yes, nothing more is read or yielded.
     """
     began = time.monotonic()
-    reader = Reader(opening.until(is_cancelled).open(image))
+    reader = Reader(served_layers(opening.until(is_cancelled).open(image)))
     pause, last = _SOON, began
     for progress in reader.steps():
         if is_cancelled():
@@ -54,7 +57,17 @@ def load(image: str, opening: Opening, is_cancelled: Callable[[], bool] = lambda
         yield disk_of(reader.chain(), Loading(progress, now - began))
         last = time.monotonic()
         pause = max(_SOON, (last - now) * _SHARE)
-    yield disk_of(reader.chain())
+    chain = reader.chain()
+    yield disk_of(chain, notices=tuple(_notices(chain)))
+
+
+def _notices(chain: Chain) -> Iterator[str]:
+    """Yield what the user should know of a chain that was read, a line each."""
+    for name, notice in chain.notices():
+        yield f"{base_name(name)}: {printable(notice)}"
+    for layer in chain.layers:
+        if layer.node.refusal:
+            yield f"QEMU refuses this image: {layer.node.refusal}"
 
 
 def load_whole(image: str) -> Disk:
