@@ -119,6 +119,10 @@ def main() -> int:
     options = parser.parse_args()
     if options.images is not None:
         options.images = options.images.resolve()
+        wanted = [case for name, case in CASES.items() if name in (options.only or CASES)]
+        missing = [name for case in wanted for name in case.files if not (options.images / name).is_file()]
+        if missing:
+            parser.error(f"--images: {missing[0]} is not there")
     try:
         lines = report(options)
     except NoAnswerError as error:
