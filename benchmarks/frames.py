@@ -14,18 +14,11 @@ from __future__ import annotations
 
 import argparse
 import cProfile
-import fcntl
 import os
 import platform
-import pty
-import select
 import shlex
-import signal
 import statistics
-import struct
-import subprocess
 import sys
-import termios
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -33,180 +26,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from blockstrata.chain import Chain, Layer
-from blockstrata.extents import Extents
-from blockstrata.facts import NO_HOST, Mapping, Storage, Traits, fact
+from made_up import SEED, made_up_chain
+from terminal import NOTHING, Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
-
-    from blockstrata.driver import HostNode
     from blockstrata_viewer.disk import Disk
-
-CLUSTER: Final = 1 << 16
-CLUSTERS_A_RUN: Final = 8
-"""Mean; with 2 M runs the disk has 1 TiB."""
-SEED: Final = 2018
-
-# ----------------------------------------------------------------------------------------------------------
-# the chain
-
-_STORED: Final = (
-    (fact(Mapping.NORMAL, Storage.DATA), 0.70),
-    (fact(Mapping.NORMAL, Storage.HOLE), 0.04),
-    (fact(Mapping.ZERO_PLAIN), 0.12),
-    (fact(Mapping.ZERO_ALLOC, Storage.DATA), 0.03),
-    (fact(Mapping.ZERO_ALLOC, Storage.UNWRITTEN), 0.03),
-    (fact(Mapping.COMPRESSED), 0.08),
-)
-"""What an overlay holds where it holds something, and how often."""
-_HOSTED: Final = (Mapping.NORMAL, Mapping.ZERO_ALLOC)
-
-
-class MadeUpFile:
-    """The file under a made-up layer: data and holes in turn, and no bytes to read."""
-
-    driver = "file"
-    backing = None
-    backing_format = None
-    refusal = None
-    supports_backing = False
-
-    def __init__(self, name: str, length: int, runs: int, rng: np.random.Generator) -> None:
-        self.name = name
-        self.length = length
-        self.allocated = length
-        self.traits = Traits(host_driver="file", is_protocol=True)
-        edges = _edges(max(1, min(runs, length // CLUSTER)), length // CLUSTER, rng)
-        kinds = [fact(Mapping.PASSTHROUGH, Storage.DATA), fact(Mapping.PASSTHROUGH, Storage.HOLE)]
-        facts = np.resize(np.array(kinds, np.uint8), len(edges) - 1)
-        self._extents = Extents(edges, facts, edges[:-1].copy())
-
-    @property
-    def host(self) -> HostNode:
-        """Return this node."""
-        return self
-
-    @property
-    def file(self) -> HostNode:
-        """Return this node."""
-        return self
-
-    @property
-    def identity(self) -> tuple[object, ...]:
-        """Return what no other file equals."""
-        return ("made-up", self.name)
-
-    def extents(self, start: int, length: int) -> Extents:
-        """Return data and holes of a window inside the file."""
-        return self._extents.cut(start, start + length)
-
-    def windows(self) -> Iterator[tuple[int, int, int]]:
-        """Yield the one window."""
-        yield 0, self.length, 0
-
-    def read(self, offset: int, length: int) -> bytes:  # noqa: ARG002
-        """Return zeroes."""
-        return bytes(length)
-
-    def notices(self) -> list[str]:
-        """Return nothing."""
-        return []
-
-    def fault_at(self, offset: int) -> str:  # noqa: ARG002
-        """Return an empty string: nothing is corrupt."""
-        return ""
-
-    def features(self) -> dict[str, object]:
-        """Return nothing."""
-        return {}
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-class MadeUpImage:
-    """A qcow2 node without a file; its layer knows all its facts, so that nobody asks it."""
-
-    driver = "qcow2"
-    backing = None
-    backing_format = "qcow2"
-    refusal = None
-    supports_backing = True
-
-    def __init__(self, name: str, length: int, host: HostNode) -> None:
-        self.name = name
-        self.length = length
-        self.host = host
-        self.file = host
-        self.traits = Traits(host_driver="file")
-
-    def extents(self, start: int, length: int) -> Extents:
-        """Refuse: the facts are known."""
-        raise NotImplementedError
-
-    def windows(self) -> Iterator[tuple[int, int, int]]:
-        """Yield the one window."""
-        yield 0, self.length, 0
-
-    def fault_at(self, offset: int) -> str:  # noqa: ARG002
-        """Return an empty string: nothing is corrupt."""
-        return ""
-
-    def features(self) -> dict[str, object]:
-        """Return what the details may tell."""
-        return {"cluster-size": CLUSTER}
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-def made_up_chain(layers: int, runs: int) -> Chain:
-    """Return a chain of layers of ``runs`` runs each, all of one size."""
-    size = runs * CLUSTERS_A_RUN * CLUSTER
-    return Chain(tuple(_layer(depth, layers, runs, size) for depth in range(layers)))
-
-
-def _layer(depth: int, layers: int, runs: int, size: int) -> Layer:
-    rng = np.random.default_rng((SEED, depth))
-    edges = _edges(runs, size // CLUSTER, rng)
-    facts = _facts(runs, rng)
-    host, end = _host(np.diff(edges), facts, rng)
-    name = f"layer-{layers - 1 - depth:02d}.qcow2"
-    node = MadeUpImage(name, size, MadeUpFile(name, end, runs // 4, rng))
-    return Layer(depth, node, Extents(edges, facts, host))
-
-
-def _edges(runs: int, clusters: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return the edges of so many runs that fill so many clusters, in bytes."""
-    inner = rng.choice(clusters - 1, runs - 1, replace=False, shuffle=False) + 1
-    inner.sort()
-    return np.concatenate([[0], inner, [clusters]]).astype(np.int64) * CLUSTER
-
-
-def _facts(runs: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Return facts in which every second run is deferred to the layer below."""
-    codes, shares = zip(*_STORED, strict=True)
-    facts = np.full(runs, fact(Mapping.UNALLOCATED), np.uint8)
-    facts[1::2] = rng.choice(np.array(codes, np.uint8), runs // 2, p=shares)
-    return facts
-
-
-def _host(
-    lengths: NDArray[np.int64], facts: NDArray[np.uint8], rng: np.random.Generator
-) -> tuple[NDArray[np.int64], int]:
-    """Return host offsets, and the file's length: runs lie side by side in batches, the batches shuffled."""
-    hosted = np.flatnonzero(np.isin(facts >> 3, _HOSTED))
-    batch = rng.permutation(len(hosted) // 64 + 1)[np.arange(len(hosted)) // 64]
-    order = hosted[np.argsort(batch, kind="stable")]
-    first = 4 * CLUSTER
-    ends = first + np.cumsum(lengths[order])
-    host = np.full(len(facts), NO_HOST, np.int64)
-    host[order] = ends - lengths[order]
-    return host, int(ends[-1]) if len(ends) else first
-
 
 # ----------------------------------------------------------------------------------------------------------
 # the viewer, in a process of its own
@@ -229,113 +55,6 @@ def serve(layers: int, runs: int, profile: str | None) -> int:
         code = app.run() or 0
     profiler.dump_stats(profile)
     return code
-
-
-# ----------------------------------------------------------------------------------------------------------
-# the terminal
-
-_SYNC_QUERY: Final = b"\x1b[?2026$p"
-_SYNC_ANSWER: Final = b"\x1b[?2026;2$y"
-_FRAME_END: Final = b"\x1b[?2026l"
-_ON_THE_SCREEN: Final = b"CORE SAMPLE"
-_FIRST_FRAME: Final = 300.0
-"""Seconds in which the chain must have been made and shown."""
-_QUIET: Final = 0.05
-"""Seconds without output after which a frame is over; no part of what is measured."""
-_NOTHING: Final = 0.5
-"""Seconds after which a key has painted nothing."""
-
-
-class Terminal:
-    """A pty in which a process runs; keeps the time of each piece of its output."""
-
-    def __init__(self, command: Sequence[str], columns: int, rows: int) -> None:
-        self._fd, inner = pty.openpty()
-        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("TEXTUAL_")},
-            "TERM": "xterm-256color",
-            "COLORTERM": "truecolor",
-        }
-        environment.pop("NO_COLOR", None)
-        self._process = subprocess.Popen(  # noqa: S603
-            command, stdin=inner, stdout=inner, stderr=inner, env=environment, start_new_session=True
-        )
-        os.close(inner)
-        os.set_blocking(self._fd, False)
-        self._tail = b""
-        self._last = b""
-        self.frames = 0
-        self.is_ready = False
-
-    def read(self, seconds: float) -> float | None:
-        """Return when the next piece of output came, or None if none did in time."""
-        if not select.select([self._fd], [], [], max(0.0, seconds))[0]:
-            return None
-        try:
-            piece = os.read(self._fd, 1 << 16)
-        except OSError:
-            words = self._last.decode(errors="replace")
-            raise SystemExit(f"the viewer has ended; its last words:\n{words}") from None
-        now = time.perf_counter()
-        self._last = (self._last + piece)[-4000:]
-        seen = self._tail + piece
-        self.frames += seen.count(_FRAME_END) - self._tail.count(_FRAME_END)
-        self.is_ready |= _ON_THE_SCREEN in seen
-        if _SYNC_QUERY in seen:
-            os.write(self._fd, _SYNC_ANSWER)
-            seen = b""
-        # whatever is looked for may come in two pieces
-        self._tail = seen[-16:]
-        return now
-
-    def settle(self, seconds: float) -> float | None:
-        """Wait for output, then for silence; return when the last piece came, or None if none did in time."""
-        last = self.read(seconds)
-        while last is not None and (now := self.read(_QUIET)) is not None:
-            last = now
-        return last
-
-    def wait_for_picture(self) -> float:
-        """Wait for the first frame of the chain, and return the seconds it took."""
-        began = time.perf_counter()
-        while not self.is_ready:
-            if time.perf_counter() - began > _FIRST_FRAME:
-                raise SystemExit("the viewer shows nothing")
-            last = self.settle(1.0)
-        return (last or began) - began
-
-    def press(self, key: bytes) -> float | None:
-        """Send a key and return the seconds until its frame was painted, or None if none was."""
-        began = time.perf_counter()
-        self.write(key)
-        last = self.settle(_NOTHING)
-        return None if last is None else last - began
-
-    def write(self, keys: bytes) -> None:
-        """Send keys."""
-        while keys:
-            select.select([], [self._fd], [])
-            keys = keys[os.write(self._fd, keys) :]
-
-    def memory(self) -> int:
-        """Return the most bytes of memory that the process has had."""
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        return next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmHWM"))
-
-    def close(self) -> None:
-        """Leave the viewer, or end it if it does not go."""
-        self.write(b"q")
-        until = time.perf_counter() + 20
-        try:
-            while time.perf_counter() < until and self._process.poll() is None:
-                self.read(0.1)
-        except SystemExit:
-            pass
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGKILL)
-        self._process.wait()
-        os.close(self._fd)
 
 
 # ----------------------------------------------------------------------------------------------------------
@@ -399,7 +118,7 @@ def hold(terminal: Terminal, key: str, count: int, pause: float) -> str:
         sent = time.perf_counter()
         while (left := due - time.perf_counter()) > 0:
             last = terminal.read(left) or last
-    last = terminal.settle(_NOTHING) or last
+    last = terminal.settle(NOTHING) or last
     rate = f"{1 / pause:.0f} a second" if pause else "all at once"
     late, painted = max(0.0, 1000 * (last - sent)), terminal.frames - frames
     return f"| {rate} | {count} | {1000 * (sent - began):.0f} | {late:.0f} | {painted} |"

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from inside import SNAPSHOTS
 from recipe import SECRET, Recipe, create, io, io_options, poke, punch, until_done
+
+from inside import SNAPSHOTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from recipe import Recipe, create, io, poke
+from recipes import BACKING_FORMAT_EXTENSION, FIRST_DATA, L1_TABLE, L2_TABLE
+
 from inside import (
     BITMAP_DIRECTORY,
     BITMAP_TABLE,
@@ -19,8 +22,6 @@ from inside import (
     TWO_BITMAPS,
     TWO_SNAPSHOTS,
 )
-from recipe import Recipe, create, io, poke
-from recipes import BACKING_FORMAT_EXTENSION, FIRST_DATA, L1_TABLE, L2_TABLE
 
 _COPIED = 1 << 63
 

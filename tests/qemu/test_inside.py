@@ -8,7 +8,6 @@ import struct
 
 import pytest
 from click.testing import CliRunner
-from inside import BITMAPS, SNAPSHOT_TABLE, TWO_SNAPSHOTS, mark, take
 from nbd_oracle import TOOLS as NBD_TOOLS
 from nbd_oracle import block_status, map_of
 from oracle import TOOLS, build, run
@@ -17,6 +16,7 @@ from servers import RefusedError, qemu_nbd
 
 from blockstrata import open_chain
 from blockstrata_viewer.cli import main
+from inside import BITMAPS, SNAPSHOT_TABLE, TWO_SNAPSHOTS, mark, take
 
 pytestmark = pytest.mark.live(*TOOLS, *NBD_TOOLS)
 
