@@ -49,7 +49,9 @@ _MOST_SLICE: Final = (1 << 32) - (1 << 25)
 _LEAST_WINDOW: Final = 1 << 34
 _MOST_WINDOWS: Final = 1024
 _MOST_QUESTIONS: Final = 1 << 18
-"""Block status requests to one export: 1 PiB in questions of 32 bits, or 20 seconds of one-byte answers."""
+"""Block status requests to one export: 1 PiB in questions of 32 bits."""
+_FIRST_QUESTIONS: Final = 4096
+"""Questions after which it shows how many more there will be."""
 _READ_SLICE: Final = 1 << 21
 _RECONNECTS: Final = 3
 
@@ -82,6 +84,7 @@ class NbdNode:
         self._block = export.blocks.minimum if export.blocks else 1
         self._known = StatusMap()
         self._questions = 0
+        self._told = 0
         self._reconnects = 0
         self._failure: ServerError | None = None
         self._is_closed = False
@@ -252,8 +255,6 @@ class NbdNode:
         """Keep an answer as far as it goes in every context, and ask for the rest."""
         assert isinstance(job, StatusJob)  # noqa: S101
         self._questions += 1
-        if self._questions > _MOST_QUESTIONS:
-            raise WireError(f"takes more than {_MOST_QUESTIONS:,} questions, the server answers too little")
         found = {name: runs_of(job.offset, told.lengths, told.types) for name, told in job.found.items()}
         end = min(runs.end for runs in found.values())
         if end < job.offset + job.length:
@@ -263,6 +264,11 @@ class NbdNode:
             end = min(job.offset + self._block, job.offset + job.length)
             found = {name: _stretched(runs, end) for name, runs in found.items()}
         self._known.add(tuple(found[name].cut(job.offset, end) for name in self._names))
+        self._told += end - job.offset
+        # at the pace so far; a server that tells a byte at a time is not heard to its end
+        ahead = (self.length - self._told) * self._questions // self._told
+        if self._questions + ahead > _MOST_QUESTIONS and self._questions >= _FIRST_QUESTIONS:
+            raise WireError(f"takes more than {_MOST_QUESTIONS:,} questions, the server answers too little")
         rest = job.offset + job.length - end
         return [StatusJob(end, rest)] if rest else []
 
