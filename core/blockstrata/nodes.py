@@ -21,7 +21,6 @@ from blockstrata.reference import (
     bool_option,
     check_options,
     child,
-    parse_reference,
     size_option,
     text_option,
 )
@@ -79,14 +78,17 @@ def _open_raw(file: HostNode, options: Options) -> RawNode:
 def _open_data_file(
     options: Options, header: Header, name: str, access: Access, *, stated: bool
 ) -> HostNode | None:
-    """Open the external data file: the option's, or the header's, whose name is not joined to the image's."""
+    """Open the external data file: the option's, or the header's.
+
+    The header's is the name of a file, whatever it looks like, and not joined to the image's: QEMU takes no
+    protocol and no ``json:`` there, so that an image cannot name more than a file.
+    """
     given = child(options, "data-file", name)
     if given is not None:
         return _open_host(given, name, access, stated=stated)
     if header.data_file is None or not header.has_data_file:
         return None
-    found = parse_reference(header.data_file)
-    return _open_host(child(found, "file", header.data_file) or found, header.data_file, access, stated=True)
+    return _open_host({"filename": header.data_file}, header.data_file, access, stated=True)
 
 
 def _open_host(options: Options, name: str, access: Access, *, stated: bool) -> HostNode:
