@@ -42,6 +42,7 @@ from blockstrata.formats.qcow2.directory import REPEATS
 from blockstrata.guest import merged
 from blockstrata.reader import Reader
 from blockstrata_viewer.cli import main
+from blockstrata_viewer.memory import available
 
 ADDRESS_SPACE = 2 << 30
 SECONDS = 20
@@ -262,7 +263,7 @@ def test_more_subclusters_than_memory_are_one_line(work, words):
     "words", [("map", "--output", "json"), ("info",), ("view",)], ids=lambda words: words[0]
 )
 def test_one_host_cluster_full_of_holes_for_every_guest_cluster(work, words):
-    """Three stored MiB that come to 134 million runs."""
+    """Three stored MiB that come to 134 million runs, which are not even begun."""
     data_at = 65 * MAX_CLUSTER
     entries = table(np.full(MAX_CLUSTER // 8, data_at, np.uint64) | COPIED)
     l1 = table(np.array([64 * MAX_CLUSTER], np.uint64) | COPIED)
@@ -270,7 +271,41 @@ def test_one_host_cluster_full_of_holes_for_every_guest_cluster(work, words):
     data = [(data_at + at, b"x" * 4096) for at in range(0, MAX_CLUSTER, 8192)]
     stored = [(0, head), (32 * MAX_CLUSTER, l1), (64 * MAX_CLUSTER, entries), *data]
     write_raw(work / "top.qcow2", 66 * MAX_CLUSTER, stored)
-    assert TOO_LARGE in refusal(*words, "top.qcow2", cwd=work)
+    assert TOO_LARGE in refusal(*words, "top.qcow2", cwd=work, space=512 << 20)
+
+
+def test_the_program_asks_for_no_more_memory_than_there_is():
+    """Without a limit by the user, too: here a machine with 1 GiB left."""
+    script = """
+import sys
+from pathlib import Path
+from blockstrata_viewer import memory
+memory._MACHINE = Path(sys.argv[1])
+memory.bound_memory()
+import numpy
+numpy.ones(200 << 20, numpy.uint8)
+try:
+    numpy.ones(1 << 30, numpy.uint8)
+except MemoryError:
+    print("there is no more")
+"""
+    with workplace() as work:
+        (work / "meminfo").write_text("MemTotal: 4194304 kB\nMemAvailable:    1048576 kB\n")
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(work / "meminfo")], capture_output=True, text=True, check=True
+        )
+    assert done.stdout == "there is no more\n"
+
+
+def test_what_linux_says_of_memory(tmp_path):
+    machine, container = tmp_path / "meminfo", tmp_path / "memory.max"
+    assert available(machine, container) is None
+    machine.write_text("MemTotal:       16 kB\nMemAvailable:      8 kB\n")
+    assert available(machine, container) == 8192
+    container.write_text("max\n")
+    assert available(machine, container) == 8192
+    container.write_text("4096\n")
+    assert available(machine, container) == 4096
 
 
 @pytest.mark.parametrize("mebibytes", [96, 160, 256, 384])
