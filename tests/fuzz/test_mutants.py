@@ -37,7 +37,7 @@ def mutants(draw):
     name = draw(st.sampled_from(sorted(cases())))
     top, *others = (mutations(layout) for layout in cases()[name].layouts)
     changes = draw(st.lists(st.one_of(top, top, top, *others), min_size=1, max_size=5))
-    command = draw(st.sampled_from((*(COMMANDS * 4), *PICTURES)))
+    command = draw(st.sampled_from((*(COMMANDS * 8), *PICTURES)))
     return name, changes, command
 
 
