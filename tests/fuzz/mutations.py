@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
 import struct
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
@@ -221,6 +221,7 @@ def _inside(at: int, length: int, width: int) -> st.SearchStrategy[tuple[int, in
     return nth.map(lambda index: (at + index * width, width))
 
 
+@cache
 def mutations(of: Layout) -> st.SearchStrategy[Mutation]:
     """Return the strategy of one mutation of a file."""
 
@@ -257,6 +258,3 @@ def mutations(of: Layout) -> st.SearchStrategy[Mutation]:
         lengths.map(lambda length: stated("length", length)),
         st.builds(lambda at, length: stated("punch", at, length), starts, sizes),
     )
-
-
-LINE = re.compile(r"\S+ (set|flip|copy|length|punch)( \S+)+")
