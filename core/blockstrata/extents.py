@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from blockstrata.facts import Mapping
 
 
+_OVERLAP = 1 << 22
+"""Runs that composing may make beyond those of both sides; more than none where host ranges overlap."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Extents:
     """Sorted, gapless, non-empty runs over one window.
@@ -102,7 +106,8 @@ class Extents:
         """Return these runs, cut and marked by what lies at their host offsets.
 
         ``below`` covers host bytes; its storage goes into the facts here.  Runs without a host offset stay as
-        they are.  ``IndexError`` if a host range lies outside ``below``::
+        they are.  ``IndexError`` if a host range lies outside ``below``; ``MemoryError`` if host ranges
+        overlap so much that a small image comes to millions of runs::
 
             guest   ├──────── NORMAL @ 100 ────────┤
             below   … ─┤100    DATA    ├── HOLE ── …
@@ -117,6 +122,8 @@ class Extents:
         first = np.searchsorted(below.edges, self.host, side="right") - 1
         last = np.searchsorted(below.edges, host_end, side="left")
         pieces = np.where(hosted, last - first, 1)
+        if pieces.sum() > len(self) + len(below) + _OVERLAP:
+            raise MemoryError
         run = np.repeat(np.arange(len(self)), pieces)
         nth = np.arange(len(run)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
         hosted, first = hosted[run], first[run]

@@ -156,7 +156,11 @@ def _open_raw(file: HostNode, options: Options) -> RawNode:
 def _open_data_file(
     options: Options, header: Header, name: str, access: Access, *, stated: bool
 ) -> HostNode | None:
-    """Open the external data file: the option's, or the header's, whose name is not joined to the image's."""
+    """Open the external data file: the option's, or the header's.
+
+    The header's is the name of a file, whatever it looks like, and not joined to the image's: QEMU takes no
+    protocol and no ``json:`` there, so that an image cannot name more than a file.
+    """
     given = child(options, "data-file", name)
     if given is not None:
         return _open_host(given, name, access, stated=stated)

@@ -22,6 +22,7 @@ from blockstrata.access import Access, Consent, Probe
 from blockstrata.errors import BlockstrataError
 from blockstrata.printable import printable
 from blockstrata.sizes import parse_size
+from blockstrata_viewer.memory import bound_memory
 from blockstrata_viewer.opening import Opening
 from blockstrata_viewer.palette import COLOURS, THEMES
 
@@ -57,6 +58,11 @@ class ImplicitView(click.Group):
         if args and args[0] not in self.commands and args[0] not in own:
             args = ["view", *args]
         return super().parse_args(ctx, args)
+
+    def __call__(self, *args: Any, **extra: Any) -> Any:
+        """Run as the program that this process is."""
+        bound_memory()
+        return super().__call__(*args, **extra)
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run a command and exit: 0 done, 1 failed, 2 wrong usage, 3 findings."""
