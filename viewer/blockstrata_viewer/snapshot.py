@@ -144,7 +144,8 @@ async def _take(still: Still) -> Shot:
         if app.failure:
             raise app.failure
         await pilot.pause()
-        app.change(lambda scene: _aimed(scene, still))
+        if app.scene is not None:
+            app.show(_aimed(app.scene, still))
         await pilot.pause()
         return read_shot(app)
 
