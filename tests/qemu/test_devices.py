@@ -127,7 +127,7 @@ def test_a_device_that_an_image_names_needs_consent(devices, image, monkeypatch)
 def test_without_consent_the_layers_above_can_be_looked_at(devices, monkeypatch):
     monkeypatch.chdir(devices.directory)
     with open_chain("deep.qcow2") as chain:
-        assert [layer.node.driver for layer in chain.layers] == ["qcow2", "qcow2", "missing"]
+        assert [layer.node.driver for layer in chain.layers] == ["qcow2", "qcow2", "not opened"]
         assert isinstance(chain.gap, ConsentError)
         assert chain.gap.consent is Consent.FOLLOW_REMOTE
 
