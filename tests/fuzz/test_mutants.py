@@ -22,7 +22,7 @@ from corpus import TOP, cases
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from mutants import COMMANDS, MAPS, PICTURES, again, answer, disagreement, make, ours, theirs
-from mutations import mutations
+from mutations import mutations, weighted
 
 SEED = int(os.environ.get("BLOCKSTRATA_MUTANTS_SEED") or time.time())
 MUTANTS = int(os.environ.get("BLOCKSTRATA_MUTANTS", "200"))
@@ -36,7 +36,7 @@ def mutants(draw):
     """Choose a case, one to five changes to its files, most to the active layer's, and what else to ask."""
     name = draw(st.sampled_from(sorted(cases())))
     top, *others = (mutations(layout) for layout in cases()[name].layouts)
-    changes = draw(st.lists(st.one_of(top, top, top, *others), min_size=1, max_size=5))
+    changes = draw(st.lists(weighted((4, top), *((1, other) for other in others)), min_size=1, max_size=5))
     command = draw(st.sampled_from((*(COMMANDS * 8), *PICTURES)))
     return name, changes, command
 
