@@ -182,7 +182,7 @@ def _is_known(theirs: Answer, ours: Answer) -> bool:
     if ours.entries is not None and theirs.entries is None:
         return _lacks_a_key(theirs.error) or refused_for_snapshots_or_bitmaps(theirs.error)
     if theirs.entries is not None and ours.entries is None:
-        return "leads back to itself" in ours.error
+        return "leads back to itself" in ours.error or "names an L2 table again" in ours.error
     return False
 
 
