@@ -12,7 +12,7 @@ import os
 import struct
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
@@ -24,6 +24,9 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 MASK = 0x00FFFFFFFFFFFE00
 COPIED, COMPRESSED = 1 << 63, 1 << 62
+
+_BITMAPS = 0x23852875
+"""The type of the extension that says where the directory of bitmaps is."""
 
 HEADER_FIELDS = (
     (0, 4),  # magic
@@ -141,6 +144,15 @@ def layout(file: str, content: bytes) -> Layout:
     regions.append(("references", references_at, min(references * cluster, 64)))
     blocks = sorted(set(_words(content, references_at, references * cluster // 8)) - {0})
     regions += [("block", at, min(cluster, 512)) for at in blocks]
+    at = header
+    while at + 8 <= (backing_at or cluster):
+        kind, length = struct.unpack_from(">II", content, at)
+        if kind == 0:
+            break
+        if kind == _BITMAPS:
+            size, start = struct.unpack_from(">QQ", content, at + 16)
+            regions.append(("bitmaps", start, size))
+        at += 8 + -(-length // 8) * 8
     if snapshots:
         regions.append(("snapshots", snapshots_at, 64 * snapshots))
     hosts = sorted({host for at in tables for host in _words(content, at, cluster // 8)} - {0})[:64]
@@ -180,15 +192,20 @@ def _numbers(of: Layout) -> st.SearchStrategy[int]:
         ),
     )
     powers = st.integers(0, 63).map(lambda bit: 1 << bit)
-    return st.one_of(
-        *[entries] * 3,
-        near,
-        st.sampled_from(edges),
-        powers,
-        st.integers(0, 40),
-        st.just(2**64 - 1),
-        st.integers(0, 2**64 - 1),
+    return weighted(
+        (6, entries),
+        (3, near),
+        (2, st.sampled_from(edges)),
+        (1, powers),
+        (1, st.integers(0, 40)),
+        (1, st.just(2**64 - 1)),
+        (1, st.integers(0, 2**64 - 1)),
     )
+
+
+def weighted(*choices: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
+    """Choose one strategy, each as often as its number says; ``one_of`` takes no notice of repetitions."""
+    return st.sampled_from([each for times, each in choices for _ in range(times)]).flatmap(lambda each: each)
 
 
 _WEIGHTS = {
@@ -210,9 +227,7 @@ def _places(of: Layout) -> st.SearchStrategy[tuple[int, int]]:
     """Return offset and width of what is overwritten: a header field or a table's word, mostly."""
     kinds = [name for name in dict.fromkeys(name for name, _, _ in of.regions) for _ in range(_WEIGHTS[name])]
     anywhere = st.tuples(st.integers(0, max(0, of.length - 1)), st.sampled_from([1, 2, 4, 8]))
-    return st.one_of(st.sampled_from(kinds), st.sampled_from(kinds), st.just("")).flatmap(
-        lambda kind: _in_regions(of, kind) if kind else anywhere
-    )
+    return weighted((5, st.sampled_from(kinds).flatmap(lambda kind: _in_regions(of, kind))), (1, anywhere))
 
 
 def _in_regions(of: Layout, kind: str) -> st.SearchStrategy[tuple[int, int]]:
@@ -226,7 +241,7 @@ def _in_regions(of: Layout, kind: str) -> st.SearchStrategy[tuple[int, int]]:
         return inside
     # the word beside one in use is the bitmap of an extended entry, or the next entry
     beside = st.tuples(st.sampled_from(used), st.sampled_from([0, 0, 0, 8])).map(lambda at: (sum(at), 8))
-    return st.one_of(beside, beside, inside)
+    return weighted((2, beside), (1, inside))
 
 
 def _inside(at: int, length: int, width: int) -> st.SearchStrategy[tuple[int, int]]:
@@ -259,21 +274,21 @@ def mutations(of: Layout) -> st.SearchStrategy[Mutation]:
             lambda at: at >= 0
         ),
         st.integers(0, 2 * of.length),
-        st.integers(0, 2 * of.length),
         st.sampled_from([1 << 32, MOST_LENGTH]),
     )
-    put_number = st.builds(put, _places(of), _numbers(of))
-    return st.one_of(
-        *[put_number] * 6,
-        st.builds(
-            lambda place, bit: stated("flip", place[0] + bit // 8 % place[1], bit % 8),
-            _places(of),
-            st.integers(0, 63),
-        ),
-        st.builds(
-            lambda place, data: stated("set", place[0], data), _places(of), st.binary(min_size=1, max_size=32)
-        ),
-        st.builds(lambda source, to, length: stated("copy", source, to, length), starts, starts, sizes),
-        lengths.map(lambda length: stated("length", length)),
-        st.builds(lambda at, length: stated("punch", at, length), starts, sizes),
+    flips = st.builds(
+        lambda place, bit: stated("flip", place[0] + bit // 8 % place[1], bit % 8),
+        _places(of),
+        st.integers(0, 63),
+    )
+    noise = st.builds(
+        lambda place, data: stated("set", place[0], data), _places(of), st.binary(min_size=1, max_size=32)
+    )
+    return weighted(
+        (12, st.builds(put, _places(of), _numbers(of))),
+        (4, flips),
+        (1, noise),
+        (2, st.builds(lambda source, to, length: stated("copy", source, to, length), starts, starts, sizes)),
+        (1, lengths.map(lambda length: stated("length", length))),
+        (2, st.builds(lambda at, length: stated("punch", at, length), starts, sizes)),
     )

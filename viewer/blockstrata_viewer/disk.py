@@ -53,7 +53,7 @@ class Track:
         # a table look-up where np.unique would sort every run
         counts = np.bincount(keys, minlength=len(kinds) * CODES)
         found = np.flatnonzero(counts)
-        class_of = np.zeros(len(counts), np.uint8)
+        class_of = np.zeros(len(counts), np.min_scalar_type(len(found)))
         class_of[found] = np.arange(len(found))
         self.facts: list[tuple[int, Traits]] = [(key % CODES, kinds[key // CODES]) for key in found.tolist()]
         self.shares = Shares(view.extents.edges, class_of[keys], len(found))
