@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blockstrata.chain import Chain, Layer
-from blockstrata.extents import run_starts
-from blockstrata.facts import NO_HOST, Mapping
+from blockstrata.facts import Mapping
 from blockstrata.gap import GapNode
 from blockstrata.guest import alone, in_place, merged
 from blockstrata.semantics.audit import FINDINGS, Verdict, judgements
@@ -91,9 +90,8 @@ def _judge(view: View, depth: int, layer: Layer) -> Judged:
     index, found = judgements(np.unique(view.extents.facts), layer.node.traits)
     kinds = index[view.extents.facts]
     verdicts = np.array([judgement.verdict for judgement in found], np.uint8)
-    keep = run_starts(view.extents.edges, np.full(len(kinds), NO_HOST), kinds)
-    start, kinds = view.extents.edges[:-1][keep], kinds[keep]
-    length = np.diff(np.append(start, view.extents.edges[-1]))
+    first, edges = view.extents.stretches(kinds)
+    kinds = kinds[first]
     unsound = verdicts[kinds] != Verdict.SOUND
     invalid = view.extents.having(Mapping.INVALID)
     return Judged(
@@ -102,8 +100,8 @@ def _judge(view: View, depth: int, layer: Layer) -> Judged:
         layer.node.driver,
         layer.node.traits.is_protocol,
         found,
-        start[unsound],
-        length[unsound],
+        edges[:-1][unsound],
+        np.diff(edges)[unsound],
         kinds[unsound],
         int(view.extents.lengths[invalid].sum()),
     )
@@ -144,14 +142,13 @@ def _conclude(question: Question, view: View, old: NDArray[np.uint8], new: NDArr
     lengths = view.extents.lengths
     today = (old & np.uint8(question.today)) != 0
     proposed = (new & np.uint8(question.proposed)) != 0
-    keep = run_starts(view.extents.edges, np.full(len(today), NO_HOST), today, proposed)
-    start = view.extents.edges[:-1][keep]
-    differs = (today != proposed)[keep]
+    first, edges = view.extents.stretches(today, proposed)
+    differs = (today != proposed)[first]
     return Conclusion(
         question,
         int(lengths[today].sum()),
         int(lengths[proposed].sum()),
-        start[differs],
-        np.diff(np.append(start, view.extents.edges[-1]))[differs],
-        today[keep][differs],
+        edges[:-1][differs],
+        np.diff(edges)[differs],
+        today[first][differs],
     )

@@ -134,6 +134,14 @@ class Extents:
         host = np.where(hosted, self.host[run] + into, NO_HOST)
         return Extents(np.append(starts, self.edges[-1]), facts.astype(np.uint8), host).coalesce()
 
+    def stretches(self, *keys: NDArray[np.generic]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+        """Return stretches of neighbours whose keys are equal, wherever they are stored.
+
+        The first run of each of m stretches, (m,), and their edges in bytes, int64 (m + 1,).
+        """
+        first = np.flatnonzero(run_starts(self.edges, np.full(len(self), NO_HOST), *keys))
+        return first, np.append(self.edges[first], self.edges[-1])
+
     def having(self, *mappings: Mapping) -> NDArray[np.bool_]:
         """Say which runs have one of some mappings, bool of shape (n,)."""
         return np.isin(self.facts >> 3 & 0xF, np.array(mappings, np.uint8))

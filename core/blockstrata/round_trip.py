@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blockstrata.extents import run_starts
-from blockstrata.facts import NO_HOST
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -68,14 +65,13 @@ def round_trip(view: View, wire: Wire) -> RoundTrip:
     """
     view.require_valid()
     means, said = wire.base.flags(view), wire.server.flags(view)
-    keep = run_starts(view.extents.edges, np.full(len(view.extents), NO_HOST), means, said, view.depth)
-    start = view.extents.edges[:-1][keep]
-    means, said = means[keep], said[keep]
+    first, edges = view.extents.stretches(means, said, view.depth)
+    means, said = means[first], said[first]
     return RoundTrip(
         wire,
-        start,
-        np.diff(np.append(start, view.extents.edges[-1])),
-        view.depth[keep],
+        edges[:-1],
+        np.diff(edges),
+        view.depth[first],
         means,
         said,
         wire.client(said),

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from blockstrata.extents import run_starts
-from blockstrata.facts import NO_HOST
 from blockstrata.semantics.nbd import WIRE
 
 if TYPE_CHECKING:
@@ -36,9 +34,8 @@ def block_status(view: View, server: Semantics) -> tuple[NDArray[np.int64], NDAr
     """Return edges and types of what a server says of a view; ``BadImageError`` if a run is INVALID."""
     view.require_valid()
     flags = server.flags(view) & np.uint8(WIRE)
-    keep = run_starts(view.extents.edges, np.full(len(flags), NO_HOST), flags)
-    edges = np.append(view.extents.edges[:-1][keep], view.extents.edges[-1])
-    return edges, flags[keep].astype(np.uint64)
+    first, edges = view.extents.stretches(flags)
+    return edges, flags[first].astype(np.uint64)
 
 
 def json_text(edges: NDArray[np.int64], types: NDArray[np.uint64], context: str) -> Iterator[str]:
