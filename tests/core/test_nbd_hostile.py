@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import json
 import signal
 import struct
 import subprocess
@@ -12,6 +14,7 @@ import time
 import tracemalloc
 
 import pytest
+from click.testing import CliRunner
 from scripted_nbd import (
     ACK,
     BLOCK_STATUS,
@@ -45,6 +48,9 @@ from blockstrata.nodes import open_export
 from blockstrata.protocols.nbd import node as nbd_node
 from blockstrata.protocols.nbd.wire import MAX_STATUS_PAYLOAD
 from blockstrata.reader import Reader
+from blockstrata_viewer.app import ViewerApp
+from blockstrata_viewer.cli import main
+from blockstrata_viewer.opening import Opening
 
 MIB = 1 << 20
 PATIENT = Access(timeout=10)
@@ -781,6 +787,48 @@ def test_control_c_ends_the_waiting(serve):
         _, stderr = process.communicate(timeout=10)
     assert process.returncode == 130
     assert stderr.strip() == ""
+
+
+def test_what_nobody_wants_any_more_is_not_waited_for(serve):
+    """A viewer that is left says so; the limit of a minute is not waited out."""
+    server = serve(good(lambda *_: None))
+    began = time.monotonic()
+    access = Access(timeout=60, is_cancelled=lambda: time.monotonic() > began + 0.5)
+    with pytest.raises(ServerError, match="given up"):
+        whole(server, access)
+    assert time.monotonic() - began < 10
+
+
+def test_a_status_shorter_than_a_block_promises_neither_hole_nor_zero(serve):
+    """qemu-img 7.2 takes such a block for data, too."""
+    server = serve(good(lambda t, a: t.status(a, (100, 3)), block=(512, 512, 4096), size=2048))
+    assert whole(server) == [(2048, D)]
+
+
+def test_fiemap_over_nbd_is_answered_with_a_notice(serve):
+    server = serve(good(lambda t, a: t.status(a, (a.length, 0))))
+    words = ["map", "--storage", "fiemap", "-f", "raw", server.uri]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0
+    assert done.stderr.count("\n") == 1
+    assert "no FIEMAP over NBD" in done.stderr
+
+
+async def test_a_server_that_lies_later_is_a_note_in_the_viewer(serve):
+    """The file's axis asks about a slice's whole export, of which the picture needed a part."""
+
+    def answer(talk, asked):
+        talk.status(asked, (asked.length if asked.offset + asked.length <= MIB else 0, 0))
+
+    server = serve(good(answer, size=64 * MIB))
+    export = {"driver": "nbd", "path": server.uri.partition("socket=")[2]}
+    app = ViewerApp([f"json:{json.dumps({'driver': 'raw', 'size': MIB, 'file': export})}"], Opening(PATIENT))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await asyncio.wait_for(app.settled.wait(), 20)
+        await pilot.press("v")
+        await pilot.pause()
+        assert not app.scene.disk.is_file
+        assert "an extent of no bytes" in app.note()
 
 
 def test_closing_wakes_whoever_waits(serve):

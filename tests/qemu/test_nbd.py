@@ -24,7 +24,7 @@ from blockstrata.chain import open_chain
 from blockstrata.guest import merged
 from blockstrata.nodes import open_export
 from blockstrata.semantics.proposed import PROPOSED
-from blockstrata.served_layers import served_layers
+from blockstrata.served_layers import as_opened, served_layers
 from blockstrata_viewer.app import ViewerApp
 
 pytestmark = pytest.mark.live("qemu-img", "qemu-io", "qemu-nbd", "nbdinfo", "nbdkit")
@@ -143,6 +143,22 @@ def test_layers_are_rebuilt_from_how_deep_they_are(work):
             assert letters[run_at] == ("L·AO" if entry["data"] else "LZ·O" if entry["present"] else "LZ··")
     with qemu_nbd(work, "-f", "qcow2", "2.qcow2") as uri, open_chain(uri) as plain:
         assert served_layers(plain) is plain
+
+
+def test_an_empty_layer_behind_an_export_is_a_layer(work):
+    sh(
+        work,
+        create("base.qcow2", "1M"),
+        io("base.qcow2", "write 0 64k"),
+        create("top.qcow2", "1M", "base.qcow2"),
+    )
+    with qemu_nbd(work, "-f", "qcow2", "-A", "top.qcow2") as uri, open_chain(uri) as plain:
+        chain = served_layers(plain)
+        assert len(chain.layers) == 2
+        view = merged(chain, 0, chain.size)
+        assert [PROPOSED.letters(flags) for flags in PROPOSED.flags(view).tolist()] == ["L·AO", "LZ··"]
+        assert view.depth.tolist() == [1, 1]
+        assert len(as_opened(chain).layers) == 1
 
 
 async def test_the_viewer_shows_the_layers_behind_an_export(chain):

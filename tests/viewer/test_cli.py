@@ -246,3 +246,22 @@ def test_control_c_is_no_error():
     )
     done = python("-c", code)
     assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "")
+
+
+@pytest.mark.parametrize("words", [["map"], ["info"], ["audit"], []])
+def test_without_standard_output_it_is_one_line(demo_image, words):
+    command = [sys.executable, "-m", "blockstrata_viewer", *words, demo_image]
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *command],
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "blockstrata: standard output is closed\n")
+
+
+def test_a_round_trip_of_a_layer_in_place_is_wrong_usage(demo_image):
+    done = run("map", "--round-trip", "--layer", "0", "--in-place", demo_image)
+    assert done.exit_code == 2
+    assert "a server answers for what is deferred" in done.stderr
