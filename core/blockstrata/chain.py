@@ -188,8 +188,6 @@ def _backing(above: Layer, options: Options, followed: set[tuple[object, ...]]) 
     if given is not None and "filename" in (child(given, "file", node.name) or {}):
         options = {"driver": node.backing_format, **given} if node.backing_format else given
         return _Below(node.name, options, stated=False)
-    if node.backing is None:
-        return None if given is None else _Below(node.name, given, stated=False)
     if given is not None and "filename" in given:
         raise BadReferenceError(node.name, "backing.filename", f"the image names its own, '{node.backing}'")
     is_relative = not (has_protocol(node.backing) or node.backing.startswith("/"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from blockstrata.errors import BadReferenceError
 from blockstrata.formats.qcow2.node import Qcow2Node
@@ -10,6 +10,9 @@ from blockstrata.formats.qcow2.node import Qcow2Node
 if TYPE_CHECKING:
     from blockstrata.chain import Chain
     from blockstrata.formats.qcow2.bitmaps import DirtyRuns
+
+_NAMED_AT_MOST: Final = 5
+"""Bitmaps that a message names."""
 
 
 def dirty_runs(chain: Chain, name: str, depth: int | None, start: int, length: int) -> DirtyRuns:
@@ -31,4 +34,8 @@ def dirty_runs(chain: Chain, name: str, depth: int | None, start: int, length: i
             if runs is not None:
                 return runs
     where = "chain" if depth is None else "layer"
-    raise BadReferenceError(layers[0].name, f"bitmap '{name}'", f"is not in the {where}")
+    names = [
+        each.name for layer in layers if isinstance(layer.node, Qcow2Node) for each in layer.node.bitmaps
+    ]
+    has = f"which has {', '.join(names[:_NAMED_AT_MOST])}" if names else "which has none"
+    raise BadReferenceError(layers[0].name, f"bitmap '{name}'", f"is not in the {where}, {has}")

@@ -32,6 +32,10 @@ _MOST_UNITS: Final = 16
 """Units counted off for each offset that is looked for: beyond, searching is quicker."""
 
 
+_OVERLAP = 1 << 22
+"""Runs that composing may make beyond those of both sides; more than none where host ranges overlap."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Extents:
     """Sorted, gapless, non-empty runs over one window.
@@ -109,7 +113,8 @@ class Extents:
         """Return these runs, cut and marked by what lies at their host offsets.
 
         ``below`` covers host bytes; its storage goes into the facts here.  Runs without a host offset stay as
-        they are.  ``IndexError`` if a host range lies outside ``below``::
+        they are.  ``IndexError`` if a host range lies outside ``below``; ``MemoryError`` if host ranges
+        overlap so much that a small image comes to millions of runs::
 
             guest   ├──────── NORMAL @ 100 ────────┤
             below   … ─┤100    DATA    ├── HOLE ── …
@@ -129,6 +134,8 @@ class Extents:
         facts[at] |= (below.facts & 0x7).take(first)
         if not more.any():
             return Extents(self.edges, facts, self.host).coalesce()
+        if int(more.sum()) > len(below) + _OVERLAP:
+            raise MemoryError
         # each edge below that lies inside a host range starts one run more
         cut = np.flatnonzero(more)
         cuts = more.take(cut)

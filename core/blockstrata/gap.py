@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class GapNode:
     """A layer that is missing or unreadable.  ``length`` is the layer's above: its own is not known."""
 
-    driver = "missing"
+    driver = "not opened"
     backing = None
     backing_format = None
     refusal = None
@@ -29,8 +29,8 @@ class GapNode:
         self.name = name
         self.length = length
         self.error = error
-        self.traits = Traits(host_driver="missing")
-        self.host: HostNode = NullNode(name, "missing", 0, read_zeroes=False)
+        self.traits = Traits(host_driver="not opened")
+        self.host: HostNode = NullNode(name, "not opened", 0, read_zeroes=False)
         self.file = self.host
 
     def extents(self, start: int, length: int) -> Extents:

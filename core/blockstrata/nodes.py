@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from blockstrata.access import Access, Consent
 from blockstrata.errors import BadReferenceError, BlockstrataError, ConsentError, UnsupportedError
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from blockstrata.formats.qcow2.header import Header
     from blockstrata.protocols.nbd.address import Address
     from blockstrata.protocols.nbd.node import NbdNode
+
+_NAME_OTHERS: Final = ("qcow2", "vmdk")
+"""Formats whose images name other files than a backing file: data files, extents."""
 
 
 def open_node(options: Options, name: str, access: Access, *, stated: bool = False) -> Driver:
@@ -130,9 +133,25 @@ def _open_graph(options: Options, name: str, access: Access, *, stated: bool) ->
         f"protocol '{remote[0]}'" if remote else "driver " + " on ".join(f"'{driver}'" for driver in drivers)
     )
     require_qemu(access, name, what)
-    if stated:
-        _require(access, Consent.FOLLOW_REMOTE, name, "is remote, or may lead there, and an image names it")
+    if stated or _may_name_files(options):
+        _require(
+            access, Consent.FOLLOW_REMOTE, name, "is opened by QEMU with all that it names, remote or not"
+        )
     return open_graph(options, name, access)
+
+
+def _may_name_files(value: object) -> bool:
+    """Say whether a node in a graph may hold an image that names other files, which nobody here looks at.
+
+    A file name without a driver, below another node, is a protocol's and never probed.
+    """
+    if not isinstance(value, dict):
+        return False
+    driver = driver_option(value)
+    if driver in _NAME_OTHERS or (driver is None and "file" in value):
+        return True
+    # a backing layer is cut off, and looked at where it is opened
+    return any(_may_name_files(inner) for key, inner in value.items() if key != "backing")
 
 
 def _open_raw(file: HostNode, options: Options) -> RawNode:
@@ -144,7 +163,11 @@ def _open_raw(file: HostNode, options: Options) -> RawNode:
 def _open_data_file(
     options: Options, header: Header, name: str, access: Access, *, stated: bool
 ) -> HostNode | None:
-    """Open the external data file: the option's, or the header's, whose name is not joined to the image's."""
+    """Open the external data file: the option's, or the header's.
+
+    The header's is the name of a file, whatever it looks like, and not joined to the image's: QEMU takes no
+    protocol and no ``json:`` there, so that an image cannot name more than a file.
+    """
     given = child(options, "data-file", name)
     if given is not None:
         return _open_host(given, name, access, stated=stated)

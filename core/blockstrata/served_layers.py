@@ -1,8 +1,7 @@
 """The layers behind an NBD export, rebuilt from ``qemu:allocation-depth``.
 
 A server that serves a whole chain may tell how deep in it each byte lies: 0 allocated nowhere, 1 in the layer
-that is served, N in the Nth.  A layer of which nothing shows through is not seen from here, and what the
-layers above hide of another neither::
+that is served, N in the Nth.  What the layers above hide of another is not seen from here::
 
     depth     ├ 1 ┼──── 2 ────┼── 0 ──┼ 1 ┼──── 3 ───┤
     depth 1   ├───┤                   ├───┤
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from blockstrata.errors import BlockstrataError
 
 _MOST_LAYERS: Final = 256
-"""Depths that are told apart; a server that names more is shown as one layer."""
+"""Depths that are told apart; an export that reaches deeper is shown as one layer."""
 
 _UNALLOCATED = fact(Mapping.UNALLOCATED)
 
@@ -85,6 +84,12 @@ class ServedLayer:
         self.host.close()
 
 
+def as_opened(chain: Chain) -> Chain:
+    """Return the one layer that QEMU sees of an export, for layers that were rebuilt; else the chain."""
+    node = chain.layers[0].node
+    return Chain((Layer(0, RawNode(node.host)),)) if isinstance(node, ServedLayer) else chain
+
+
 def served_layers(chain: Chain) -> Chain:
     """Return the layers behind an export, where its server tells depths; else the chain as it is.
 
@@ -99,7 +104,7 @@ def served_layers(chain: Chain) -> Chain:
     depths = export.allocation_depth(0, export.length)
     if depths is None:
         return chain
-    found = np.unique(depths.types[depths.types > 0]).tolist()
-    if not 1 < len(found) <= _MOST_LAYERS:
+    deepest = int(depths.types.max(initial=0))
+    if not 1 < deepest <= _MOST_LAYERS:
         return chain
-    return Chain(tuple(Layer(index, ServedLayer(export, depth)) for index, depth in enumerate(found)))
+    return Chain(tuple(Layer(index, ServedLayer(export, index + 1)) for index in range(deepest)))

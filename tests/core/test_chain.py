@@ -43,7 +43,7 @@ def test_a_loop_of_two_shows_each_once(tmp_path):
     with open_chain(str(tmp_path / "a.qcow2")) as chain:
         assert names(chain) == ["a.qcow2", "b.qcow2", "a.qcow2"]
         assert chain.gap is not None
-        assert chain.layers[2].node.driver == "missing"
+        assert chain.layers[2].node.driver == "not opened"
 
 
 def test_the_same_image_twice_is_no_loop_where_options_end_it(tmp_path):

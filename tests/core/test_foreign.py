@@ -309,8 +309,37 @@ def test_a_name_of_another_protocol_is_no_option(fake, tmp_path):
 def test_a_backing_layer_of_such_a_name_needs_consent(fake):
     fake(answering({**INFO, "format": "qed", "backing-filename": "base"}))
     with pytest.raises(ConsentError, match="names a backing layer") as caught:
-        open_chain("ssh://host/top.qed", ASKING)
+        open_chain("ssh://host/top.qed", ASKING, image_format="qed")
     assert caught.value.consent is Consent.FOLLOW_REMOTE
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        'json:{"driver": "vmdk", "file": {"driver": "blkdebug", "image": {"filename": "a"}}}',
+        'json:{"driver": "qcow2", "file": {"driver": "blkdebug", "image.filename": "a"}}',
+        'json:{"driver": "quorum", "vote-threshold": 1, "children": [{"driver": "qcow2", "file.x": "a"}]}',
+        "blkdebug::a.qcow2",
+        "https://host/a",
+    ],
+)
+def test_what_qemu_alone_would_look_into_needs_consent_before_it_is_run(fake, tmp_path, image):
+    """A data file or an extent may be a device; nobody here looks inside such a graph."""
+    fake(answering({**INFO, "format": "qcow2"}))
+    with pytest.raises(ConsentError) as caught:
+        open_chain(image, ASKING)
+    assert caught.value.consent is Consent.FOLLOW_REMOTE
+    assert not (tmp_path / "asked").exists()
+
+
+def test_a_name_in_a_vmdk_ends_where_qemu_s_does(fake, tmp_path):
+    fake(answering({**INFO, "format": "vmdk"}))
+    text = b'# Disk DescriptorFile\nversion=1\ncreateType="vmfs"\nRW 8 VMFS "nbd:host:1\0.vmdk"\n'
+    (tmp_path / "a.vmdk").write_bytes(text)
+    with pytest.raises(ConsentError) as caught:
+        open_chain("a.vmdk", ASKING, image_format="vmdk")
+    assert caught.value.consent is Consent.FOLLOW_REMOTE
+    assert not (tmp_path / "asked").exists()
 
 
 def test_a_protocol_node_has_no_local(fake):

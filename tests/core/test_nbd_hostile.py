@@ -447,6 +447,7 @@ def test_extents_without_end_come_to_a_limit(serve):
 
 def test_answers_that_lead_nowhere_come_to_a_limit(serve, monkeypatch):
     monkeypatch.setattr(nbd_node, "_MOST_QUESTIONS", 1000)
+    monkeypatch.setattr(nbd_node, "_FIRST_QUESTIONS", 100)
     line = refused(serve(good(lambda t, a: t.status(a, (1, 0)), size=1 << 40)))
     assert "takes more than 1,000 questions" in line
 
@@ -454,7 +455,7 @@ def test_answers_that_lead_nowhere_come_to_a_limit(serve, monkeypatch):
 def test_an_export_that_is_too_large_for_short_questions_is_told_before_any(serve):
     asked_for = []
     line = refused(serve(good(lambda _, a: asked_for.append(a), size=1 << 62)))
-    assert "takes more than 262,144 questions; the server takes no longer ones" in line
+    assert "takes more than 262,144 questions, so large is the export" in line
     assert asked_for == []
 
 

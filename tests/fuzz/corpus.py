@@ -95,6 +95,10 @@ def _authored() -> dict[str, list[tuple[Image, dict[int, Cluster]]]]:
     return {
         "plain": [(small, _PLAIN)],
         "version-2": [(Image(90 * 4096, 12, 2), v2)],
+        "version-2-overlay": [
+            (Image(90 * 4096, 12, 2), {0: Data(b"x"), 12: Compressed(b"x"), 20: Data(b"x")}),
+            (Image(120 * 4096, 12, 2, **over), v2),
+        ],
         "small-clusters": [(Image(200 * 512, 9), stored)],
         "default": [(Image(1 << 20), {0: Data(b"a"), 3: Data(b"b"), 5: ZeroPlain(), 7: Preallocated()})],
         "large-clusters": [(Image(9 << 21, 21), {0: Data(b"a"), 5: ZeroPlain()})],

@@ -6,6 +6,7 @@ where, and asks both sides.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import re
@@ -27,6 +28,7 @@ from corpus import TOP, cases
 from mutations import parse
 from oracle import Answer, difference
 
+from blockstrata_viewer.app import ViewerApp
 from blockstrata_viewer.cli import main
 
 if TYPE_CHECKING:
@@ -50,8 +52,11 @@ COMMANDS = (
     ("info", "--output", "json"),
 )
 """What else is asked of each mutant, one at a time; the last word is the image."""
-PICTURES = (("view",), ("screenshot", "--size", "60x20", "-o", "screen.txt"))
+KEYS = ("keys",)
+"""In place of a command: the viewer is opened and keys are pressed."""
+PICTURES = (("view",), ("screenshot", "--size", "60x20", "-o", "screen.txt"), KEYS)
 """As COMMANDS, but slower."""
+_PRESSED = "b enter escape down n s v enter escape escape b f".split()
 
 
 def _stated(**more: object) -> str:
@@ -89,6 +94,8 @@ def make(case: str, changes: Sequence[Mutation], directory: Path) -> None:
 def ours(words: Sequence[str], directory: Path) -> Outcome:
     """Run a command in this process; it must end in time, with status 0 or 1 and nothing or one line said."""
     with contextlib.chdir(directory), _alarm():
+        if tuple(words[:1]) == KEYS:
+            return _pressed(words[-1])
         done = CliRunner().invoke(main, list(words))
     fault = ""
     if done.exception is not None and not isinstance(done.exception, SystemExit):
@@ -102,6 +109,23 @@ def ours(words: Sequence[str], directory: Path) -> Outcome:
     elif re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", done.stdout):
         fault = "control characters on standard output"
     return Outcome(done.exit_code, done.stdout, done.stderr, fault)
+
+
+def _pressed(image: str) -> Outcome:
+    """Open the viewer and press keys; it must live."""
+
+    async def press() -> None:
+        app = ViewerApp([image])
+        async with app.run_test(size=(90, 30)) as pilot:
+            await app.settled.wait()
+            await pilot.pause()
+            await pilot.press(*_PRESSED)
+
+    try:
+        asyncio.run(press())
+    except Exception:
+        return Outcome(1, "", "", traceback.format_exc())
+    return Outcome(0, "", "", "")
 
 
 @contextlib.contextmanager

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
 import struct
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
@@ -120,6 +120,8 @@ class Layout:
     regions: tuple[tuple[str, int, int], ...]
     """(name, start, length)"""
     offsets: tuple[int, ...]
+    used: tuple[int, ...] = ()
+    """Where the words of the tables stand that are not zero."""
 
 
 def layout(file: str, content: bytes) -> Layout:
@@ -145,12 +147,19 @@ def layout(file: str, content: bytes) -> Layout:
     regions += [("data", host, cluster) for host in hosts[:8]]
     inside = tuple((name, at, length) for name, at, length in regions if length and at < len(content))
     offsets = {0, l1_at, references_at, snapshots_at, *tables, *blocks, *hosts, len(content)}
-    return Layout(file, len(content), cluster, inside, tuple(sorted(offsets)))
+    words = [
+        start + 8 * nth
+        for name, start, length in inside
+        if name in ("l1", "l2", "references")
+        for nth, word in enumerate(_words(content, start, length // 8, 2**64 - 1))
+        if word
+    ]
+    return Layout(file, len(content), cluster, inside, tuple(sorted(offsets)), tuple(words))
 
 
-def _words(content: bytes, at: int, count: int) -> list[int]:
+def _words(content: bytes, at: int, count: int, mask: int = MASK) -> list[int]:
     count = max(0, min(count, (len(content) - at) // 8))
-    return [word & MASK for word in struct.unpack_from(f">{count}Q", content, at)]
+    return [word & mask for word in struct.unpack_from(f">{count}Q", content, at)]
 
 
 def _numbers(of: Layout) -> st.SearchStrategy[int]:
@@ -172,7 +181,7 @@ def _numbers(of: Layout) -> st.SearchStrategy[int]:
     )
     powers = st.integers(0, 63).map(lambda bit: 1 << bit)
     return st.one_of(
-        entries,
+        *[entries] * 3,
         near,
         st.sampled_from(edges),
         powers,
@@ -183,11 +192,11 @@ def _numbers(of: Layout) -> st.SearchStrategy[int]:
 
 
 _WEIGHTS = {
-    "header": 4,
+    "header": 2,
     "extensions": 2,
     "backing": 1,
-    "l1": 3,
-    "l2": 6,
+    "l1": 4,
+    "l2": 9,
     "references": 1,
     "block": 1,
     "snapshots": 3,
@@ -211,7 +220,13 @@ def _in_regions(of: Layout, kind: str) -> st.SearchStrategy[tuple[int, int]]:
         return st.sampled_from(HEADER_FIELDS)
     width = 4 if kind in ("extensions", "snapshots") else 8
     regions = [(at, length) for name, at, length in of.regions if name == kind]
-    return st.sampled_from(regions).flatmap(lambda region: _inside(*region, width))
+    inside = st.sampled_from(regions).flatmap(lambda region: _inside(*region, width))
+    used = [at for at in of.used if any(start <= at < start + length for start, length in regions)]
+    if not used:
+        return inside
+    # the word beside one in use is the bitmap of an extended entry, or the next entry
+    beside = st.tuples(st.sampled_from(used), st.sampled_from([0, 0, 0, 8])).map(lambda at: (sum(at), 8))
+    return st.one_of(beside, beside, inside)
 
 
 def _inside(at: int, length: int, width: int) -> st.SearchStrategy[tuple[int, int]]:
@@ -221,6 +236,7 @@ def _inside(at: int, length: int, width: int) -> st.SearchStrategy[tuple[int, in
     return nth.map(lambda index: (at + index * width, width))
 
 
+@cache
 def mutations(of: Layout) -> st.SearchStrategy[Mutation]:
     """Return the strategy of one mutation of a file."""
 
@@ -249,7 +265,11 @@ def mutations(of: Layout) -> st.SearchStrategy[Mutation]:
     put_number = st.builds(put, _places(of), _numbers(of))
     return st.one_of(
         *[put_number] * 6,
-        st.builds(lambda place, bit: stated("flip", place[0], bit), _places(of), st.integers(0, 7)),
+        st.builds(
+            lambda place, bit: stated("flip", place[0] + bit // 8 % place[1], bit % 8),
+            _places(of),
+            st.integers(0, 63),
+        ),
         st.builds(
             lambda place, data: stated("set", place[0], data), _places(of), st.binary(min_size=1, max_size=32)
         ),
@@ -257,6 +277,3 @@ def mutations(of: Layout) -> st.SearchStrategy[Mutation]:
         lengths.map(lambda length: stated("length", length)),
         st.builds(lambda at, length: stated("punch", at, length), starts, sizes),
     )
-
-
-LINE = re.compile(r"\S+ (set|flip|copy|length|punch)( \S+)+")

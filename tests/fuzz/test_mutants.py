@@ -4,7 +4,7 @@ An hour of it::
 
     BLOCKSTRATA_MUTANTS_MINUTES=60 pytest -q tests/fuzz
 
-``BLOCKSTRATA_MUTANTS`` is how many mutants are tried (250); ``BLOCKSTRATA_MUTANTS_SEED`` where to start (the
+``BLOCKSTRATA_MUTANTS`` is how many mutants are tried (200); ``BLOCKSTRATA_MUTANTS_SEED`` where to start (the
 time, if not set); ``BLOCKSTRATA_MUTANTS_MINUTES`` goes on, seed after seed, for so long.  A failure shows the
 smallest list of changes that hypothesis finds, and the command that makes the mutant again.
 """
@@ -25,7 +25,7 @@ from mutants import COMMANDS, MAPS, PICTURES, again, answer, disagreement, make,
 from mutations import mutations
 
 SEED = int(os.environ.get("BLOCKSTRATA_MUTANTS_SEED") or time.time())
-MUTANTS = int(os.environ.get("BLOCKSTRATA_MUTANTS", "250"))
+MUTANTS = int(os.environ.get("BLOCKSTRATA_MUTANTS", "200"))
 MINUTES = float(os.environ.get("BLOCKSTRATA_MUTANTS_MINUTES", "0"))
 
 HAS_QEMU = shutil.which("qemu-img") is not None
@@ -37,7 +37,7 @@ def mutants(draw):
     name = draw(st.sampled_from(sorted(cases())))
     top, *others = (mutations(layout) for layout in cases()[name].layouts)
     changes = draw(st.lists(st.one_of(top, top, top, *others), min_size=1, max_size=5))
-    command = draw(st.sampled_from((*(COMMANDS * 4), *PICTURES)))
+    command = draw(st.sampled_from((*(COMMANDS * 8), *PICTURES)))
     return name, changes, command
 
 

@@ -245,7 +245,9 @@ def test_info_says_who_answers(work):
 def test_a_whole_graph_goes_to_qemu(image, work):
     recipe = Recipe("graph", IMAGES["qed"], image)
     build(recipe, work)
-    equal(recipe, Question(image, (), image), work)
+    # what is probed by QEMU alone may turn out to name other files
+    further = ("--follow-remote",) if image.startswith("blkdebug:") else ()
+    equal(recipe, Question(image, further, image), work)
     done = our_process(Question(image, (), image), work)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert CONSENT in done.stderr

@@ -208,7 +208,7 @@ def is_whole(text, columns, rows):
     return (
         len(lines) == rows
         and "q quit" in lines[-1]
-        and lines[0].endswith(" new")
+        and lines[0].endswith(" nbd")
         and columns - 2 <= len(lines[0]) <= columns
         and all(words in text for words in parts)
         and ("share of" in text) == (columns >= 160)
@@ -519,7 +519,7 @@ def test_a_name_is_never_markup(tmux, tmp_path):
     assert "aaa [link=x] end.qcow2" in title
     assert "[bold" in label
     assert "end.qcow2" in label
-    assert text.splitlines()[0].endswith(" new")
+    assert text.splitlines()[0].endswith(" nbd")
     pane.keys("Enter")
     pane.wait_until(lambda shown: shown != text, "details")
     pane.keys("Escape")

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from blockstrata_viewer.scene import Scene
     from blockstrata_viewer.widgets.chain_view import ChainView
 
+_NOT_YET = "not yet: the image is still being read"
 _TALL = 30
 """Rows from which the inspector has its full height under the chain."""
 _PANEL_TALL, _PANEL = 9, 7
@@ -49,6 +50,8 @@ class Opened:
 
     image: str
     opening: Opening
+    turn: int = 0
+    """How often it was begun to read it."""
     scene: Scene | None = None
     failure: BlockstrataError | None = None
 
@@ -74,10 +77,11 @@ class ViewerApp(App[int]):
     class Loaded(Message):
         """More of an image is read, or all of it."""
 
-        def __init__(self, opened: Opened, disk: Disk) -> None:
+        def __init__(self, opened: Opened, disk: Disk, turn: int) -> None:
             super().__init__()
             self.opened = opened
             self.disk = disk
+            self.turn = turn
 
     class Failed(Message):
         """An image cannot be shown."""
@@ -163,10 +167,15 @@ class ViewerApp(App[int]):
         elif opened.scene:
             self.call_later(self.show_scene)
         if not opened.is_whole and not opened.failure:
-            self.load(opened)
+            self.begin(opened)
+
+    def begin(self, opened: Opened) -> None:
+        """Begin to read an image; what is still being read of any is given up."""
+        opened.turn += 1
+        self.load(opened, opened.turn)
 
     @work(thread=True, exclusive=True)
-    def load(self, opened: Opened) -> None:
+    def load(self, opened: Opened, turn: int) -> None:
         """Read an image away from the screen, with a picture now and then; numpy comes in here."""
         from blockstrata_viewer.loading import load  # noqa: PLC0415
 
@@ -177,7 +186,7 @@ class ViewerApp(App[int]):
                     # what was read stays; the collector need not look at it again
                     gc.collect()
                     gc.freeze()
-                self.post_message(self.Loaded(opened, disk))
+                self.post_message(self.Loaded(opened, disk, turn))
         except BlockstrataError as error:
             if not worker.is_cancelled:
                 self.post_message(self.Failed(opened, error))
@@ -208,6 +217,9 @@ class ViewerApp(App[int]):
         from blockstrata_viewer.viewport import Viewport  # noqa: PLC0415
 
         opened, disk = message.opened, message.disk
+        if message.turn != opened.turn:
+            disk.chain.close()  # it is being read anew
+            return
         if opened.scene is None:
             viewport = Viewport(disk.size, 1).fit()
             opened.scene = Scene(disk, viewport, self.palette(), by_name(self._first_semantics))
@@ -233,6 +245,8 @@ class ViewerApp(App[int]):
         def answered(consents: bool | None) -> None:
             if consents:
                 opened.opening = opened.opening.allowing(error.consent)
+                if opened.scene:
+                    (opened.scene.above or opened.scene).disk.chain.close()
                 opened.scene = opened.failure = None
                 self.show_image(self.images.index(opened))
 
@@ -312,6 +326,8 @@ class ViewerApp(App[int]):
                 self.show(change(self.scene))
             except MemoryError:
                 self.say("this takes more memory than there is")
+            except BlockstrataError as error:
+                self.say(str(error))
 
     def seek(self, change: Callable[[Scene], Scene | None], nothing: str) -> None:
         """Repeat a search as often as the count says; say so where it finds nothing."""
@@ -320,6 +336,8 @@ class ViewerApp(App[int]):
                 found = change(self.scene) if self.scene else None
             except MemoryError:
                 found, nothing = None, "this takes more memory than there is"
+            except BlockstrataError as error:
+                found, nothing = None, str(error)
             if found is None:
                 self.say(nothing)
                 return
@@ -382,7 +400,13 @@ class ViewerApp(App[int]):
 
     def action_suspicious(self) -> None:
         """Go to the next run that the table calls a bug."""
-        self.seek(lambda scene: scene.suspicious(), "nothing suspicious from here on in this layer")
+        on_trip = self.scene is not None and self.scene.disk.trip is not None
+        nothing = (
+            "nothing more is lost"
+            if on_trip
+            else "nothing suspicious by these flags from here on in this layer"
+        )
+        self.seek(lambda scene: scene.suspicious(), nothing)
 
     def action_mark(self) -> None:
         """Set a marker at the cursor."""
@@ -403,15 +427,10 @@ class ViewerApp(App[int]):
 
     def action_round_trip(self) -> None:
         """Show what becomes of the image on the way through NBD, or come back from there."""
-        if self.scene is None:
-            return
-        try:
-            if self.scene.disk.loading:
-                self.say("not yet: the image is still being read")
-            else:
-                self.change(lambda scene: scene.round_trip())
-        except BlockstrataError as error:
-            self.say(str(error))
+        if self.opened.is_whole:
+            self.change(lambda scene: scene.round_trip())
+        else:
+            self.say(_NOT_YET)
 
     def action_storage(self) -> None:
         """Read the image again, its files asked in the other way where their storage is."""
@@ -422,15 +441,17 @@ class ViewerApp(App[int]):
         self.opened.opening = replace(self.opened.opening, access=replace(access, probe=probe))
         self.change(lambda scene: scene.leave())
         self.say(f"storage by {probe.value}")
-        self.load(self.opened)
+        self.begin(self.opened)
 
     def action_audit(self) -> None:
         """Show what the audit finds."""
         self._count = 0
         from blockstrata_viewer.screens.audit import AuditScreen  # noqa: PLC0415
 
-        if self.scene is not None:
+        if self.scene is not None and self.opened.is_whole:
             self.push_screen(AuditScreen((self.scene.above or self.scene).disk.chain))
+        else:
+            self.say(_NOT_YET)
 
     def action_patterns(self) -> None:
         """Add ink to solid cells, or take it away."""

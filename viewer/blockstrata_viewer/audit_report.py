@@ -160,15 +160,14 @@ def _judged_lines(judged: Judged) -> Iterator[str]:
 def _client_lines(found: list[Conclusion]) -> Iterator[str]:
     yield "\nclients\n"
     yield (
-        f"  {'client':<29}{'asks':<27}{'today':<10}{'yes for':>10}   {'would ask':<10}{'yes for':>10}"
-        f"{'differs':>10}\n"
+        f"  {'client':<28}{'asks':<27}{'today':<10}{'yes for':>9}  {'would':<6}{'yes for':>9}{'differs':>9}\n"
     )
     for each in found:
         question = each.question
         today, proposed, differing = map(format_size, (each.today, each.proposed, each.differing))
         yield (
-            f"  {question.client:<29}{question.asks:<27}{question.today.name:<10}{today:>10}"
-            f"   {question.proposed.name:<10}{proposed:>10}{differing:>10}\n"
+            f"  {question.client:<28}{question.asks:<27}{question.today.name:<10}{today:>9}"
+            f"  {question.proposed.name:<6}{proposed:>9}{differing:>9}\n"
         )
         for start, length in zip(each.start[:_MOST_RANGES].tolist(), each.length.tolist(), strict=False):
             yield f"    {start:#014x}  {format_size(length)}\n"

@@ -22,6 +22,7 @@ from blockstrata.access import Access, Consent, Probe
 from blockstrata.errors import BlockstrataError
 from blockstrata.printable import printable
 from blockstrata.sizes import parse_size
+from blockstrata_viewer.memory import bound_memory
 from blockstrata_viewer.opening import Opening
 from blockstrata_viewer.palette import COLOURS, THEMES
 
@@ -58,13 +59,16 @@ class ImplicitView(click.Group):
             args = ["view", *args]
         return super().parse_args(ctx, args)
 
+    def __call__(self, *args: Any, **extra: Any) -> Any:
+        """Run as the program that this process is."""
+        bound_memory()
+        return super().__call__(*args, **extra)
+
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run a command and exit: 0 done, 1 failed, 2 wrong usage, 3 findings."""
         # numpy's linear algebra is not used, and its threads take memory that may not be there
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            # a terminal that cannot say a character gets a question mark, not a failure
-            sys.stdout.reconfigure(errors="replace")
+        _prepare_output()
         try:
             code = super().main(*args, **{**extra, "standalone_mode": False})
             sys.stdout.flush()
@@ -97,6 +101,15 @@ class ImplicitView(click.Group):
             subject = "" if error.errno in _SHORTAGES else f"{error.filename or 'standard output'}: "
             _fail(EXIT_FAILED, f"{subject}{error.strerror or error}")
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _prepare_output() -> None:
+    """Fail if there is no standard output at all."""
+    if sys.stdout is None:
+        _fail(EXIT_FAILED, "standard output is closed")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # a terminal that cannot say a character gets a question mark, not a failure
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _discard_output() -> None:
@@ -235,12 +248,17 @@ def map_command(
         return
     if bitmap is not None:
         _refuse_beside("--bitmap", "semantics", "in_place", "round_trip")
+    if round_trip and in_place:
+        raise click.UsageError(
+            "--round-trip cannot stand beside --in-place: a server answers for what is deferred"
+        )
     if round_trip and output == "nbd-json":
         raise click.UsageError("nbd-json has no words for a round trip; json has")
     by_server = round_trip or output == "nbd-json"
     chosen = by_name(semantics or ("nbd" if by_server else "historic"))
     if by_server and chosen.switch != "nbd":
-        raise click.UsageError(f"what a server says is one of the nbd semantics, not {chosen.name}")
+        names = ", ".join(name for name in SEMANTICS_NAMES if name.startswith("nbd"))
+        raise click.UsageError(f"--semantics {semantics} is not what a server says; that is one of {names}")
     with opening.open(image) as chain:
         if bitmap is not None:
             lines = mapping.bitmap_lines(chain, part, bitmap, output)
@@ -290,8 +308,10 @@ def _refuse_beside(option: str, *parameters: str) -> None:
 
 def _tell_notices(chain: Chain) -> None:
     """Say on standard error what the user should know of how files were read."""
-    for name, notice in chain.notices():
-        click.echo(f"blockstrata: {printable(f'{name}: {notice}')}", err=True)
+    # whoever read them may have left, which takes nothing from the answer
+    with contextlib.suppress(BrokenPipeError):
+        for name, notice in chain.notices():
+            click.echo(f"blockstrata: {printable(f'{name}: {notice}')}", err=True)
 
 
 def _write(lines: Iterator[str]) -> None:

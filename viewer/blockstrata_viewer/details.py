@@ -16,17 +16,25 @@ if TYPE_CHECKING:
 
 _PREVIEW: Final = 64
 """Bytes of the extent that are shown."""
+_FULL: Final = 82
+"""Columns of a line with 16 of them."""
 
 
-def describe(scene: Scene) -> list[str]:
-    """Return the lines about the extent under a scene's cursor.  Reads one table entry and a few bytes."""
+def describe(scene: Scene, width: int = _FULL) -> list[str]:
+    """Return the lines about the extent under a scene's cursor, most of them shorter than a width.
+
+    Reads one table entry and a few bytes.
+    """
     run = scene.run
     if run is None:
         return ["Past the end of this layer."]
     view = scene.track.view
     layer = view.layers[int(view.source[run])]
     code = int(view.extents.facts[run])
-    lines = [f"{printable(layer.name)}, guest offset {scene.cursor:#x}", ""]
+    lines = [
+        f"{printable(layer.name)}, {'host' if scene.disk.is_file else 'guest'} offset {scene.cursor:#x}",
+        "",
+    ]
     for name, state, _ in scene.meanings(run):
         lines.append(f"{name:<6} {state.letters or state.short:<8} {state.words}")
     mapping, storage = mapping_of(code), storage_of(code)
@@ -35,7 +43,7 @@ def describe(scene: Scene) -> list[str]:
     try:
         if isinstance(layer.node, Qcow2Node):
             lines += _entry(layer.node, scene.cursor)
-        lines += _bytes(scene, layer)
+        lines += _bytes(scene, layer, 16 if width >= _FULL else 8)
     except BlockstrataError as error:
         lines += ["", str(error)]
     return lines
@@ -70,15 +78,16 @@ def _entry(node: Qcow2Node, offset: int) -> list[str]:
     return [*lines, f"fault    {fault}"] if fault else lines
 
 
-def _bytes(scene: Scene, layer: Layer) -> list[str]:
+def _bytes(scene: Scene, layer: Layer, a_line: int) -> list[str]:
     """Return the first bytes at the cursor as they are stored, which need not be the guest's."""
     host = scene.track.host_of(scene.cursor)
     if host is None:
         return []
     stored = layer.node.host.read(host, _PREVIEW)
     lines = ["", f"stored at {host:#x} of {printable(layer.node.host.name)}"]
-    for at in range(0, len(stored), 16):
-        part = stored[at : at + 16]
+    for at in range(0, len(stored), a_line):
+        part = stored[at : at + a_line]
         text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in part)
-        lines.append(f"{host + at:#014x}  {part[:8].hex(' ')}  {part[8:].hex(' ')}  {text}")
+        octets = "  ".join(part[nth : nth + 8].hex(" ") for nth in range(0, len(part), 8))
+        lines.append(f"{host + at:#014x}  {octets}  {text}")
     return lines

@@ -185,11 +185,12 @@ class Disk:
         return self.chain.layers
 
     @property
-    def allocated(self) -> int:
-        """Bytes of storage that the files of all layers occupy, as far as that is known."""
+    def allocated(self) -> int | None:
+        """Bytes of storage that the files of all layers occupy, as far as it is known; None if not."""
         nodes = [layer.node for layer in self.layers]
         files = [node.file for node in nodes] + [node.host for node in nodes if node.host is not node.file]
-        return sum(file.allocated or 0 for file in files)
+        known = [file.allocated for file in files if file.allocated is not None]
+        return sum(known) if known else None
 
     def track(self, selected: int) -> Track:
         """Return a layer's track by its depth, the guest's for -1."""

@@ -45,14 +45,29 @@ def load(image: str, opening: Opening, is_cancelled: Callable[[], bool] = lambda
     ``is_cancelled`` is asked between steps and while another program's answer is waited for; once it says
     yes, nothing more is read or yielded.
     """
+    chain = opening.until(is_cancelled).open(image)
+    handed_over = False
+    try:
+        for disk in _read(chain):
+            if is_cancelled():
+                return
+            if disk:
+                handed_over = True
+                yield disk
+    finally:
+        if not handed_over:
+            chain.close()
+
+
+def _read(opened: Chain) -> Iterator[Disk | None]:
+    """Read a chain, a step at a time; yield a picture now and then, None between, and the whole at last."""
     began = time.monotonic()
-    reader = Reader(served_layers(opening.until(is_cancelled).open(image)))
+    reader = Reader(served_layers(opened))
     pause, last = _SOON, began
     for progress in reader.steps():
-        if is_cancelled():
-            return
         now = time.monotonic()
         if now - last < pause:
+            yield None
             continue
         yield disk_of(reader.chain(), Loading(progress, now - began))
         last = time.monotonic()

@@ -95,7 +95,7 @@ def bitmap_lines(chain: Chain, part: Part, bitmap: str, output: str) -> Iterator
 
 def server_lines(image: str, access: Access, context: str | None, part: Part) -> Iterator[str]:
     """Yield what a server says of an export, in ``base:allocation`` if no other context is named."""
-    name = context or nbdinfo.BASE_ALLOCATION
+    name = nbdinfo.BASE_ALLOCATION if context is None else context
     node = open_export(image, access, (name,))
     try:
         length = part.length(node.length)

@@ -213,7 +213,7 @@ def _total_lines(found: dict[str, Any]) -> Iterator[str]:
             # what the block layer supplies looks like a zero that is stored nowhere, but it is in no layer
             unallocated = " (not ALLOCATED)" if "Z" in line[HISTORIC.name] and not line["present"] else ""
             yield f"{size}  {letters}  {line['words']}{unallocated}\n"
-    yield from (f"! {reason}\n" for reason in found.get("faults", ()))
+    yield from (f"! {printable(reason)}\n" for reason in found.get("faults", ()))
 
 
 def _size(size: int) -> str:

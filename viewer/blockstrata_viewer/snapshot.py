@@ -7,6 +7,7 @@ the image and the :class:`Still` alone, not on the environment.
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from blockstrata_viewer.scene import Scene
 
 _SIZE = (120, 36)
+_DESCRIPTORS = 8
+"""What an app opens for itself, and some to spare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +73,22 @@ class Shot:
 def take(still: Still) -> Shot:
     """Return the screen that shows an image; errors as the core raises them.
 
-    ``BadRangeError`` if the disk does not reach ``at`` or the chain has no such layer.
+    ``BadRangeError`` if the disk does not reach ``at`` or the chain has no such layer; ``OSError`` if there
+    are not enough file descriptors for an app.
     """
+    _require_descriptors()
     return asyncio.run(_take(still))
+
+
+def _require_descriptors() -> None:
+    """Find out before asyncio does, which does not say it in one line."""
+    found: list[int] = []
+    try:
+        for _ in range(_DESCRIPTORS):
+            found.append(os.open(os.devnull, os.O_RDONLY))  # noqa: PERF401  all of them are closed
+    finally:
+        for each in found:
+            os.close(each)
 
 
 def picture(image: str, opening: Opening, theme: str, semantics: str) -> list[str]:

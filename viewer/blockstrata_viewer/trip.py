@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blockstrata.guest import alone
+from blockstrata.guest import alone, merged
 from blockstrata.round_trip import RoundTrip, round_trip
 from blockstrata.semantics.nbd import WIRES, wire_of
+from blockstrata.served_layers import as_opened
 from blockstrata_viewer.disk import Disk, Track
 from blockstrata_viewer.palette import Paint, State, state_of_flags
 
@@ -99,7 +100,10 @@ def trip_of(disk: Disk, depth: int) -> Disk:
 
     ``BadImageError`` if a run is INVALID: there is no answer then that a server could give.
     """
-    if depth <= 0:
+    opened = as_opened(disk.chain)
+    if opened is not disk.chain:
+        served, name = Track(merged(opened, 0, opened.size), opened.size), "the export"
+    elif depth <= 0:
         served, name = disk.guest, "merged"
     else:
         layer = disk.layers[depth]

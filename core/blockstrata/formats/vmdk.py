@@ -25,22 +25,27 @@ if TYPE_CHECKING:
 
 _DESCRIPTOR_BYTES: Final = 1 << 20
 """How much of a descriptor QEMU reads."""
+_NAME_BYTES: Final = 511
 _MOST_FILES: Final = 1 << 12
-_EXTENT: Final = re.compile(rb'RW\s[^"]*"([^"\r\n]*)')
+_EXTENT: Final = re.compile(rb'RW\s[^"]*"([^"\r\n\0]*)')
 """A line that QEMU opens a file for; finds some more, never fewer."""
 
 
 def remote_names(file: HostNode) -> Iterator[str]:
-    """Yield the extents of an image that are no regular files here: devices, and names with a protocol."""
+    """Yield the extents of an image that may be no files here: devices, protocols, too many to look at."""
     waiting = [(file.name, _descriptor(file))]
     seen: set[str] = set()
     while waiting:
         above, descriptor = waiting.pop()
-        for found in _EXTENT.findall(descriptor):
-            name = join_backing(above, os.fsdecode(found))
-            if name in seen or len(seen) >= _MOST_FILES:
+        # QEMU reads text up to a NUL, and so much of a name
+        for found in _EXTENT.findall(descriptor.split(b"\0", 1)[0]):
+            name = join_backing(above, os.fsdecode(found[:_NAME_BYTES]))
+            if name in seen:
                 continue
             seen.add(name)
+            if len(seen) > _MOST_FILES:
+                yield name
+                return
             if has_protocol(name) or is_device(name):
                 yield name
                 continue

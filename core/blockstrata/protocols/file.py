@@ -102,7 +102,7 @@ class FileNode:
         """Say that FIEMAP was not to be had, and that somebody wrote to the file since it was opened."""
         found = []
         if self._fiemap_error:
-            found.append(f"no FIEMAP here ({self._fiemap_error}); its holes are found by seek")
+            found.append(f"no FIEMAP here ({self._fiemap_error}); asked as without it")
         if self._has_changed():
             found.append("changed while it was read")
         return found
@@ -127,11 +127,15 @@ class FileNode:
         return {}
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._fd)
+        """Close the file; a second time nothing happens."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
     @cached_property
     def _runs(self) -> Extents:
+        if self.driver == "host_device" and self._probe is Probe.FIEMAP:
+            self._fiemap_error = "a device"
         if self.driver == "host_device" or self._probe is Probe.NONE:
             return _runs([(0, _OPAQUE)], self.length)
         if self._probe is Probe.FIEMAP:

@@ -44,8 +44,8 @@ FINDINGS: Final = (Verdict.BUG_ROW, Verdict.MISSTATEMENT, Verdict.OFFSET_WITHOUT
 _WHY_BUG: Final = {
     "L··O": "this layer's, at an offset with neither storage nor zeroes",
     "L···": "this layer's, but neither zero nor stored anywhere",
-    "·Z·O": "zeroes at an offset, but not this layer's, and nothing is reserved",
-    "···O": "an offset at which nothing is reserved",
+    "·Z·O": "zeroes at an offset, but not this layer's, and nothing said to be reserved",
+    "···O": "an offset, but nothing said to be reserved at it",
     "·ZA·": "zeroes that are stored, but not this layer's, and at no offset",
     "··A·": "storage that is not this layer's, and at no offset",
     "·Z··": "it reads as zero, but no layer says that it supplies the zeroes",

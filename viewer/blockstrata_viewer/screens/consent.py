@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from blockstrata.errors import ConsentError
 
 _QUESTIONS = {
-    Consent.VIA_QEMU: "Run qemu-img to find out where its bytes are?",
-    Consent.FOLLOW_REMOTE: "Open it?",
+    Consent.VIA_QEMU: "Run qemu-img, for every such layer of this chain, to find out where its bytes are?",
+    Consent.FOLLOW_REMOTE: "Open it, and whatever else this chain names on a network or among the devices?",
 }
 
 

@@ -30,4 +30,4 @@ class DetailsScreen(ModalScreen[None]):
         """Compose the page."""
         with VerticalScroll(classes="dialog"):
             yield Static("Extent", classes="heading")
-            yield Static("\n".join(describe(self._scene)), markup=False)
+            yield Static("\n".join(describe(self._scene, self.app.size.width - 10)), markup=False)

@@ -8,7 +8,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from blockstrata.printable import base_name
+from blockstrata.printable import base_name, printable
 from blockstrata.semantics import SWITCH
 from blockstrata.semantics.nbd import wire_of
 from blockstrata.sizes import format_size
@@ -75,7 +75,11 @@ def _facts(scene: Scene, place: str) -> list[str]:
     else:
         facts.append(_count(len(disk.layers), "layer"))
     facts.append(f"{format_size(disk.size)} {'of file' if disk.is_file else 'virtual'}")
-    facts.append(f"{format_size(disk.allocated)} allocated")
+    if disk.allocated is not None:
+        facts.append(f"{format_size(disk.allocated)} allocated")
+    snapshot = getattr(disk.layers[0].node, "snapshot", None)
+    if snapshot:
+        facts.insert(0, f"at snapshot {printable(snapshot.name or snapshot.id)}")
     return facts
 
 

@@ -59,9 +59,9 @@ class _Painter:
         rows, layout, palette = self.rows, self.layout, self.palette
         overview = rows[layout.OVERVIEW]
         overview.put(3, "overview", self.ink(palette.dim))
-        overview.put(
-            13, clip(f"0 – {format_size(self.scene.disk.size)}", self.x - 14), self.ink(palette.faint)
-        )
+        size = format_size(self.scene.disk.size)
+        label = f"0 – {size}" if len(size) + 4 < self.x - 12 else size
+        overview.put(12, clip(label, self.x - 13), self.ink(palette.faint))
         if not self.scene.disk.size:
             rows[layout.GUEST].put(self.x, "an image of 0 bytes", self.ink(palette.dim))
             return

@@ -23,6 +23,9 @@ _VERSION_3: Final = struct.Struct(">QQQII")
 _V3_LENGTH: Final = 104
 _COMPRESSION_AT: Final = 104
 
+END_OF_NODES: Final = 2**63 - 2**30
+"""First byte that QEMU reads of no node, however long."""
+
 # the largest tables that QEMU loads, bytes or entries
 MAX_L1_BYTES: Final = 32 << 20
 _MAX_REFCOUNT_TABLE_BYTES: Final = 8 << 20
@@ -343,7 +346,8 @@ def table_fault(offset: int, length: int, most: int, cluster_size: int) -> str:
         return f"the table of {length} bytes is longer than {most}"
     if offset % cluster_size:
         return f"{offset:#x} is not aligned to a cluster"
-    if offset > 2**63 - 1 - length:
+    # no node of QEMU's is longer, and reading no bytes is allowed anywhere below 2**63
+    if offset > (END_OF_NODES - length if length else 2**63 - 1):
         return f"{offset:#x} is out of range"
     return ""
 

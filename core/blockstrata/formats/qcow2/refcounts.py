@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from blockstrata.driver import whole_sectors
+from blockstrata.formats.qcow2.header import END_OF_NODES
 from blockstrata.formats.qcow2.stored import stored_stretches, stored_words
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from blockstrata.formats.qcow2.header import Header
 
 _TABLE_MASK: Final = 0xFFFFFFFFFFFFFE00
-_END: Final = 2**63 - 2**30
-"""First byte that QEMU reads of no file, however long."""
 
 
 def looks_preallocated(file: HostNode, header: Header) -> bool:
@@ -46,7 +45,7 @@ def looks_preallocated(file: HostNode, header: Header) -> bool:
     index, words = stored_words(file, header.refcount_table_offset, entries)
     offsets = words & np.uint64(_TABLE_MASK)
     bad = (offsets & np.uint64(header.cluster_size - 1) != 0) | (
-        offsets > np.uint64(_END - header.cluster_size)
+        offsets > np.uint64(END_OF_NODES - header.cluster_size)
     )
     good = int(bad.argmax()) if bad.any() else len(bad)
     counted = 0

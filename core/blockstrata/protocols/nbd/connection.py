@@ -13,6 +13,7 @@ from blockstrata.protocols.nbd.wire import ChunkType, Command, WireError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from blockstrata.access import Access
     from blockstrata.protocols.nbd.address import Address
     from blockstrata.protocols.nbd.handshake import Export
     from blockstrata.protocols.nbd.jobs import Agenda, Job
@@ -125,12 +126,12 @@ class Connection:
             job.accept(kind, payload, self.export)
 
 
-def open_connection(address: Address, timeout: float, contexts: tuple[str, ...]) -> Connection:
-    """Connect and shake hands, all within ``timeout`` seconds.
+def open_connection(address: Address, access: Access, contexts: tuple[str, ...]) -> Connection:
+    """Connect and shake hands, all within the time that one wait may take.
 
     ``WireError``, or ``OSError`` or ``ValueError`` if there is nobody to talk to.
     """
-    stream = connect(address, timeout)
+    stream = connect(address, access)
     try:
         return Connection(stream, shake_hands(stream, address, contexts))
     except BaseException:

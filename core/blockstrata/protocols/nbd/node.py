@@ -49,7 +49,9 @@ _MOST_SLICE: Final = (1 << 32) - (1 << 25)
 _LEAST_WINDOW: Final = 1 << 34
 _MOST_WINDOWS: Final = 1024
 _MOST_QUESTIONS: Final = 1 << 18
-"""Block status requests to one export: 1 PiB in questions of 32 bits, or 20 seconds of one-byte answers."""
+"""Block status requests to one export: 1 PiB in questions of 32 bits."""
+_FIRST_QUESTIONS: Final = 4096
+"""Questions after which it shows how many more there will be."""
 _READ_SLICE: Final = 1 << 21
 _RECONNECTS: Final = 3
 
@@ -82,6 +84,7 @@ class NbdNode:
         self._block = export.blocks.minimum if export.blocks else 1
         self._known = StatusMap()
         self._questions = 0
+        self._told = 0
         self._reconnects = 0
         self._failure: ServerError | None = None
         self._is_closed = False
@@ -163,9 +166,12 @@ class NbdNode:
 
     def notices(self) -> list[str]:
         """Say that the server does not tell what is a hole, if so."""
-        if BASE_ALLOCATION in self._names:
-            return []
-        return ["the server has no block status: nobody knows where its holes are"]
+        found = []
+        if BASE_ALLOCATION not in self._names:
+            found.append("the server has no block status: nobody knows where its holes are")
+        if self._access.probe is Probe.FIEMAP:
+            found.append("no FIEMAP over NBD; the server's block status it is")
+        return found
 
     def windows(self) -> Iterator[tuple[int, int, int]]:
         """Yield windows that take a few questions each; each counts as one table."""
@@ -239,7 +245,7 @@ class NbdNode:
         steps = [_step(high - low, self._block, extended=self._export.extended) for low, high in gaps]
         needed = sum(-(-(high - low) // step) for (low, high), step in zip(gaps, steps, strict=True))
         if self._questions + needed > _MOST_QUESTIONS:
-            what = f"takes more than {_MOST_QUESTIONS:,} questions; the server takes no longer ones"
+            what = f"takes more than {_MOST_QUESTIONS:,} questions, so large is the export"
             raise ServerError(self.name, "block status", what)
         agenda = Agenda(
             StatusJob(at, min(step, high - at))
@@ -252,8 +258,6 @@ class NbdNode:
         """Keep an answer as far as it goes in every context, and ask for the rest."""
         assert isinstance(job, StatusJob)  # noqa: S101
         self._questions += 1
-        if self._questions > _MOST_QUESTIONS:
-            raise WireError(f"takes more than {_MOST_QUESTIONS:,} questions, the server answers too little")
         found = {name: runs_of(job.offset, told.lengths, told.types) for name, told in job.found.items()}
         end = min(runs.end for runs in found.values())
         if end < job.offset + job.length:
@@ -261,8 +265,13 @@ class NbdNode:
         if end == job.offset:
             # less than a block is told, and less cannot be asked for
             end = min(job.offset + self._block, job.offset + job.length)
-            found = {name: _stretched(runs, end) for name, runs in found.items()}
+            found = {name: _stretched(name, runs, end) for name, runs in found.items()}
         self._known.add(tuple(found[name].cut(job.offset, end) for name in self._names))
+        self._told += end - job.offset
+        # at the pace so far; a server that tells a byte at a time is not heard to its end
+        ahead = (self.length - self._told) * self._questions // self._told
+        if self._questions + ahead > _MOST_QUESTIONS and self._questions >= _FIRST_QUESTIONS:
+            raise WireError(f"takes more than {_MOST_QUESTIONS:,} questions, the server answers too little")
         rest = job.offset + job.length - end
         return [StatusJob(end, rest)] if rest else []
 
@@ -300,12 +309,14 @@ class NbdNode:
             raise WireError(f"{lost}, {_RECONNECTS + 1} times")
         self._reconnects += 1
         try:
-            connection = open_connection(self._address, self._access.timeout, self._contexts)
+            connection = open_connection(self._address, self._access, self._contexts)
         except (OSError, ValueError, WireError) as error:
             raise WireError(f"{lost}; then: {reason(error) or 'no answer'}") from None
         self._connection = connection
         again = connection.export
-        if again.size != self.length or sorted(set(again.contexts.values())) != self._names:
+        if (again.size, again.blocks) != (self.length, self._export.blocks) or sorted(
+            set(again.contexts.values())
+        ) != self._names:
             raise WireError(f"{lost}; then it was another export")
         self._export = again
 
@@ -321,10 +332,14 @@ def _step(length: int, block: int, *, extended: bool) -> int:
     return min(most, max(_LEAST_SLICE, -(-length // _SLICES // block) * block))
 
 
-def _stretched(runs: Runs, end: int) -> Runs:
+def _stretched(context: str, runs: Runs, end: int) -> Runs:
+    """Return runs that reach up to a byte; of what was not told, no zeroes and no hole are promised."""
+    if runs.end >= end:
+        return runs
+    types = np.zeros_like(runs.types) if context == BASE_ALLOCATION else runs.types
     edges: NDArray[np.int64] = runs.edges.copy()
-    edges[-1] = max(end, runs.end)
-    return Runs(edges, runs.types)
+    edges[-1] = end
+    return Runs(edges, types)
 
 
 def open_nbd(address: Address, access: Access, contexts: tuple[str, ...] = ()) -> NbdNode:
@@ -335,7 +350,7 @@ def open_nbd(address: Address, access: Access, contexts: tuple[str, ...] = ()) -
     """
     contexts = (BASE_ALLOCATION, *contexts)
     try:
-        connection = open_connection(address, access.timeout, contexts)
+        connection = open_connection(address, access, contexts)
     except TimeoutError:
         raise OpenError(address.name, "", f"no answer within {access.timeout:g} seconds") from None
     except WireError as error:

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 from blockstrata.protocols.nbd.wire import WireError
 
 if TYPE_CHECKING:
+    from blockstrata.access import Access
     from blockstrata.protocols.nbd.address import Address
 
 _PIECE: Final = 1 << 18
 """Bytes received at once."""
+_SLICE: Final = 0.1
+"""Seconds of waiting after which it is asked whether anybody still wants the answer."""
 _CLOSED: Final = "the server closed the connection"
 
 
@@ -29,9 +32,10 @@ class Stream:
     ``LostError`` if the server has gone.
     """
 
-    def __init__(self, plug: socket.socket, timeout: float) -> None:
+    def __init__(self, plug: socket.socket, access: Access) -> None:
         self._plug = plug
-        self._timeout = timeout
+        self._timeout = access.timeout
+        self._is_cancelled = access.is_cancelled
         self._buffer = bytearray()
         self.renew()
 
@@ -53,8 +57,7 @@ class Stream:
         """Return exactly so many bytes; memory grows with what arrives, not with what was announced."""
         while len(self._buffer) < length:
             try:
-                self._plug.settimeout(self._left())
-                piece = self._plug.recv(_PIECE)
+                piece = self._receive_some()
             except TimeoutError:
                 raise self._too_late() from None
             except OSError as error:
@@ -65,6 +68,17 @@ class Stream:
         data = bytes(self._buffer[:length])
         del self._buffer[:length]
         return data
+
+    def _receive_some(self) -> bytes:
+        """Return what has come; ``TimeoutError`` in time, ``WireError`` once nobody wants it any more."""
+        while True:
+            if self._is_cancelled():
+                raise WireError("given up")
+            self._plug.settimeout(min(self._left(), _SLICE))
+            try:
+                return self._plug.recv(_PIECE)
+            except TimeoutError:
+                continue
 
     def start_tls(self, context: ssl.SSLContext, hostname: str | None) -> str:
         """Go on under TLS and return its version; ``WireError`` if the two sides do not agree."""
@@ -105,16 +119,16 @@ class Stream:
         return WireError(f"no answer within {self._timeout:g} seconds")
 
 
-def connect(address: Address, timeout: float) -> Stream:
+def connect(address: Address, access: Access) -> Stream:
     """Open a socket to a server; ``OSError`` or ``ValueError`` if that fails, ``TimeoutError`` in time."""
-    until = time.monotonic() + timeout
+    until = time.monotonic() + access.timeout
     if address.path is not None:
-        return Stream(_plug(socket.AF_UNIX, address.path, until), timeout)
-    found = _resolve(str(address.host), address.port, timeout)
+        return Stream(_plug(socket.AF_UNIX, address.path, until), access)
+    found = _resolve(str(address.host), address.port, access.timeout)
     failure: OSError = OSError("the name has no address")
     for family, *_, place in found:
         try:
-            return Stream(_plug(family, place, until), timeout)
+            return Stream(_plug(family, place, until), access)
         except OSError as error:
             failure = error
     raise failure
