@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blockstrata.facts import Mapping
+
+_MOST_UNITS: Final = 16
+"""Units counted off for each offset that is looked for: beyond, searching is quicker."""
 
 
 _OVERLAP = 1 << 22
@@ -80,6 +83,8 @@ class Extents:
             raise IndexError(f"{start} to {end} is not inside the window {self.start} to {self.end}")
         if start == end:
             return empty(start)
+        if (start, end) == (self.start, self.end):
+            return self
         first = int(np.searchsorted(self.edges, start, side="right")) - 1
         last = int(np.searchsorted(self.edges, end, side="left"))
         edges = self.edges[first : last + 1].copy()
@@ -97,10 +102,12 @@ class Extents:
         """Return the same bytes in the fewest runs: neighbours with one fact and continuing host join."""
         if len(self) < 2:
             return self
-        keep = run_starts(self.edges, self.host, self.facts)
-        if keep.all():
+        starts = run_starts(self.edges, self.host, self.facts)
+        if starts.all():
             return self
-        return Extents(np.append(self.edges[:-1][keep], self.edges[-1]), self.facts[keep], self.host[keep])
+        kept = np.flatnonzero(starts)
+        edges = np.append(self.edges.take(kept), self.edges[-1])
+        return Extents(edges, self.facts.take(kept), self.host.take(kept))
 
     def compose(self, below: Extents) -> Extents:
         """Return these runs, cut and marked by what lies at their host offsets.
@@ -116,23 +123,31 @@ class Extents:
         hosted = self.host != NO_HOST
         if not hosted.any():
             return self
-        host_end = self.host + self.lengths
-        if self.host[hosted].min() < below.start or host_end[hosted].max() > below.end:
+        at = np.flatnonzero(hosted)
+        start = self.host.take(at)
+        end = start + self.lengths.take(at)
+        if start.min() < below.start or end.max() > below.end:
             raise IndexError(f"a host range lies outside {below.start} to {below.end}")
-        first = np.searchsorted(below.edges, self.host, side="right") - 1
-        last = np.searchsorted(below.edges, host_end, side="left")
-        pieces = np.where(hosted, last - first, 1)
-        if pieces.sum() > len(self) + len(below) + _OVERLAP:
+        first = _holding(below.edges, start)
+        more = _holding(below.edges, end - 1) - first
+        facts = self.facts.copy()
+        facts[at] |= (below.facts & 0x7).take(first)
+        if not more.any():
+            return Extents(self.edges, facts, self.host).coalesce()
+        if int(more.sum()) > len(below) + _OVERLAP:
             raise MemoryError
-        run = np.repeat(np.arange(len(self)), pieces)
-        nth = np.arange(len(run)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-        hosted, first = hosted[run], first[run]
-        piece = np.where(hosted, first + nth, 0)
-        into = np.where(hosted, np.maximum(below.edges[piece] - self.host[run], 0), 0)
-        starts = self.edges[run] + into
-        facts = np.where(hosted, self.facts[run] | (below.facts[piece] & 0x7), self.facts[run])
-        host = np.where(hosted, self.host[run] + into, NO_HOST)
-        return Extents(np.append(starts, self.edges[-1]), facts.astype(np.uint8), host).coalesce()
+        # each edge below that lies inside a host range starts one run more
+        cut = np.flatnonzero(more)
+        cuts = more.take(cut)
+        nth = np.arange(int(cuts.sum())) - np.repeat(np.cumsum(cuts) - cuts, cuts)
+        piece = np.repeat(first.take(cut), cuts) + 1 + nth
+        run = np.repeat(at.take(cut), cuts)
+        host = below.edges.take(piece)
+        return Extents(
+            np.insert(self.edges, run + 1, self.edges.take(run) + host - self.host.take(run)),
+            np.insert(facts, run + 1, self.facts.take(run) | (below.facts & 0x7).take(piece)),
+            np.insert(self.host, run + 1, host),
+        ).coalesce()
 
     def stretches(self, *keys: NDArray[np.generic]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """Return stretches of neighbours whose keys are equal, wherever they are stored.
@@ -169,6 +184,8 @@ def join(parts: Sequence[Extents]) -> Extents:
     for before, after in pairwise(parts):
         if before.end != after.start:
             raise ValueError(f"a window ends at {before.end}, the next starts at {after.start}")
+    if len(parts) == 1:
+        return parts[0].coalesce()
     return Extents(
         np.concatenate([parts[0].edges[:1], *(part.edges[1:] for part in parts)]),
         np.concatenate([part.facts for part in parts]),
@@ -187,9 +204,33 @@ def run_starts(
     """
     starts = np.ones(len(host), np.bool_)
     if len(host) > 1:
-        before, after = host[:-1], host[1:]
-        continues = after == np.where(before == NO_HOST, NO_HOST, before + np.diff(edges)[:-1])
-        starts[1:] = ~continues
+        equal = np.ones(len(host) - 1, np.bool_)
         for key in keys:
-            starts[1:] |= key[1:] != key[:-1]
+            equal &= key[1:] == key[:-1]
+        # few are, in most disks, so that hosts are compared for these alone
+        at = np.flatnonzero(equal)
+        before, lengths = host.take(at), edges.take(at + 1) - edges.take(at)
+        starts[at + 1] = host.take(at + 1) - before != lengths * (before != NO_HOST)
     return starts
+
+
+def _holding(edges: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.signedinteger]:
+    """Return for each of n > 0 offsets inside a window the index of the run that holds it, (n,).
+
+    The same as a search for each.  Where offsets are many and share a unit, the units are counted off once::
+
+        edges    0           5     7              10
+        units    0   2   4   6   8        runs that start at or before each
+        runs     0   0   0   1   2
+    """
+    low, high = int(offsets.min()), int(offsets.max())
+    apart = int(np.bitwise_or.reduce(offsets - low))
+    unit = apart & -apart
+    units = (high - low) // unit + 1 if unit else 1
+    if not unit or units > _MOST_UNITS * len(offsets):
+        return np.searchsorted(edges, offsets, side="right") - 1
+    first, last = np.searchsorted(edges, [low, high], side="right").tolist()
+    # the unit in which a run is the first time the one that holds its first byte
+    firsts = -((low - edges[first:last]) // unit)
+    runs = np.repeat(np.arange(first - 1, last, dtype=np.int32), np.diff(firsts, prepend=0, append=units))
+    return runs.take((offsets - low) // unit)

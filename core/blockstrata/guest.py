@@ -18,15 +18,19 @@ import numpy as np
 
 from blockstrata.errors import BadImageError, BadRangeError
 from blockstrata.extents import Extents, empty
-from blockstrata.facts import DEFERRING, NO_HOST, SYNTHESISED, Mapping, fact
+from blockstrata.facts import CODES, DEFERRING, NO_HOST, SYNTHESISED, Mapping, Storage, fact
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blockstrata.chain import Chain, Layer
 
-_MAPPING_BITS = np.uint8(0x78)
-_DEFERRING = np.array([fact(mapping) for mapping in DEFERRING], np.uint8)
+_DEFERS = np.zeros(CODES, np.bool_)
+_DEFERS[[fact(mapping, storage) for mapping in DEFERRING for storage in Storage]] = True
+
+_ENDED = np.arange(CODES, dtype=np.uint8)
+_ENDED[_DEFERS] |= SYNTHESISED
+"""What a fact is where nothing lies below."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,17 +82,22 @@ def merged(chain: Chain, start: int, length: int) -> View:
             break
         first, last = int(wanted[0, 0]), int(wanted[1, -1])
         own = _end_at(layer.extents(first, last - first), _backing_end(chain, layer))
+        defers = _DEFERS.take(own.facts)
+        if layer.depth == 0 and not defers.any():
+            return _of_one(own, chain.layers, 0)
         pieces, run = _intersect(own, wanted)
-        deferred = _defers(own.facts[run])
-        run, served = run[~deferred], pieces[:, ~deferred]
-        starts.append(served[0])
-        facts.append(own.facts[run])
-        host.append(np.where(own.host[run] == NO_HOST, NO_HOST, own.host[run] + served[0] - own.edges[run]))
+        deferred = defers.take(run)
+        served = np.flatnonzero(~deferred)
+        run, first = run.take(served), pieces[0].take(served)
+        serving = own.host.take(run)
+        starts.append(first)
+        facts.append(own.facts.take(run))
+        host.append(np.where(serving == NO_HOST, NO_HOST, serving + first - own.edges.take(run)))
         depth.append(np.full(len(run), layer.depth, np.int64))
-        wanted = _joined(pieces[:, deferred])
+        wanted = _joined(pieces.take(np.flatnonzero(deferred), axis=1))
     if not starts:
         return _of_one(empty(start), chain.layers, 0)
-    order = np.argsort(np.concatenate(starts))
+    order = np.argsort(np.concatenate(starts), kind="stable")
     edges = np.append(np.concatenate(starts)[order], start + length)
     extents = Extents(edges, np.concatenate(facts)[order], np.concatenate(host)[order])
     depths = np.concatenate(depth)[order]
@@ -113,7 +122,7 @@ def alone(layer: Layer, start: int, length: int) -> View:
 
 
 def _of_one(extents: Extents, layers: tuple[Layer, ...], index: int, *, in_place: bool = False) -> View:
-    source = np.full(len(extents), index, np.int64)
+    source = np.broadcast_to(np.int64(index), len(extents))
     return View(extents, source, source, layers, in_place)
 
 
@@ -128,10 +137,6 @@ def _backing_end(chain: Chain, layer: Layer) -> int:
     return below.size if below else 0
 
 
-def _defers(facts: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    return np.isin(facts & _MAPPING_BITS, _DEFERRING) & (facts < SYNTHESISED)
-
-
 def _end_at(own: Extents, end: int) -> Extents:
     """Return the runs cut at a byte, the deferring ones from there on marked SYNTHESISED."""
     edges, facts, host = own.edges, own.facts, own.host
@@ -141,20 +146,19 @@ def _end_at(own: Extents, end: int) -> Extents:
         facts = np.insert(facts, run, facts[run])
         rest = NO_HOST if host[run] == NO_HOST else host[run] + end - edges[run]
         host = np.insert(host, run + 1, rest)
-    mark = _defers(facts) & (edges[:-1] >= end)
-    return Extents(edges, np.where(mark, facts | np.uint8(SYNTHESISED), facts), host)
+    past = int(np.searchsorted(edges, end))
+    return Extents(edges, np.concatenate([facts[:past], _ENDED.take(facts[past:])]), host)
 
 
 def _intersect(own: Extents, wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
     """Return the pieces of runs in wanted ranges, (2, n) starts and ends, and the run of each piece."""
-    # three sorted lists: a stable sort merges them in one pass, which np.unique does not know
-    edges = np.sort(np.concatenate([own.edges, wanted[0], wanted[1]]), kind="stable")
-    edges = edges[np.append(True, edges[1:] != edges[:-1])]
-    pieces = np.stack([edges[:-1], edges[1:]])
-    range_of = np.searchsorted(wanted[0], pieces[0], side="right") - 1
-    inside = (range_of >= 0) & (pieces[0] < wanted[1][range_of])
-    pieces = pieces[:, inside]
-    return pieces, np.searchsorted(own.edges, pieces[0], side="right") - 1
+    first = np.searchsorted(own.edges, wanted[0], side="right") - 1
+    pieces = np.searchsorted(own.edges, wanted[1], side="left") - first
+    run = np.repeat(first - np.cumsum(pieces) + pieces, pieces)
+    run += np.arange(len(run))
+    starts = np.maximum(own.edges.take(run), np.repeat(wanted[0], pieces))
+    ends = np.minimum(own.edges.take(run + 1), np.repeat(wanted[1], pieces))
+    return np.stack([starts, ends]), run
 
 
 def _joined(ranges: NDArray[np.int64]) -> NDArray[np.int64]:

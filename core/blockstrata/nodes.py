@@ -17,7 +17,6 @@ from blockstrata.formats.vmdk import remote_names
 from blockstrata.options import check_for_image, check_options
 from blockstrata.protocols.file import is_device, open_file
 from blockstrata.protocols.nbd.address import address_of
-from blockstrata.protocols.nbd.node import open_nbd
 from blockstrata.protocols.null import DEFAULT_SIZE, NullNode
 from blockstrata.protocols.recorded import open_recorded
 from blockstrata.qemu import require_qemu
@@ -41,6 +40,7 @@ from blockstrata.reference import (
 if TYPE_CHECKING:
     from blockstrata.driver import Driver, HostNode
     from blockstrata.formats.qcow2.header import Header
+    from blockstrata.protocols.nbd.address import Address
     from blockstrata.protocols.nbd.node import NbdNode
 
 _NAME_OTHERS: Final = ("qcow2", "vmdk")
@@ -76,7 +76,14 @@ def open_export(image: str, access: Access, contexts: tuple[str, ...]) -> NbdNod
     if options is None:
         raise BadReferenceError(image, "", "is not the name of an NBD export")
     check_options(options, "nbd", image)
-    return open_nbd(address_of(options, image), access, contexts)
+    return _open_nbd(address_of(options, image), access, contexts)
+
+
+def _open_nbd(address: Address, access: Access, contexts: tuple[str, ...] = ()) -> NbdNode:
+    # sockets and TLS are loaded when needed, so that files are open at once
+    from blockstrata.protocols.nbd.node import open_nbd  # noqa: PLC0415
+
+    return open_nbd(address, access, contexts)
 
 
 def _open_format(
@@ -198,7 +205,7 @@ def _open_protocol(
         address = address_of(options, name)
         if stated:
             _require(access, Consent.FOLLOW_REMOTE, address.name, "is a server that an image names")
-        return open_nbd(address, access)
+        return _open_nbd(address, access)
     filename = text_option(options, "filename", name)
     if driver == RECORDED:
         if stated:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from blockstrata.facts import Mapping
+from blockstrata.extents import Extents
+from blockstrata.facts import CODES, NO_HOST, Mapping
+from blockstrata.guest import View
 from blockstrata.semantics import SEMANTICS
-
-if TYPE_CHECKING:
-    from blockstrata.guest import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +25,29 @@ class Total:
 def totals(view: View) -> list[Total]:
     """Return one line for each combination of flags in a view, the largest first, INVALID runs last."""
     lengths = view.extents.lengths
-    invalid = view.extents.having(Mapping.INVALID)
-    # one number a run, so that runs are told apart at once, not flag by flag
-    keys = np.zeros(len(lengths), np.int64)
-    for semantics in SEMANTICS:
-        keys = keys << 8 | semantics.flags(view)
-    keys = keys << 1 | invalid
+    # runs of one fact and layer mean the same: one of each stands for all
+    keys = view.source * CODES + view.extents.facts
+    runs = np.bincount(keys)
+    found = np.flatnonzero(runs)
+    sums = np.zeros(len(runs), np.int64)
+    np.add.at(sums, keys, lengths)
+    each = Extents(
+        np.arange(len(found) + 1), (found % CODES).astype(np.uint8), np.full(len(found), NO_HOST, np.int64)
+    )
+    of_each = View(each, found // CODES, found // CODES, view.layers, view.in_place)
+    flags = [semantics.flags(of_each).tolist() for semantics in SEMANTICS]
     names = [semantics.name for semantics in SEMANTICS]
-    found = []
-    for key in np.unique(keys).tolist():
-        chosen = keys == key
-        flags = (key >> 1).to_bytes(len(names), "big")
-        meaning = dict(zip(names, flags, strict=True))
-        found.append(Total(int(lengths[chosen].sum()), int(chosen.sum()), meaning, bool(key & 1)))
-    return sorted(found, key=lambda total: (total.is_invalid, -total.length))
+    by_meaning: dict[tuple[int, ...], Total] = {}
+    for key, is_invalid, *said in zip(
+        found.tolist(), each.having(Mapping.INVALID).tolist(), *flags, strict=True
+    ):
+        meaning = (*said, is_invalid)
+        before = by_meaning.get(meaning, Total(0, 0, dict(zip(names, said, strict=True)), is_invalid))
+        by_meaning[meaning] = replace(
+            before, length=before.length + int(sums[key]), runs=before.runs + int(runs[key])
+        )
+    in_order = [by_meaning[meaning] for meaning in sorted(by_meaning)]
+    return sorted(in_order, key=lambda total: (total.is_invalid, -total.length))
 
 
 def faults(view: View, most: int) -> list[str]:

@@ -16,7 +16,7 @@ from blockstrata.extents import Extents, uniform
 from blockstrata.facts import NO_HOST, Mapping, Storage, fact
 from blockstrata.formats.qcow2.header import Encryption, Header, Incompatible
 from blockstrata.formats.qcow2.refcounts import count_references, looks_preallocated
-from blockstrata.formats.qcow2.tables import TableEntry, compressed_at, decode, explain
+from blockstrata.formats.qcow2.tables import TableEntry, compressed_at, decode, explain, telling
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -158,7 +158,7 @@ def parts_of(extents: Extents, step: int) -> list[Part]:
 
 def decoded(of: Header, first: int, entries: list[Entry]) -> Extents:
     """Return what decode says of one table, or of as much of it as there is."""
-    runs = decode(of, np.array([first], np.int64), as_array(of, entries))
+    runs = decode(of, telling(of, np.array([first], np.int64), as_array(of, entries)))
     end = first + len(entries) * of.cluster_size
     return Extents(np.append(runs.starts, end), runs.facts, runs.host)
 
@@ -178,8 +178,49 @@ def test_decode_says_of_each_entry_what_the_format_says(case: tuple[Header, int,
     ]
     assert (found.start, found.end) == (first, first + len(entries) * of.cluster_size)
     assert parts_of(found, step) == expected
-    assert len(found) == len(found.coalesce()), "neighbours that continue are one run"
     assert {code & 0x87 for code in found.facts.tolist()} <= {0}, "storage is left open"
+
+
+@st.composite
+def stretches(draw: st.DrawFn) -> tuple[Header, list[Entry]]:
+    """Make a header and 64 entries, most of which are the one before again or go on from it."""
+    of = draw(st.sampled_from(HEADERS))
+    size = of.cluster_size
+    words = [0, 1, COPIED, COPIED | ZERO, size, COPIED | size, COPIED | 5 * size | ZERO, 5 * size + 512]
+    words += [COMPRESSED, COMPRESSED | size, (1 << 56) - 3 * size, (1 << 62) - 3 * size | COPIED]
+    steps = st.sampled_from([0, size, size, size, 2 * size, -size])
+    entries: list[Entry] = []
+    while len(entries) < 64:
+        word, step, bitmap = draw(st.sampled_from(words)), draw(steps), draw(bitmaps())
+        count = draw(st.integers(1, 20))
+        entries.extend(((word + nth * step) % (1 << 64), bitmap) for nth in range(count))
+    return of, entries[:64]
+
+
+@some
+@given(stretches(), st.sampled_from([1, 2, 8]), st.booleans())
+def test_entries_left_out_continue_the_one_before(case: tuple[Header, list[Entry]], count: int, apart: bool):
+    of, entries = case
+    per_table = len(entries) // count
+    span = per_table * of.cluster_size * (2 if apart else 1)
+    firsts = np.arange(count, dtype=np.int64) * span
+    runs = decode(of, telling(of, firsts, as_array(of, entries)))
+    step = of.cluster_size // (32 if of.extended_l2 else 1)
+    for nth, first in enumerate(firsts.tolist()):
+        end = first + per_table * of.cluster_size
+        inside = (runs.starts >= first) & (runs.starts < end)
+        found = Extents(np.append(runs.starts[inside], end), runs.facts[inside], runs.host[inside])
+        assert found.start == first, "every table starts a run"
+        own = entries[nth * per_table : (nth + 1) * per_table]
+        parts = [classify(of, first + index * of.cluster_size, entry) for index, entry in enumerate(own)]
+        assert parts_of(found, step) == [part for each in parts for part in each]
+
+
+def test_what_continues_is_left_out():
+    of = header()
+    words = [0] * 9 + [COPIED | (7 + nth) * of.cluster_size for nth in range(9)] + [ZERO] * 9
+    found = telling(of, np.array([0], np.int64), np.array(words, np.uint64))
+    assert (found.guest // of.cluster_size).tolist() == [0, 9, 18]
 
 
 @some

@@ -95,7 +95,8 @@ class FileNode:
             parts.append(part)
             offset += len(part)
             missing -= len(part)
-        return b"".join([*parts, bytes(missing)])
+        # a single part is handed on as it is
+        return b"".join([*parts, bytes(missing)] if missing else parts)
 
     def notices(self) -> list[str]:
         """Say that FIEMAP was not to be had, and that somebody wrote to the file since it was opened."""

@@ -100,8 +100,10 @@ class Semantics:
         if not layers:
             return np.empty(0, np.uint8)
         tables = np.stack([self.table(layer.node.traits) for layer in layers])
-        flags: NDArray[np.uint8] = tables[source, view.extents.facts]
-        return flags if view.in_place else self.settle(flags)
+        settled = tables if view.in_place else self.settle(tables)
+        facts = view.extents.facts
+        flags: NDArray[np.uint8] = settled[0].take(facts) if len(layers) == 1 else settled[source, facts]
+        return flags
 
 
 @lru_cache(maxsize=256)

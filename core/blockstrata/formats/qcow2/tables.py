@@ -12,12 +12,11 @@ bits 0 to 31 say "allocated" and 32 to 63 "reads as zero" for each of the 32 sub
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from blockstrata.extents import run_starts
-from blockstrata.facts import CODES, NO_HOST, Mapping, fact
+from blockstrata.facts import NO_HOST, Mapping, fact
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,16 +30,27 @@ ZERO: Final = 1
 SUBCLUSTERS: Final = 32
 ALL_ALLOCATED: Final = 0xFFFFFFFF
 
-_UNALLOCATED = fact(Mapping.UNALLOCATED)
-_UNALLOCATED_ALLOC = fact(Mapping.UNALLOCATED_ALLOC)
-_ZERO_PLAIN = fact(Mapping.ZERO_PLAIN)
-_ZERO_ALLOC = fact(Mapping.ZERO_ALLOC)
-_NORMAL = fact(Mapping.NORMAL)
-_COMPRESSED = fact(Mapping.COMPRESSED)
-_INVALID = fact(Mapping.INVALID)
+_ZERO_BIT, _DATA_BIT, _PRESENT, _COMPRESSED, _INVALID = (1 << bit for bit in range(5))
+"""What is known of a cluster or subcluster, as the bits of a code.  Present: it has a host cluster."""
 
-_HAS_HOST = np.zeros(CODES, np.bool_)
-_HAS_HOST[[_UNALLOCATED_ALLOC, _ZERO_ALLOC, _NORMAL]] = True
+
+def _mapping(code: int) -> Mapping:
+    """Return what a code means."""
+    present = bool(code & _PRESENT)
+    if code & _INVALID:
+        return Mapping.INVALID
+    if code & _COMPRESSED:
+        return Mapping.COMPRESSED
+    if code & _ZERO_BIT:
+        return Mapping.ZERO_ALLOC if present else Mapping.ZERO_PLAIN
+    if code & _DATA_BIT:
+        return Mapping.NORMAL
+    return Mapping.UNALLOCATED_ALLOC if present else Mapping.UNALLOCATED
+
+
+_FACTS = np.array([fact(_mapping(code)) for code in range(32)], np.uint8)
+_HOSTED = (Mapping.UNALLOCATED_ALLOC, Mapping.ZERO_ALLOC, Mapping.NORMAL)
+_HAS_HOST = np.array([_mapping(code) in _HOSTED for code in range(32)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,90 +62,130 @@ class Runs:
     host: NDArray[np.int64]
 
 
-def decode(header: Header, guests: NDArray[np.int64], tables: NDArray[np.uint64]) -> Runs:
-    """Return the facts of L2 tables, storage left open.
+class Entries(NamedTuple):
+    """L2 entries that say all that their tables say; those left out continue the one before.
+
+    ``guest`` int64 (n,), the first byte that each maps; ``words`` uint64 (n,), or (n, 2) for extended ones.
+    """
+
+    guest: NDArray[np.int64]
+    words: NDArray[np.uint64]
+
+
+def telling(header: Header, guests: NDArray[np.int64], tables: NDArray[np.uint64]) -> Entries:
+    """Leave out entries that are sure to continue the one before, as most do, without taking them apart.
 
     ``guests`` int64 (tables,) the first guest byte that each table maps, ascending; ``tables`` uint64, the
-    entries of all tables one after another, (n,), or (n, 2) for extended L2 entries.  Every table starts a
-    run; the last run of a table ends where the table does.
+    entries of all tables one after another, (n,), or (n, 2) for extended L2 entries.  The first entry of a
+    table stays.
     """
     per_table = len(tables) // len(guests)
-    clusters = np.arange(per_table, dtype=np.int64) << header.cluster_bits
-    entries = _Entries.of(header, (guests[:, None] + clusters).reshape(-1), tables)
-    if header.extended_l2:
-        facts, host = _subclusters(header, entries, tables[:, 1])
-        parts = SUBCLUSTERS
-    else:
-        facts, host = _clusters(entries), entries.host
-        parts = 1
-    host = np.where(_HAS_HOST[facts], host, NO_HOST)
-    step = header.cluster_size // parts
-    offsets = np.arange(per_table * parts, dtype=np.int64) * step
-    starts = (guests[:, None] + offsets).reshape(-1)
-    keep = run_starts(np.append(starts, starts[-1] + step), host, facts)
-    keep[:: per_table * parts] = True
-    return Runs(starts[keep], facts[keep], host[keep])
+    extended = header.extended_l2
+    words = tables[:, 0] if extended else tables
+    apart = np.ones(len(words), np.bool_)
+    steps = words[1:] - words[:-1]
+    apart[1:] = steps != 0
+    apart[1:] &= steps != np.uint64(header.cluster_size)
+    apart[::per_table] = True
+    if extended:
+        bitmaps = tables[:, 1]
+        apart |= ~np.isin(bitmaps, _UNIFORM)
+        apart[1:] |= bitmaps[1:] != bitmaps[:-1]
+    at = np.flatnonzero(apart)
+    more = np.diff(at, append=len(words)) - 1
+    mixed = np.zeros(len(at), np.bool_)
+    several = np.flatnonzero(more)
+    mixed[several] = ~_is_one_run(header, words, at.take(several), more.take(several))
+    if mixed.any():
+        at = np.flatnonzero(apart | np.repeat(mixed, more + 1))
+    table = at // per_table
+    return Entries(
+        guests.take(table) + (at - table * per_table << header.cluster_bits), tables.take(at, axis=0)
+    )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Entries:
-    """L2 entries taken apart, all of shape (n,).  ``present``: the entry names a host cluster."""
-
-    host: NDArray[np.int64]
-    zero: NDArray[np.bool_]
-    present: NDArray[np.bool_]
-    compressed: NDArray[np.bool_]
-    invalid: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, header: Header, guest: NDArray[np.int64], tables: NDArray[np.uint64]) -> _Entries:
-        """Take entries apart, ``guest`` being the first byte that each maps.
-
-        ``invalid`` as :func:`explain` has it, but for what a bitmap adds.
-        """
-        words = tables[:, 0] if header.extended_l2 else tables
-        host = (words & np.uint64(OFFSET_MASK)).astype(np.int64)
-        compressed = (words & np.uint64(COMPRESSED)) != 0
-        # in an extended entry the bitmap says zero, and this bit says nothing
-        zero = (words & np.uint64(0 if header.extended_l2 else ZERO)) != 0
-        present = host != 0
-        invalid = present & (host & (header.cluster_size - 1) != 0) & ~compressed
-        if header.version < 3:
-            invalid |= zero & ~compressed
-        if header.has_data_file:
-            # guest byte 0 lies at host byte 0; COPIED tells it from an unallocated cluster
-            present |= ((words & np.uint64(COPIED)) != 0) & ~zero
-            invalid |= compressed | (present & (host != guest))
-        return cls(host, zero, present, compressed, invalid)
+_UNIFORM: Final = np.array([0, ALL_ALLOCATED, ALL_ALLOCATED << SUBCLUSTERS], np.uint64)
+"""Bitmaps that say the same of all subclusters."""
 
 
-def _clusters(entries: _Entries) -> NDArray[np.uint8]:
-    """Return the fact of each cluster."""
-    zero = np.where(entries.present, _ZERO_ALLOC, _ZERO_PLAIN)
-    facts = np.where(entries.zero, zero, np.where(entries.present, _NORMAL, _UNALLOCATED))
-    facts[entries.compressed] = _COMPRESSED
-    facts[entries.invalid] = _INVALID
-    return facts.astype(np.uint8)
+def _is_one_run(
+    header: Header, words: NDArray[np.uint64], at: NDArray[np.intp], more: NDArray[np.intp]
+) -> NDArray[np.bool_]:
+    """Say of entries, each with ``more`` that are equal or one cluster on, whether all are of a kind.
+
+    They are if all are zeroes, or all go on by a cluster from a host offset, and reach no other bits.
+    """
+    first = words.take(at)
+    grown = words.take(at + more) - first
+    host = first & np.uint64(OFFSET_MASK)
+    goes_on = (grown == more.astype(np.uint64) << np.uint64(header.cluster_bits)) & (host != 0)
+    return np.asarray(((grown == 0) & (first <= ZERO)) | (goes_on & (host + grown <= OFFSET_MASK)), np.bool_)
+
+
+def decode(header: Header, entries: Entries) -> Runs:
+    """Return the facts of L2 entries, storage left open.
+
+    Runs may continue the one before.  The last run of a table ends where the table does.
+    """
+    extended = header.extended_l2
+    starts = entries.guest
+    host, codes = _taken_apart(header, starts, entries.words[:, 0] if extended else entries.words)
+    if extended:
+        at, codes = _subclusters(codes, entries.words[:, 1])
+        cluster = at // SUBCLUSTERS
+        into = (at - cluster * SUBCLUSTERS) * (header.cluster_size // SUBCLUSTERS)
+        starts, host = starts.take(cluster) + into, host.take(cluster) + into
+    return Runs(starts, _FACTS.take(codes), np.where(_HAS_HOST.take(codes), host, NO_HOST))
+
+
+def _taken_apart(
+    header: Header, guest: NDArray[np.int64], words: NDArray[np.uint64]
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Return host offset and code of entries, ``guest`` being the first byte that each maps.
+
+    Invalid as :func:`explain` has it, but for what a bitmap adds; of extended entries the bitmaps say what is
+    data and what is zero.
+    """
+    host = (words & np.uint64(OFFSET_MASK)).view(np.int64)
+    compressed = (words & np.uint64(COMPRESSED)) != 0
+    # in an extended entry the bitmap says zero, and this bit says nothing
+    zero = (words & np.uint64(0 if header.extended_l2 else ZERO)) != 0
+    present = host != 0
+    invalid = (host & (header.cluster_size - 1) != 0) & ~compressed
+    if header.version < 3:
+        invalid |= zero & ~compressed
+    if header.has_data_file:
+        # guest byte 0 lies at host byte 0; COPIED tells it from an unallocated cluster
+        present |= ((words & np.uint64(COPIED)) != 0) & ~zero
+        invalid |= compressed | (present & (host != guest))
+    return host, (
+        zero * np.uint8(_ZERO_BIT)
+        | present * np.uint8(_PRESENT if header.extended_l2 else _PRESENT | _DATA_BIT)
+        | compressed * np.uint8(_COMPRESSED)
+        | invalid * np.uint8(_INVALID)
+    )
 
 
 def _subclusters(
-    header: Header, entries: _Entries, bitmaps: NDArray[np.uint64]
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return fact and host offset of each subcluster, both of shape (entries × 32,)."""
-    octets = bitmaps.astype("<u8").view(np.uint8)
-    bits = np.unpackbits(octets, bitorder="little").reshape(-1, 64).astype(np.bool_)
-    allocated, zero = bits[:, :SUBCLUSTERS], bits[:, SUBCLUSTERS:]
-    present = entries.present[:, None]
-    unmarked = np.where(present, _UNALLOCATED_ALLOC, _UNALLOCATED)
-    facts = np.where(
-        zero, np.where(present, _ZERO_ALLOC, _ZERO_PLAIN), np.where(allocated, _NORMAL, unmarked)
-    )
-    clash = (allocated & (zero | ~present)).any(axis=1)
-    facts[entries.compressed] = _COMPRESSED
-    facts[entries.invalid | (clash & ~entries.compressed)] = _INVALID
-    size = header.cluster_size // SUBCLUSTERS
-    hosts = entries.host[:, None] + np.arange(SUBCLUSTERS, dtype=np.int64) * size
-    return facts.reshape(-1).astype(np.uint8), hosts.reshape(-1)
+    codes: NDArray[np.uint8], bitmaps: NDArray[np.uint64]
+) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
+    """Return which subclusters are not as the one before in their cluster, and the code of each.
+
+    Of clusters × 32; ``codes`` (clusters,) is what the entries say besides their bitmaps.
+    """
+    allocated = (bitmaps & np.uint64(ALL_ALLOCATED)).astype("<u4")
+    zero = (bitmaps >> np.uint64(SUBCLUSTERS)).astype("<u4")
+    clash = (allocated & zero != 0) | ((allocated != 0) & (codes & _PRESENT == 0))
+    codes = codes | (clash & (codes & _COMPRESSED == 0)) * np.uint8(_INVALID)
+    one = np.uint32(1)
+    at = np.flatnonzero(_bits(allocated ^ (allocated << one) | zero ^ (zero << one) | one))
+    said = _bits(allocated) * np.uint8(_DATA_BIT) | _bits(zero) * np.uint8(_ZERO_BIT)
+    return at, said.take(at) | codes.take(at // SUBCLUSTERS)
+
+
+def _bits(words: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    """Return the bits of little-endian words, each word's lowest first, (n × 32,)."""
+    return np.unpackbits(words.view(np.uint8), bitorder="little")
 
 
 @dataclass(frozen=True, slots=True)
