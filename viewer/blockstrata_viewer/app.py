@@ -498,6 +498,16 @@ class ViewerApp(App[int]):
         if self.scene is not None:
             self.push_screen(DetailsScreen(self.scene))
 
+    def action_trace(self) -> None:
+        """Follow a read of the byte under the cursor down the layers."""
+        self._count = 0
+        from blockstrata_viewer.screens.trace import TraceScreen  # noqa: PLC0415
+
+        if self.scene is not None and self.scene.disk.size:
+            # a round trip's tracks are no layers
+            scene = self.scene.leave() if self.scene.disk.trip else self.scene
+            self.push_screen(TraceScreen(scene.disk.chain, scene.cursor))
+
     def action_export(self) -> None:
         """Ask for a file, and write what the screen shows into it."""
         self._count = 0

@@ -33,6 +33,7 @@ BINDINGS: Final = (
     Binding("space,m", "mark", "set a marker", id="marker.set", show=False),
     Binding("v", "file_axis", "file", id="axis.file"),
     Binding("enter", "details", "details of the extent", id="extent.details", show=False),
+    Binding("T", "trace", "trace a read of this byte through the layers", id="trace", show=False),
     Binding("r", "round_trip", "round trip", id="nbd.round_trip", show=False),
     Binding("w", "storage", "ask files by seek or fiemap", id="storage.next", show=False),
     Binding("a", "audit", "audit", id="audit", show=False),

@@ -343,6 +343,19 @@ def audit(image: str, opening: Opening, output: str) -> int:
 
 
 @main.command()
+@click.argument("image")
+@click.argument("offset", type=Size())
+@opening_options
+def trace(image: str, offset: int, opening: Opening) -> None:
+    """Follow a read of one guest byte down the layers, to the byte of the file that answers it."""
+    from blockstrata_viewer.trace_report import trace_lines
+
+    with opening.open(image) as chain:
+        _write(f"{line}\n" for line in trace_lines(chain, offset))
+        _tell_notices(chain)
+
+
+@main.command()
 def table() -> None:
     """Print the truth tables: what each combination of flags means."""
     from blockstrata_viewer import report
