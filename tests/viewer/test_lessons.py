@@ -147,6 +147,9 @@ async def test_answering(shelf):
         right = course.question.right + 1
         wrong = right % len(course.question.choices) + 1
         assert "Which layer answers here?" in screen_text(app)
+        # the screen does not give it away
+        assert "CORE SAMPLE" not in screen_text(app)
+        assert "guest" not in screen_text(app).replace("guest sees", "")
         await pilot.press(str(wrong))
         await pilot.pause()
         assert course.is_open
@@ -159,6 +162,7 @@ async def test_answering(shelf):
         await pilot.pause()
         assert course.is_answered
         assert f"Right:  {right}" in screen_text(app)
+        assert "CORE SAMPLE" in screen_text(app)
         assert "entry by entry" in screen_text(app)
         await pilot.press("2", "right")
         assert course.answers == [wrong - 1, right - 1]

@@ -348,7 +348,8 @@ class ViewerApp(App[int]):
         """Collect the digits of a count."""
         if event.character and event.character.isdigit() and event.character.isascii():
             if self.course and self.course.answer(int(event.character)):
-                self.refresh_parts()
+                asks = self.course.is_open
+                self.change(lambda scene: scene.drawn(asking=asks))
                 return
             self._count = min(self._count * 10 + int(event.character), 10**6)
             self.refresh_parts()
@@ -557,7 +558,8 @@ class ViewerApp(App[int]):
         scene = self.scene.above or self.scene
         try:
             site = self.course.arrive(scene.disk.chain)
-            self.change(lambda _: aim(scene, self.course.step, site) if self.course else scene)
+            step, asks = self.course.step, self.course.is_open
+            self.change(lambda _: aim(scene, step, site).drawn(asking=asks))
         except BlockstrataError as error:
             self.say(str(error))
         self._step_shown = True
@@ -572,6 +574,8 @@ class ViewerApp(App[int]):
             self.say("this was the last step" if steps > 0 else "this is the first step")
             return
         self._note, self._step_shown = "", False
+        if self.scene is not None:
+            self.opened.scene = self.scene.drawn(asking=False)
         try:
             image = self.course.image
         except BlockstrataError as error:
