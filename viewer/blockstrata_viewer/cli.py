@@ -357,11 +357,20 @@ def trace(image: str, offset: int, opening: Opening) -> None:
 
 
 @main.command()
-def table() -> None:
-    """Print the truth tables: what each combination of flags means."""
+@click.argument("image", required=False)
+@opening_options
+def table(image: str | None, opening: Opening) -> None:
+    """Print the truth tables: what each combination of flags means, and where in IMAGE it occurs."""
     from blockstrata_viewer import report
 
-    _write(report.truth_tables())
+    if image is None:
+        _write(report.truth_tables())
+        return
+    from blockstrata_viewer.row_report import row_lines
+
+    with opening.open(image) as chain:
+        _write(row_lines(chain))
+        _tell_notices(chain)
 
 
 def look_options(command: Any) -> Any:
