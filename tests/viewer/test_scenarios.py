@@ -39,6 +39,7 @@ from blockstrata_viewer.cli import main
 from blockstrata_viewer.scenarios import DEFAULT, SCENARIOS, Scenario
 from blockstrata_viewer.scenarios.picture import blocks, clusters, units
 from blockstrata_viewer.scenarios.scatter import Area, scatter
+from blockstrata_viewer.trace_report import map_line, trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -224,6 +225,23 @@ def test_map_is_qemu_img_s(tmp_path: Path, scenario: Scenario) -> None:
             found = json.loads(qemu_img("map", "--output=json", *SECRET, name_of(theirs)))
             ours = our_answer(Question(image, options, ""), tmp_path)
             assert difference(Answer(found), ours) == "", (image, options)
+
+
+@each
+@live
+def test_a_trace_ends_where_qemu_img_map_says(tmp_path: Path, scenario: Scenario) -> None:
+    """At both ends of runs all over the disk."""
+    for image in scenario.build(tmp_path):
+        theirs = chain_of(list(layers_of(image)))
+        runs = json.loads(qemu_img("map", "--output=json", *SECRET, name_of(theirs)))
+        with open_chain(image) as chain:
+            for run in runs[:: max(1, len(runs) // 20)]:
+                for into in (0, run["length"] - 1):
+                    words = [f"depth {run['depth']}"]
+                    words += [f"{key} {json.dumps(run[key])}" for key in ("present", "zero", "data")]
+                    words += [f"offset {run['offset'] + into}"] if "offset" in run else []
+                    ours = map_line(trace(chain, run["start"] + into).last)
+                    assert ours.replace(", compressed true", "") == ", ".join(words), (image, run, into)
 
 
 # ---------------------------------------------------------------- what each promises

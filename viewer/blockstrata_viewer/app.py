@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
+    from textual.widget import Widget
 
     from blockstrata_viewer.disk import Disk
+    from blockstrata_viewer.lessons.course import Course
     from blockstrata_viewer.palette import Palette
     from blockstrata_viewer.scene import Scene
     from blockstrata_viewer.widgets.chain_view import ChainView
@@ -42,6 +44,10 @@ _NOT_YET = "not yet: the image is still being read"
 _TALL = 30
 """Rows from which the inspector has its full height under the chain."""
 _PANEL_TALL, _PANEL = 9, 7
+_BOTH = 34
+"""Rows from which a lesson and the inspector stand under the chain together."""
+_LESSON_LEAVES = 14
+"""Rows that a lesson leaves to all else: the bars, and a chain of three layers."""
 
 
 @dataclass
@@ -64,7 +70,8 @@ class Opened:
 class ViewerApp(App[int]):
     """Shows images, one at a time.  Its exit value is the exit code.
 
-    ``colours`` is one of :data:`palette.COLOURS`; ``keymap`` holds the user's own keys by binding id.
+    ``colours`` is one of :data:`palette.COLOURS`; ``keymap`` holds the user's own keys by binding id;
+    ``course`` are the lessons to be gone through, ``images`` then its first one.
     """
 
     CSS_PATH = "app.tcss"
@@ -99,10 +106,13 @@ class ViewerApp(App[int]):
         semantics: str = "proposed",
         colours: str = "truecolor",
         keymap: dict[str, str] | None = None,
+        course: Course | None = None,
     ) -> None:
         # without this, Textual's way of having no colour is black and white
         super().__init__(ansi_color=True if colours == "none" else None)
         self.images = [Opened(image, opening or Opening()) for image in images]
+        self.course = course
+        self._step_shown = course is None
         self.shown = 0
         self.settled = asyncio.Event()
         """Set once the first image is wholly read and on the screen, or the reason why it is not."""
@@ -204,7 +214,7 @@ class ViewerApp(App[int]):
 
     def show_failure(self, error: BlockstrataError) -> None:
         """Put an error in the place of an image."""
-        for part in self.query("#title, #main, #legend, #keys"):
+        for part in self.query("#title, #main, #lesson, #legend, #keys"):
             part.display = False
         page = self.query_one("#message", Static)
         page.display = True
@@ -269,12 +279,14 @@ class ViewerApp(App[int]):
             await self.mount(
                 Bar(lambda scene, width: draw_title(scene, width, self.place()), id="title"),
                 Container(ChainView(), Inspector(), id="main"),
+                *self.lesson_parts(),
                 Bar(draw_legend, id="legend"),
                 Bar(lambda scene, width: draw_keys(scene, width, keys, self.note()), id="keys"),
             )
-        for part in self.query("#title, #main, #legend, #keys"):
+        for part in self.query("#title, #main, #lesson, #legend, #keys"):
             part.display = True
         self.arrange()
+        self.show_step()
 
     def place(self) -> str:
         """Return which of several images is shown, as in 2/3."""
@@ -305,6 +317,7 @@ class ViewerApp(App[int]):
         inspector.side = side
         inspector.styles.width = SIDE_PANEL if side else "1fr"
         inspector.styles.height = "1fr" if side else _PANEL_TALL if height >= _TALL else _PANEL
+        self.arrange_lesson()
         strips = chain_layout(width - SIDE_PANEL if side else width, height, 1, 0)
         self.show(self.scene.resize(strips.columns))
 
@@ -315,7 +328,7 @@ class ViewerApp(App[int]):
 
     def refresh_parts(self) -> None:
         """Hand the scene to everything that draws it."""
-        for part in self.query("Bar, ChainView, Inspector"):
+        for part in self.query("Bar, ChainView, Inspector, LessonPanel"):
             part.scene = self.scene  # type: ignore[attr-defined]
 
     def change(self, change: Callable[[Scene], Scene]) -> None:
@@ -352,6 +365,10 @@ class ViewerApp(App[int]):
     def on_key(self, event: events.Key) -> None:
         """Collect the digits of a count."""
         if event.character and event.character.isdigit() and event.character.isascii():
+            if self.course and self.course.answer(int(event.character)):
+                asks = self.course.is_open
+                self.change(lambda scene: scene.drawn(asking=asks))
+                return
             self._count = min(self._count * 10 + int(event.character), 10**6)
             self.refresh_parts()
 
@@ -518,6 +535,81 @@ class ViewerApp(App[int]):
 
         if self.scene is not None:
             self.push_screen(DetailsScreen(self.scene))
+
+    def action_trace(self) -> None:
+        """Follow a read of the byte under the cursor down the layers."""
+        self._count = 0
+        from blockstrata_viewer.screens.trace import TraceScreen  # noqa: PLC0415
+
+        if self.scene is not None and self.scene.disk.size:
+            # a round trip's tracks are no layers
+            scene = self.scene.leave() if self.scene.disk.trip else self.scene
+            self.push_screen(TraceScreen(scene.disk.chain, scene.cursor))
+
+    def lesson_parts(self) -> list[Widget]:
+        """Return the part of the screen that a lesson has, if there is one."""
+        if self.course is None:
+            return []
+        from blockstrata_viewer.widgets.lesson_panel import LessonPanel  # noqa: PLC0415
+
+        panel = LessonPanel(self.course)
+        panel.id = "lesson"
+        # where there is no room for both, i takes turns
+        self.inspector_shown = self.size.height >= _BOTH
+        return [panel]
+
+    def arrange_lesson(self) -> None:
+        """Fit a lesson's part under the chain, or leave its place to the inspector."""
+        if self.course is None:
+            return
+        from blockstrata_viewer.widgets.lesson_panel import lesson_height  # noqa: PLC0415
+
+        width, height = self.size
+        panel = self.query_one("#lesson")
+        most = height - _LESSON_LEAVES - (_PANEL_TALL if height >= _BOTH else 0)
+        panel.styles.height = lesson_height(self.course.lesson, width, most)
+        panel.display = height >= _BOTH or not self.inspector_shown
+
+    def show_step(self) -> None:
+        """Go where the step of a lesson is, once its image is read, and ask what it asks."""
+        if self.course is None or self._step_shown or not self.opened.is_whole or self.scene is None:
+            return
+        from blockstrata_viewer.lessons.aim import aim  # noqa: PLC0415
+
+        scene = self.scene.above or self.scene
+        try:
+            site = self.course.arrive(scene.disk.chain)
+            step, asks = self.course.step, self.course.is_open
+            self.change(lambda _: aim(scene, step, site).drawn(asking=asks))
+        except BlockstrataError as error:
+            self.say(str(error))
+        self._step_shown = True
+        self.arrange()
+
+    def action_lesson(self, steps: int) -> None:
+        """Go to another step of the lessons."""
+        if self.course is None:
+            self.say("no lesson is open; blockstrata learn opens them")
+            return
+        if not self.course.move(steps * self.take_count()):
+            self.say("this was the last step" if steps > 0 else "this is the first step")
+            return
+        self._note, self._step_shown = "", False
+        if self.scene is not None:
+            self.opened.scene = self.scene.drawn(asking=False)
+        try:
+            image = self.course.image
+        except BlockstrataError as error:
+            self.say(str(error))
+            return
+        names = [opened.image for opened in self.images]
+        if image not in names:
+            self.images.append(Opened(image, Opening()))
+            names.append(image)
+        if names.index(image) == self.shown and self.scene is not None:
+            self.show_step()
+        else:
+            self.show_image(names.index(image))
 
     def action_export(self) -> None:
         """Ask for a file, and write what the screen shows into it."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from blockstrata.chain import Chain
+    from blockstrata_viewer.lessons.course import Course
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -363,11 +364,33 @@ def audit(image: str, opening: Opening, output: str) -> int:
 
 
 @main.command()
-def table() -> None:
-    """Print the truth tables: what each combination of flags means."""
+@click.argument("image")
+@click.argument("offset", type=Size())
+@opening_options
+def trace(image: str, offset: int, opening: Opening) -> None:
+    """Follow a read of one guest byte down the layers, to the byte of the file that answers it."""
+    from blockstrata_viewer.trace_report import trace_lines
+
+    with opening.open(image) as chain:
+        _write(f"{line}\n" for line in trace_lines(chain, offset))
+        _tell_notices(chain)
+
+
+@main.command()
+@click.argument("image", required=False)
+@opening_options
+def table(image: str | None, opening: Opening) -> None:
+    """Print the truth tables: what each combination of flags means, and where in IMAGE it occurs."""
     from blockstrata_viewer import report
 
-    _write(report.truth_tables())
+    if image is None:
+        _write(report.truth_tables())
+        return
+    from blockstrata_viewer.row_report import row_lines
+
+    with opening.open(image) as chain:
+        _write(row_lines(chain))
+        _tell_notices(chain)
 
 
 def look_options(command: Any) -> Any:
@@ -422,6 +445,37 @@ def demo(scenario: str | None, list_scenarios: bool, keep: str | None, **look: s
             _view_images(images, Opening(), **look)
     finally:
         _write(f"{printable(shlex.quote(image))}\n" for image in images)
+
+
+@main.command()
+@click.argument("lesson", required=False, metavar="[LESSON|FILE.md]")
+@click.option("--list", "list_lessons", is_flag=True, help="Name the lessons and stop.")
+@look_options
+def learn(lesson: str | None, list_lessons: bool, **look: str | None) -> None:
+    """Learn what the flags mean, on real images; without a terminal a lesson is printed."""
+    import tempfile
+    from pathlib import Path
+
+    from blockstrata_viewer.lessons import lessons, read_lesson
+    from blockstrata_viewer.lessons.course import Course, Shelf
+    from blockstrata_viewer.lessons.text import lesson_lines
+
+    known = lessons()
+    if list_lessons:
+        _write(_listed((each.name, f"{each.title}. {each.summary}") for each in known.values()))
+        return
+    own = lesson is not None and lesson not in known
+    if lesson and own and not lesson.endswith(".md"):
+        raise click.UsageError(f"no lesson '{lesson}'; blockstrata learn --list names them")
+    taught = [read_lesson(lesson)] if lesson and own else list(known.values())
+    first = list(known).index(lesson) if lesson and not own else 0
+    with tempfile.TemporaryDirectory(prefix="blockstrata-") as directory:
+        shelf = Shelf(Path(directory))
+        if _is_terminal():
+            course = Course(taught, shelf, first)
+            _view_images((course.image,), Opening(), course, **look)
+        else:
+            _write(f"{line}\n" for line in lesson_lines(taught[first], shelf))
 
 
 def _made(make: Callable[[Path], tuple[str, ...]], directory: Path) -> tuple[str, ...]:
@@ -547,7 +601,14 @@ def _is_terminal() -> bool:
 
 
 def _view_images(
-    images: tuple[str, ...], opening: Opening, *, color: str | None, theme: str | None, semantics: str | None
+    images: tuple[str, ...],
+    opening: Opening,
+    course: Course | None = None,
+    /,
+    *,
+    color: str | None,
+    theme: str | None,
+    semantics: str | None,
 ) -> None:
     """Run the viewer, or print a picture of each image once if nobody can press a key."""
     from blockstrata_viewer.config import load_config
@@ -571,4 +632,5 @@ def _view_images(
         os.environ.pop("NO_COLOR", None)
     from blockstrata_viewer.app import ViewerApp
 
-    sys.exit(ViewerApp(images, opening, theme, semantics, colours, config.keys).run() or 0)
+    app = ViewerApp(images, opening, theme, semantics, colours, config.keys, course)
+    sys.exit(app.run() or 0)

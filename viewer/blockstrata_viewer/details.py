@@ -12,6 +12,7 @@ from blockstrata.printable import printable
 
 if TYPE_CHECKING:
     from blockstrata.chain import Layer
+    from blockstrata.formats.qcow2.tables import TableEntry
     from blockstrata_viewer.scene import Scene
 
 _PREVIEW: Final = 64
@@ -42,15 +43,16 @@ def describe(scene: Scene, width: int = _FULL) -> list[str]:
     lines += ["", f"fact     {fact.replace('_', ' ')}"]
     try:
         if isinstance(layer.node, Qcow2Node):
-            lines += _entry(layer.node, scene.cursor)
+            at = layer.node.entry_at(scene.cursor)
+            lines += entry_lines(layer.node, at, scene.cursor)
         lines += _bytes(scene, layer, 16 if width >= _FULL else 8)
     except BlockstrataError as error:
         lines += ["", str(error)]
     return lines
 
 
-def _entry(node: Qcow2Node, offset: int) -> list[str]:
-    at = node.entry_at(offset)
+def entry_lines(node: Qcow2Node, at: TableEntry, offset: int) -> list[str]:
+    """Return the lines about the table entry that maps a guest byte, bit by bit."""
     lines = [f"L1       index {at.l1_index}, entry {at.l1_entry:#018x}"]
     if at.l2_offset is None:
         return [*lines, "L2       no table"]
@@ -84,7 +86,13 @@ def _bytes(scene: Scene, layer: Layer, a_line: int) -> list[str]:
     if host is None:
         return []
     stored = layer.node.host.read(host, _PREVIEW)
-    lines = ["", f"stored at {host:#x} of {printable(layer.node.host.name)}"]
+    where = f"stored at {host:#x} of {printable(layer.node.host.name)}"
+    return ["", where, *hex_lines(host, stored, a_line)]
+
+
+def hex_lines(host: int, stored: bytes, a_line: int = 16) -> list[str]:
+    """Return stored bytes in hexadecimal and as text, ``a_line`` bytes a line."""
+    lines = []
     for at in range(0, len(stored), a_line):
         part = stored[at : at + a_line]
         text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in part)

@@ -41,8 +41,9 @@ class Scene:
     """A disk seen through a viewport.
 
     ``cursor``, ``hover`` and ``markers`` are guest bytes, ``selected`` a depth or GUEST.  ``differences``:
-    show only where historic and proposed mean something different.  ``above`` is the scene that a file's own
-    axis or a round trip was entered from, ``file_depth`` the layer whose file it is.
+    show only where historic and proposed mean something different.  ``asking``: a lesson asks what is here,
+    so strips and inspector do not say.  ``above`` is the scene that a file's own axis or a round trip was
+    entered from, ``file_depth`` the layer whose file it is.
     """
 
     disk: Disk
@@ -55,6 +56,7 @@ class Scene:
     markers: tuple[int, ...] = ()
     patterns: bool = False
     differences: bool = False
+    asking: bool = False
     above: Scene | None = None
     file_depth: int = 0
 

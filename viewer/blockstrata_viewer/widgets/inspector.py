@@ -42,10 +42,16 @@ _SIDE_EXTENT: Final = 14
 """Rows of the extent in the panel beside the chain."""
 
 
+_WITHHELD: Final = "what stands here is asked below"
+
+
 def draw_inspector(scene: Scene, width: int, height: int, *, side: bool) -> list[Row]:
     """Return the inspector's rows: two columns under the chain, or three parts beside it.  Needs no app."""
     palette = scene.palette
     rows = [Row(width, Ink(palette.text, palette.panel)) for _ in range(height)]
+    if scene.asking:
+        rows[min(1, height - 1)].put(2, _WITHHELD, Ink(palette.dim, palette.panel))
+        return rows
     if not side:
         split = int(width * _SPLIT_SHARE)
         # where there are rows to spare, words go on in the next one

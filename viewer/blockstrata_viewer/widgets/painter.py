@@ -47,7 +47,12 @@ class _Painter:
         self.x = layout.label
         self.drill_at = self.x + scene.viewport.column_of(scene.cursor)
         self.look = Look(
-            self.x, self.palette, self.drill_at, patterns=scene.patterns, differences=scene.differences
+            self.x,
+            self.palette,
+            self.drill_at,
+            patterns=scene.patterns,
+            differences=scene.differences,
+            letters=not scene.asking,
         )
         height = max(layout.height, layout.LAYERS + 1)
         self.rows = [Row(layout.width, self.ink(self.palette.text)) for _ in range(height)]

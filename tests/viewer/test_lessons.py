@@ -1,0 +1,324 @@
+"""Every step of every lesson leads somewhere, asks what can be answered, and fits on the screen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+from click.testing import CliRunner
+
+from blockstrata.chain import open_chain
+from blockstrata.formats.qcow2.author import Data, Image, write_image
+from blockstrata.guest import merged
+from blockstrata_viewer.app import ViewerApp
+from blockstrata_viewer.bindings import BINDINGS
+from blockstrata_viewer.cli import main
+from blockstrata_viewer.lessons import LessonError, lessons, parse_lesson
+from blockstrata_viewer.lessons.course import Course, Shelf, visit
+from blockstrata_viewer.lessons.questions import ASKS
+from blockstrata_viewer.palette import palette_for
+from blockstrata_viewer.widgets.lesson_panel import draw_lesson, lesson_height
+
+LESSONS = lessons()
+each = pytest.mark.parametrize("name", LESSONS)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    return Shelf(tmp_path_factory.mktemp("lessons"))
+
+
+def run(*words):
+    return CliRunner().invoke(main, list(words))
+
+
+def test_there_are_ten_in_their_order():
+    assert len(LESSONS) == 10
+    assert next(iter(LESSONS)) == "backing-chain"
+    assert all(lesson.summary[-1] in ".?" for lesson in LESSONS.values())
+    assert {step.ask for lesson in LESSONS.values() for step in lesson.steps} >= set(ASKS)
+
+
+@each
+def test_every_step_stands_on_its_image(name, shelf):
+    lesson = LESSONS[name]
+    asked = 0
+    for step, site, question in visit(lesson, shelf):
+        assert 0 <= site.offset < merged(site.chain, 0, site.chain.size).extents.end
+        if question is None:
+            continue
+        asked += 1
+        assert 2 <= len(question.choices) <= 9
+        assert len(set(question.choices)) == len(question.choices)
+        assert 0 <= question.right < len(question.choices)
+        assert step.afterwards, f"{step.title} does not say why"
+    assert asked >= 3
+
+
+def at_step(lesson, number, shelf):
+    course = Course([lesson], shelf, at=number)
+    with contextlib.closing(open_chain(course.image)) as chain:
+        course.arrive(chain)
+    return course
+
+
+@each
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 50)])
+def test_every_step_fits(name, size, shelf):
+    """Both before and after the answer; 14 rows are the chain's and the bars', 9 the inspector's."""
+    lesson, (width, height) = LESSONS[name], size
+    palette = palette_for("truecolor", "dark")
+    most = height - 14 - (9 if height >= 34 else 0)
+    for number, step in enumerate(lesson.steps):
+        course = at_step(lesson, number, shelf)
+        words = [word.strip("`*.,:;?") for part in (*step.text,) for word in part.split()]
+        for answered in (False, True):
+            if answered and course.question:
+                course.answer(course.question.right + 1)
+                words += [word.strip("`*.,:;?") for part in step.afterwards for word in part.split()]
+            rows = draw_lesson(course, palette, width, lesson_height(lesson, width, most))
+            text = "\n".join(row.text() for row in rows)
+            missing = [word for word in words if word not in text]
+            assert not missing, (step.title, answered, missing, text)
+            if course.question and not answered:
+                assert all(choice.split("  ")[0] in text for choice in course.question.choices), text
+            assert step.title in rows[0].text()
+
+
+@each
+async def test_the_viewer_goes_there(name, shelf):
+    lesson = LESSONS[name]
+    course = Course([lesson], shelf)
+    app = ViewerApp([course.image], course=course)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await asyncio.wait_for(app.settled.wait(), 20)
+        for number, step in enumerate(lesson.steps):
+            if number:
+                await pilot.press("full_stop")
+            await arrived(app, pilot)
+            assert course.step is step
+            assert ".md" not in app.note()
+            with contextlib.closing(open_chain(course.image)) as chain:
+                site = Course([lesson], shelf, at=number).arrive(chain)
+                cursor = site.host if step.view == "file" else site.offset
+            scene = app.scene
+            assert scene.cursor == cursor
+            assert scene.semantics.name == step.semantics
+            assert bool(scene.above) == (step.view != "chain")
+            assert scene.viewport.start <= cursor < scene.viewport.end
+            if step.view == "chain":
+                assert scene.selected == step.layer
+            question = course.question
+            assert bool(question) == bool(step.ask)
+            if step.ask == "row":
+                letters = scene.track.state_at(scene.run, scene.semantics).letters
+                assert question.choices[question.right].startswith(f"{letters}  ")
+            if step.ask == "lost":
+                kept = scene.track.state_at(scene.run, scene.semantics).short == "kept"
+                assert question.choices[question.right] == ("no" if kept else "yes")
+        await pilot.press("full_stop")
+        assert "last step" in app.note()
+
+
+async def arrived(app, pilot):
+    for _ in range(200):
+        await pilot.pause(0.02)
+        if app._step_shown:
+            break
+    await pilot.pause()
+
+
+def screen_text(app) -> str:
+    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+
+async def test_answering(shelf):
+    course = Course(list(LESSONS.values()), shelf)
+    app = ViewerApp([course.image], course=course)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await asyncio.wait_for(app.settled.wait(), 20)
+        await arrived(app, pilot)
+        # nothing is asked: a digit is a count
+        await pilot.press("3", "right")
+        assert app.scene.cursor == 3 * app.scene.viewport.cell
+        await pilot.press("full_stop")
+        await arrived(app, pilot)
+        right = course.question.right + 1
+        wrong = right % len(course.question.choices) + 1
+        assert "Which layer answers here?" in screen_text(app)
+        # the screen does not give it away
+        assert "CORE SAMPLE" not in screen_text(app)
+        assert "guest" not in screen_text(app).replace("guest sees", "")
+        await pilot.press(str(wrong))
+        await pilot.pause()
+        assert course.is_open
+        assert f"not {wrong}; try another" in screen_text(app)
+        # the other keys go on working
+        before = app.scene.cursor
+        await pilot.press("n")
+        assert app.scene.cursor > before
+        await pilot.press("p", str(right))
+        await pilot.pause()
+        assert course.is_answered
+        assert f"Right:  {right}" in screen_text(app)
+        assert "CORE SAMPLE" in screen_text(app)
+        assert "entry by entry" in screen_text(app)
+        await pilot.press("2", "right")
+        assert course.answers == [wrong - 1, right - 1]
+        # back, and there again: what was answered stays
+        await pilot.press("comma")
+        await arrived(app, pilot)
+        await pilot.press("full_stop")
+        await arrived(app, pilot)
+        assert course.is_answered
+
+
+async def test_lessons_follow_one_another(shelf):
+    first, second, *_ = LESSONS.values()
+    course = Course([first, second], shelf, at=len(first.steps) - 1)
+    app = ViewerApp([course.image], course=course)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await asyncio.wait_for(app.settled.wait(), 20)
+        await arrived(app, pilot)
+        await pilot.press("full_stop")
+        await arrived(app, pilot)
+        assert course.lesson is second
+        assert second.steps[0].title in screen_text(app)
+        # where there is no room for both, i takes turns
+        assert "CORE SAMPLE" not in screen_text(app)
+        await pilot.press("i")
+        await pilot.pause()
+        assert "CORE SAMPLE" in screen_text(app)
+        assert "LESSON" not in screen_text(app)
+        await pilot.press("i", "comma")
+        await arrived(app, pilot)
+        assert course.lesson is first
+
+
+async def test_without_a_lesson_the_keys_say_so(demo_image):
+    app = ViewerApp([demo_image])
+    async with app.run_test(size=(120, 36)) as pilot:
+        await asyncio.wait_for(app.settled.wait(), 20)
+        await pilot.press("full_stop")
+        assert "blockstrata learn" in app.note()
+    assert {"lesson.next", "lesson.previous", "trace"} <= {binding.id for binding in BINDINGS}
+
+
+def test_the_list():
+    done = run("learn", "--list")
+    assert done.exit_code == 0
+    for name in LESSONS:
+        assert f"\n{name} " in f"\n{done.stdout}"
+
+
+def test_without_a_terminal_it_is_text():
+    done = run("learn", "short-backing")
+    assert done.exit_code == 0
+    assert "Past the lowest end" in done.stdout
+    assert done.stdout.count("Answer: ") == 4
+    assert "`" not in done.stdout
+
+
+def test_a_lesson_that_is_not_there():
+    done = run("learn", "nosuch")
+    assert done.exit_code == 2
+    assert done.stderr.count("\n") == 1
+
+
+GOOD = """\
+# Mine
+About my disk.
+
+## First
+```step
+file: my.qcow2
+at: cluster:1
+ask: row
+```
+Look at `this`.
+
+> Because.
+"""
+
+
+def test_an_own_lesson_on_an_own_image(tmp_path):
+    write_image(tmp_path / "my.qcow2", Image(1 << 20), {1: Data(b"mine")})
+    (tmp_path / "mine.md").write_text(GOOD)
+    done = run("learn", str(tmp_path / "mine.md"))
+    assert done.exit_code == 0, done.stderr
+    lines = done.stdout.splitlines()
+    (answer,) = [line.split()[-1] for line in lines if "Answer" in line]
+    assert any(line.strip().startswith(f"{answer}  L·AO") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "what"),
+    [
+        ("# Mine", "Mine", 1, "begins with '# '"),
+        ("## First", "First", 5, "a block stands right under"),
+        ("```step", "```", 5, "```step"),
+        ("ask: row\n```\nLook at `this`.\n\n> Because.\n", "ask: row\n", 5, "does not end"),
+        ("at: cluster:1", "wat: 1", 7, "'wat' is no key"),
+        ("at: cluster:1", "at cluster 1", 7, "is not 'key: value'"),
+        ("at: cluster:1", "file: b", 7, "given twice"),
+        ("at: cluster:1", "scenario: nosuch", 7, "is no scenario"),
+        ("at: cluster:1", "scenario: punched", 4, "either a scenario or a file"),
+        ("file: my.qcow2", "", 4, "either a scenario or a file"),
+        ("at: cluster:1", "at: 9G", 7, "past the end"),
+        ("at: cluster:1", "at: here", 7, "is not a size"),
+        ("at: cluster:1", "layer: 4", 7, "layers 0 to 0"),
+        ("at: cluster:1", "layer: top", 7, "is no number"),
+        ("at: cluster:1", "zoom: 3000", 7, "power of two"),
+        ("at: cluster:1", "semantics: mine", 7, "is no semantics"),
+        ("at: cluster:1", "view: file", 7, "no place in the layer's file"),
+        ("at: cluster:1", "view: round-trip", 4, "one of the nbd semantics"),
+        ("at: cluster:1", "image: 0", 7, "counted from 1"),
+        ("at: cluster:1", "choices: L·AO, nonsense", 7, "no row here"),
+        ("at: cluster:1", "at: 0\nchoices: L·AO, LZAO", 8, "none of them is right"),
+        ("at: cluster:1", "choices: L·AO", 7, "2 to 9"),
+        ("ask: row", "ask: why", 8, "is none of"),
+        ("ask: row", "prompt: why?", 8, "prompt without ask"),
+        ("ask: row", "", 4, "nothing is asked"),
+        ("Look at `this`.", "", 4, "has no text"),
+        ("ask: row", "ask: lost", 8, "needs one of the nbd semantics"),
+        ("file: my.qcow2", "file: gone.qcow2", None, "No such file"),
+    ],
+)
+def test_a_bad_lesson_is_one_line(tmp_path, old, new, line, what):
+    write_image(tmp_path / "my.qcow2", Image(1 << 20), {1: Data(b"mine")})
+    assert old in GOOD
+    path = tmp_path / "mine.md"
+    path.write_text(GOOD.replace(old, new, 1))
+    done = run("learn", str(path))
+    assert done.exit_code == 1
+    assert what in done.stderr
+    assert done.stderr.count("\n") == 1
+    if line is not None:
+        assert done.stderr.startswith(f"blockstrata: {path}: line {line}: ")
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"\xff\xfe", b"# T\n\xff", b"# T\n\nText.\n", b"# T\n" + b"x" * (2 << 20)]
+)
+def test_what_is_no_lesson(tmp_path, raw):
+    (tmp_path / "bad.md").write_bytes(raw)
+    done = run("learn", str(tmp_path / "bad.md"))
+    assert done.exit_code == 1
+    assert done.stderr.count("\n") == 1
+    missing = run("learn", str(tmp_path / "none.md"))
+    assert missing.exit_code == 1
+    assert "No such file" in missing.stderr
+
+
+def test_keys_that_are_left_out_are_as_before():
+    text = (
+        GOOD
+        + "\n## Second\n```step\nlayer: guest\n```\nMore.\n\n## Third\n```step\nscenario: punched\n```\nx\n"
+    )
+    first, second, third = parse_lesson(text, "x.md").steps
+    assert (first.ask, second.ask, third.ask) == ("row", "", "")
+    assert (second.at, second.source, second.layer) == ("cluster:1", first.source, -1)
+    assert (third.at, third.layer, third.source.file) == ("0", 0, None)
+    with pytest.raises(LessonError):
+        parse_lesson(text.replace("scenario: punched", "scenario: x"), "x.md")

@@ -1,0 +1,42 @@
+"""A scene brought to the place of a step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from blockstrata_viewer.lessons.lesson import GUEST
+
+if TYPE_CHECKING:
+    from blockstrata_viewer.lessons.lesson import Step
+    from blockstrata_viewer.lessons.questions import Site
+    from blockstrata_viewer.scene import Scene
+
+
+def aim(scene: Scene, step: Step, site: Site) -> Scene:
+    """Return the scene at a step's place: axis, flags, layer, zoom, and the cursor on the byte.
+
+    Errors as :meth:`Scene.round_trip` has them.
+    """
+    scene = scene.leave().drawn(semantics=site.semantics, differences=False)
+    scene = scene.select(step.layer).fit().go_to(site.offset)
+    if step.view == "round-trip":
+        return _closer(scene.round_trip(), step)
+    if step.view == "file":
+        depth = site.depth if step.layer == GUEST else step.layer
+        scene = scene.select(depth).file_axis()
+    return _closer(scene, step)
+
+
+def _closer(scene: Scene, step: Step) -> Scene:
+    """Return the scene as close as the step wants; an extent is shown with as much again on both sides."""
+    scene = replace(scene, markers=())
+    if step.zoom == "extent" and scene.run is not None:
+        edges = scene.track.view.extents.edges
+        start, end = int(edges[scene.run]), int(edges[scene.run + 1])
+        around = end - start
+        return scene.fit_range(max(0, start - around), min(scene.disk.size, end + around))
+    if isinstance(step.zoom, int):
+        steps = scene.viewport.power - (step.zoom.bit_length() - 1)
+        return scene.zoom(steps) if steps > 0 else scene
+    return scene

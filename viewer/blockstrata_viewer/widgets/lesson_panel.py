@@ -1,0 +1,208 @@
+"""The lesson's text under the chain: a step, and what it asks."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rich.cells import cell_len
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from blockstrata.printable import printable
+from blockstrata_viewer.rows import Ink, Row, clip
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.filter import LineFilter
+
+    from blockstrata_viewer.lessons.course import Course
+    from blockstrata_viewer.lessons.lesson import Lesson, Step
+    from blockstrata_viewer.palette import Palette
+    from blockstrata_viewer.scene import Scene
+
+_MARGIN: Final = 2
+_LEAST: Final = 6
+"""Rows of the panel at the least."""
+_TOKEN: Final = re.compile(r"(\*\*.+?\*\*|`[^`]+`)")
+
+
+class _Word(NamedTuple):
+    text: str
+    kind: str
+    """"" plain, "code" or "strong"."""
+    space: bool
+    """Whether a blank stands before it."""
+
+
+def draw_lesson(course: Course, palette: Palette, width: int, height: int) -> list[Row]:
+    """Return the panel's rows: a heading, the text, then the question or what became of it.  Needs no app."""
+    rows = [Row(width, Ink(palette.text, palette.panel)) for _ in range(height)]
+    rows[0] = _heading(course, palette, width)
+    lines = _lines(course, palette, width - 2 * _MARGIN)
+    room = height - 1
+    # what is asked, or was answered, is what counts; the text gives way
+    if len(lines) > room:
+        text = [line for line in lines if not line.asked]
+        asked = [line for line in lines if line.asked]
+        keep = max(0, room - len(asked))
+        lines = [*text[:keep], *asked][:room]
+    for row, line in zip(rows[1:], lines, strict=False):
+        x = _MARGIN
+        for part, ink in line.parts:
+            x = row.put(x, clip(part, width - x), ink)
+    return rows
+
+
+def lesson_height(lesson: Lesson, width: int, most: int) -> int:
+    """Return the rows that a lesson's longest step takes, at most so many: no step moves the strips."""
+    inside = width - 2 * _MARGIN
+    return max(_LEAST, min(most, 1 + max(_rows_of(step, inside) for step in lesson.steps)))
+
+
+def _rows_of(step: Step, width: int) -> int:
+    text = sum(len(_wrap(paragraph, width)) for paragraph in step.text)
+    if not step.ask:
+        return text
+    # two columns of choices where they fit; five rows of them where they do not
+    after = sum(len(_wrap(paragraph, width - 9)) for paragraph in step.afterwards)
+    return text + max(1 + _choice_rows(step, width), after + 1)
+
+
+def _choice_rows(step: Step, width: int) -> int:
+    if step.ask in ("present", "zero", "data", "same", "lost"):
+        return 1
+    count = len(step.choices) or (4 if step.ask == "layer" else 5)
+    return -(-count // 2) if width >= _TWO_COLUMNS else count
+
+
+_TWO_COLUMNS: Final = 110
+
+
+class _Line(NamedTuple):
+    parts: list[tuple[str, Ink]]
+    asked: bool = False
+
+
+def _heading(course: Course, palette: Palette, width: int) -> Row:
+    """Return the row that sets the lesson apart: which step, of what, and how to go on."""
+    lesson, ground = course.lesson, palette.panel if palette.is_mono else palette.rule
+    row = Row(width, Ink(palette.text, ground))
+    place, keys = f"{course.at + 1}/{len(lesson.steps)}", "  . next  , back"
+    end = width - len(place) - len(keys) - _MARGIN
+    x = row.put(_MARGIN, "LESSON  ", Ink(palette.accent, ground, bold=True))
+    x = row.put(x, clip(printable(course.step.title), end - x - 2), Ink(palette.text, ground, bold=True)) + 2
+    if end - x > 12:
+        row.put(x, clip(printable(lesson.title), end - x - 2), Ink(palette.dim, ground))
+    row.put(row.put(end, place, Ink(palette.text, ground, bold=True)), keys, Ink(palette.text, ground))
+    return row
+
+
+def _lines(course: Course, palette: Palette, width: int) -> list[_Line]:
+    lines = [
+        _Line(_inked(words, palette)) for paragraph in course.step.text for words in _wrap(paragraph, width)
+    ]
+    question = course.question
+    if question is None:
+        return lines
+    strong = Ink(palette.accent, palette.panel, bold=True)
+    plain, dim = Ink(palette.text, palette.panel), Ink(palette.dim, palette.panel)
+    if course.is_answered:
+        number, choice = question.right + 1, printable(question.choices[question.right])
+        lines.append(_Line([("Right:  ", strong), (f"{number} {choice}", plain)], asked=True))
+        for paragraph in course.step.afterwards:
+            lines += [_Line(_inked(words, palette), asked=True) for words in _wrap(paragraph, width)]
+        return lines
+    wrong = course.answers
+    note = "  press its number" if not wrong else f"  not {wrong[-1] + 1}; try another, or . goes on"
+    lines.append(_Line([(f"? {printable(question.prompt)}", strong), (note, dim)], asked=True))
+    cells = [
+        (f"{nth} {printable(choice)}", dim if nth - 1 in wrong else plain)
+        for nth, choice in enumerate(question.choices, 1)
+    ]
+    return lines + [_Line(parts, asked=True) for parts in _columns(cells, width)]
+
+
+def _columns(cells: list[tuple[str, Ink]], width: int) -> list[list[tuple[str, Ink]]]:
+    """Return choices in lines: all in one if they are that short, in two columns if there is room."""
+    if sum(cell_len(text) + 4 for text, _ in cells) <= width:
+        return [[(f"  {text}  ", ink) for text, ink in cells]]
+    columns = 2 if width >= _TWO_COLUMNS else 1
+    each = width // columns
+    height = -(-len(cells) // columns)
+    return [
+        [(f"  {clip(text, each - 3):<{each - 2}}", ink) for text, ink in cells[at::height]]
+        for at in range(height)
+    ]
+
+
+def _wrap(paragraph: str, width: int) -> list[list[_Word]]:
+    """Return a paragraph's words in lines of a width in cells."""
+    lines: list[list[_Word]] = [[]]
+    used = 0
+    for word in _words(paragraph):
+        size = cell_len(word.text) + word.space
+        if used and used + size > width and word.space:
+            lines.append([])
+            used = 0
+        lines[-1].append(word if used else word._replace(space=False))
+        used += size if used else cell_len(word.text)
+    return lines
+
+
+def _words(paragraph: str) -> list[_Word]:
+    found: list[_Word] = []
+    space = False
+    for token in _TOKEN.split(printable(paragraph)):
+        kind = "code" if token.startswith("`") else "strong" if token.startswith("**") else ""
+        bare = token.strip("`") if kind == "code" else token.strip("*") if kind == "strong" else token
+        if kind == "code":
+            # a flag's letters stay together
+            found.append(_Word(bare, kind, space))
+            space = False
+            continue
+        space = space or bare[:1] == " "
+        for text in bare.split():
+            found.append(_Word(text, kind, space))
+            space = True
+        space = bare[-1:] == " " if bare else space
+    return found
+
+
+def _inked(words: list[_Word], palette: Palette) -> list[tuple[str, Ink]]:
+    inks = {
+        "": Ink(palette.text, palette.panel),
+        "code": Ink(palette.accent, palette.panel),
+        "strong": Ink(palette.text, palette.panel, bold=True),
+    }
+    return [(f"{' ' if word.space else ''}{word.text}", inks[word.kind]) for word in words]
+
+
+class LessonPanel(Widget):
+    """Shows the step that a course is at."""
+
+    DEFAULT_CSS = "LessonPanel { width: 1fr; height: 9; }"
+
+    scene: reactive[Scene | None] = reactive(None, always_update=True)
+
+    def __init__(self, course: Course) -> None:
+        super().__init__()
+        self.course = course
+        self._drawn: tuple[tuple[object, ...], list[Strip]] | None = None
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return none: the colours are already the terminal's."""
+        return []
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line of the step as it is now, drawn once."""
+        course, size = self.course, (self.size.width, self.size.height)
+        if self.scene is None or not y < size[1]:
+            return Strip.blank(size[0])
+        key = (course.nth, course.at, course.question, tuple(course.answers), self.scene.palette, size)
+        if self._drawn is None or self._drawn[0] != key:
+            rows = draw_lesson(course, self.scene.palette, *size)
+            self._drawn = (key, [row.strip() for row in rows])
+        return self._drawn[1][y]
