@@ -86,6 +86,11 @@ class ImplicitView(click.Group):
             _fail(EXIT_FAILED, str(error))
         except MemoryError:
             _fail(EXIT_FAILED, _TOO_LARGE)
+        except SystemError as error:
+            # CPython loses a MemoryError here and there, while it imports
+            if "without exception set" not in str(error):
+                raise
+            _fail(EXIT_FAILED, _TOO_LARGE)
         except ImportError as error:
             _fail(EXIT_FAILED, f"a part of the program cannot be loaded: {_root(error)}")
         except RuntimeError as error:
