@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from pilots import opened, screen_text, until
 from rich.cells import cell_len
 from textual import events
 
@@ -24,15 +25,6 @@ from blockstrata_viewer.scene import GUEST
 from blockstrata_viewer.widgets.chain_view import ChainView
 
 SIZES = [(80, 24), (120, 36), (200, 50)]
-
-
-async def opened(app, pilot):
-    await asyncio.wait_for(app.settled.wait(), 20)
-    await pilot.pause()
-
-
-def screen_text(app) -> str:
-    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -373,16 +365,6 @@ async def test_several_images(demo_image):
     assert app.return_value == 1
 
 
-async def until(pilot, is_so):
-    for _ in range(200):
-        await pilot.pause()
-        if is_so():
-            await pilot.pause()
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not come about")
-
-
 async def test_keys_can_be_remapped(demo_image):
     app = ViewerApp([demo_image], keymap={"cursor.right": "y", "quit": "ctrl+q"})
     async with app.run_test(size=(120, 36)) as pilot:
@@ -502,15 +484,13 @@ async def test_a_layer_that_fails_keeps_what_was_read(demo_image, monkeypatch):
 
 async def test_a_large_image_is_shown_while_it_is_read(demo_image, monkeypatch):
     """Parts that are not read yet are hatched, keys work, and then it is whole."""
-    monkeypatch.setattr("blockstrata_viewer.loading._SOON", 0.0)
+    monkeypatch.setattr(Reader, "is_short", False)
     gate = threading.Event()
     real = Reader.steps
 
     def slow(self):
-        for number, progress in enumerate(real(self)):
-            yield progress
-            if number == 0:
-                assert gate.wait(20)
+        assert gate.wait(20)
+        yield from real(self)
 
     monkeypatch.setattr(Reader, "steps", slow)
     app = ViewerApp([demo_image])

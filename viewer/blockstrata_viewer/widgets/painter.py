@@ -127,8 +127,8 @@ class _Painter:
             return disk.trip.label(selected, wire)
         if selected == GUEST:
             return "guest sees", "merged view"
-        count = len(disk.tracks[selected])
-        runs = f"{count:,} run" + ("" if count == 1 else "s")
+        count = disk.tracks[selected].count
+        runs = f"{count} run" + ("" if count == "1" else "s")
         return base_name(disk.layers[selected].name), f"{format_size(disk.layers[selected].size)} · {runs}"
 
     def error(self, row: Row, error: str) -> None:
