@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -63,7 +63,8 @@ class Track:
         self.facts += [kind for kind in of_folds if kind not in self.facts]
         self.shares = Shares(view.extents.edges, class_of[keys], len(self.facts))
         self.shares.fold([fold.edges for fold in folds], [fold.by(self.facts) for fold in folds])
-        self.states = lru_cache(maxsize=8)(self._states)
+        self._states: Callable[[Semantics], tuple[State, ...]] | None = None
+        self._known_states: dict[str, tuple[State, ...]] = {}
         self.kept: dict[Hashable, Any] = {}
         """What was drawn of this track, for widgets to keep."""
 
@@ -73,13 +74,21 @@ class Track:
     def seen_as(self, states: Callable[[Semantics], tuple[State, ...]]) -> Track:
         """Return the same runs, with other states; ``states`` gives that of each class under a semantics."""
         other = copy.copy(self)
-        other.states = lru_cache(maxsize=8)(states)
+        other._states, other._known_states = states, {}
         other.kept = {}
         return other
 
-    def _states(self, semantics: Semantics) -> tuple[State, ...]:
-        settled = not self.view.in_place
-        return tuple(state_of(semantics, code, traits, settled=settled) for code, traits in self.facts)
+    def states(self, semantics: Semantics) -> tuple[State, ...]:
+        """Return the state of each class; kept."""
+        # not by lru_cache, which would have the track refer to itself: millions of runs wait for nobody
+        if semantics.name not in self._known_states:
+            settled = not self.view.in_place
+            self._known_states[semantics.name] = (
+                self._states(semantics)
+                if self._states
+                else tuple(state_of(semantics, code, traits, settled=settled) for code, traits in self.facts)
+            )
+        return self._known_states[semantics.name]
 
     def paints(self, semantics: Semantics) -> NDArray[np.uint8]:
         """Return the paint of each class, uint8 of shape (kinds,)."""
