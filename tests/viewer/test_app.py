@@ -365,6 +365,17 @@ async def test_several_images(demo_image):
     assert app.return_value == 1
 
 
+async def test_keys_that_come_before_the_question_is_on_the_screen_are_its_answer(demo_image):
+    app = ViewerApp([demo_image])
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        for key in ("g", "3", "0", "M", "enter"):
+            character = key if len(key) == 1 else None
+            app.post_message(events.Key(key, character))
+        await until(pilot, lambda: app.scene.cursor == 30 << 20)
+        assert len(app.screen_stack) == 1
+
+
 async def test_keys_can_be_remapped(demo_image):
     app = ViewerApp([demo_image], keymap={"cursor.right": "y", "quit": "ctrl+q"})
     async with app.run_test(size=(120, 36)) as pilot:

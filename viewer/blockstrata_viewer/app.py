@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import work
+from textual import events, work
 from textual.app import App
 from textual.containers import Container
 from textual.message import Message
@@ -29,7 +29,6 @@ from blockstrata_viewer.palette import DARK, LIGHT, THEMES, palette_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
     from textual.widget import Widget
@@ -395,6 +394,13 @@ class ViewerApp(App[int]):
 
     def on_key(self, event: events.Key) -> None:
         """Collect the digits of a count."""
+        if len(self.screen_stack) > 1:
+            from blockstrata_viewer.screens.question import Question, answers  # noqa: PLC0415
+
+            # it went to the screen below before the question was there
+            if isinstance(self.screen, Question) and answers(event):
+                self.screen.post_message(events.Key(event.key, event.character))
+            return
         if event.character and event.character.isdigit() and event.character.isascii():
             if self.course and self.course.answer(int(event.character)):
                 asks = self.course.is_open

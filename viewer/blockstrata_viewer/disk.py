@@ -113,10 +113,9 @@ class Track:
         return shares
 
     @property
-    def count(self) -> str:
-        """How many runs there are; about, where some were given up."""
-        folded = sum(fold.runs for fold in self.folds)
-        return f"about {len(self) + folded:,}" if folded else f"{len(self):,}"
+    def count(self) -> int:
+        """How many runs there are; where some were given up, about."""
+        return len(self) + sum(fold.runs for fold in self.folds)
 
     def fold(self, edges: NDArray[np.int64]) -> Fold:
         """Return what is to stay of the runs between the first and the last of some edges."""

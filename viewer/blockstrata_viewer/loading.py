@@ -42,6 +42,8 @@ class Loading:
     def __str__(self) -> str:
         """Return the progress line: tables, rate, time left."""
         read, known = self.progress.read, self.progress.known
+        if not read:
+            return f"reading: {known:,} tables"
         rate = read / max(self.seconds, 1e-3)
         left = (known - read) / max(rate, 1e-3)
         return f"reading: {read:,} of {known:,} tables · {rate:,.0f} a second · {left:.0f} s left"
