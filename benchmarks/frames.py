@@ -47,7 +47,7 @@ def serve(layers: int, runs: int, profile: str | None) -> int:
     def load(*_: object) -> Iterator[Disk]:
         yield disk_of(made_up_chain(layers, runs))
 
-    loading.load = load  # type: ignore[assignment]
+    loading.Loader.load = load  # type: ignore[assignment]
     app = ViewerApp(["made-up"])
     if profile is None:
         return app.run() or 0

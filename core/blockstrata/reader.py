@@ -1,20 +1,35 @@
-"""Reading a chain step by step, for whoever wants to show it while it is being read."""
+"""Reading a chain region by region, for whoever wants to show it while it is being read.
+
+What the L1 tables say is known at once; L2 tables are read where somebody looks, then outward::
+
+    looking at                    ├────┤
+    1st                         ├───────┤
+    2nd, 3rd            ├───────┤       ├───────┤
+    known at once  ├────┤ · · · · · · · · · · · · ├───────┤
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from blockstrata.chain import Chain, Layer
 from blockstrata.errors import BlockstrataError
-from blockstrata.extents import Extents, empty, join, uniform
+from blockstrata.extents import Extents, join, uniform
 from blockstrata.facts import Mapping, fact
+from blockstrata.formats.qcow2.node import Qcow2Node
+from blockstrata.regions import Region, Windows, regions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _UNREAD = fact(Mapping.UNREAD)
 _INVALID = fact(Mapping.INVALID)
+
+_WINDOWS_AT_ONCE: Final = 4
+"""Windows of work a region, of a chain that has as many layers: some tenths of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +40,46 @@ class Progress:
     known: int
 
 
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """Where somebody looks: bytes ``start`` up to ``end``, and most of all at one of them."""
+
+    start: int = 0
+    end: int = 0
+    at: int = 0
+
+    def distance(self, region: Region) -> tuple[int, int]:
+        """Return how far a region is: from what is looked at, then from the byte looked at most."""
+        outside = max(region.start - self.end, self.start - region.end, 0)
+        return outside, max(region.start - self.at, self.at - region.end + 1, 0)
+
+
 class Reader:
-    """Reads the layers of a chain, window by window, active first.
+    """Reads a chain region by region, the nearest to :attr:`focus` first, all layers of one at once.
 
     :meth:`steps` reads; :meth:`chain` is the chain as far as it was read, and never reads.  A layer that
-    fails keeps what was read of it; the rest is INVALID, and the others are still read.
+    fails keeps what was read of it; the rest is INVALID, and the others are still read.  The runs of a
+    region can be given up and read anew, so that memory is bounded.
     """
 
     def __init__(self, chain: Chain) -> None:
+        self.focus = Focus()
+        """May be set at any time, by any thread."""
         self._chain = chain
-        self._parts: list[list[Extents]] = [[] for _ in chain.layers]
         self._errors: list[BlockstrataError | None] = [None] * len(chain.layers)
-        self._windows = [self._windows_of(layer) for layer in chain.layers]
+        windows = [self._windows_of(layer) for layer in chain.layers]
+        self._at_once = [self._overview(*each) for each in zip(chain.layers, windows, strict=True)]
+        self._known = self._at_once.copy()
+        size = max(layer.size for layer in chain.layers)
+        self.regions = regions(windows, 0, size, min(len(windows), _WINDOWS_AT_ONCE))
+        self._waiting = {region for region in self.regions if self._has_unread(region)}
+        self._fresh: dict[Region, list[Extents]] = {}
+        self.runs: dict[Region, int] = {}
+        """Runs of all layers in each region that was read and not given up since."""
         self._read = 0
-        self._known = sum(tables for windows in self._windows for _, _, tables in windows)
+        self._total = sum(region.tables for region in self._waiting)
 
-    def _windows_of(self, layer: Layer) -> list[tuple[int, int, int]]:
+    def _windows_of(self, layer: Layer) -> Windows:
         """Return a layer's windows; none if what tells them apart cannot be read."""
         try:
             return list(layer.node.windows())
@@ -48,32 +87,94 @@ class Reader:
             self._errors[layer.depth] = error
             return []
 
+    def _overview(self, layer: Layer, windows: Windows) -> Extents:
+        """Return what is known of a layer before any table is read."""
+        if self._errors[layer.depth] is None:
+            try:
+                if not any(tables for _, _, tables in windows):
+                    return layer.node.extents(0, layer.size)
+                if isinstance(layer.node, Qcow2Node):
+                    return layer.node.overview()
+                return uniform(0, layer.size, _UNREAD)
+            except BlockstrataError as error:
+                self._errors[layer.depth] = error
+        return uniform(0, layer.size, _INVALID)
+
+    def _has_unread(self, region: Region) -> bool:
+        return any(_part(known, region).having(Mapping.UNREAD).any() for known in self._known)
+
     @property
     def progress(self) -> Progress:
         """How far reading is."""
-        return Progress(self._read, self._known)
+        return Progress(self._read, self._total)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether one more step is all there is to do."""
+        return len(self._waiting) < 2
 
     def steps(self) -> Iterator[Progress]:
-        """Read one window a step."""
-        for depth, windows in enumerate(self._windows):
-            for start, length, tables in windows:
-                try:
-                    part = self._chain.layers[depth].node.extents(start, length)
-                except BlockstrataError as error:
-                    self._errors[depth] = error
-                    break
-                self._parts[depth].append(part)
-                self._read += tables
-                yield self.progress
+        """Read one region a step, until none waits."""
+        while self._waiting:
+            region = min(self._waiting, key=self.focus.distance)
+            self._fresh[region] = [self._extents(layer, region) for layer in self._chain.layers]
+            self._waiting.discard(region)
+            self.runs[region] = sum(map(len, self._fresh[region]))
+            # what is read a second time is no progress
+            self._read = min(self._read + region.tables, self._total)
+            yield self.progress
+
+    def _extents(self, layer: Layer, region: Region) -> Extents:
+        """Return a layer's part of a region; what cannot be read of it is INVALID."""
+        known = _part(self._at_once[layer.depth], region)
+        unread = known.having(Mapping.UNREAD)
+        if not unread.any():
+            return known
+        if self._errors[layer.depth] is None:
+            try:
+                return layer.node.extents(known.start, known.end - known.start)
+            except BlockstrataError as error:
+                self._errors[layer.depth] = error
+        facts = np.where(unread, np.uint8(_INVALID), known.facts)
+        return Extents(known.edges, facts, known.host).coalesce()
+
+    def forget(self, region: Region) -> None:
+        """Give up the runs of a region: it is as it was before it was read, and does not wait."""
+        self._fresh[region] = [_part(known, region) for known in self._at_once]
+        del self.runs[region]
+
+    def want(self, wanted: Iterable[Region]) -> None:
+        """Have regions read again that were given up."""
+        self._waiting.update(wanted)
 
     def chain(self) -> Chain:
         """Return the chain with all that is known of its layers."""
-        return Chain(tuple(self._layer(layer) for layer in self._chain.layers))
+        fresh = sorted(self._fresh.items(), key=lambda item: item[0].start)
+        if fresh:
+            for depth, known in enumerate(self._known):
+                self._known[depth] = _with(known, [parts[depth] for _, parts in fresh])
+        self._fresh.clear()
+        return self._chain_of(self._known)
 
-    def _layer(self, layer: Layer) -> Layer:
-        error = self._errors[layer.depth]
-        parts = self._parts[layer.depth] or [empty(0)]
-        rest = uniform(parts[-1].end, layer.size, _INVALID if error else _UNREAD)
-        # joined parts stay joined, so that a later call has less to do
-        self._parts[layer.depth] = [join(parts)]
-        return replace(layer, known=join([*self._parts[layer.depth], rest]), error=error)
+    def chain_of(self, region: Region) -> Chain:
+        """Return the chain as far as one region, that was read, goes; elsewhere it must not be asked."""
+        return self._chain_of(self._fresh.get(region) or [_part(known, region) for known in self._known])
+
+    def _chain_of(self, known: list[Extents]) -> Chain:
+        layers = zip(self._chain.layers, known, self._errors, strict=True)
+        return Chain(tuple(replace(layer, known=each, error=error) for layer, each, error in layers))
+
+
+def _part(known: Extents, region: Region) -> Extents:
+    """Return what lies in a region; a short layer may have no part in it."""
+    return known.cut(min(region.start, known.end), min(region.end, known.end))
+
+
+def _with(known: Extents, changes: list[Extents]) -> Extents:
+    """Return runs with some stretches replaced; these do not overlap, first one first."""
+    parts, at = [], known.start
+    for change in changes:
+        if len(change):
+            parts += [known.cut(at, change.start), change]
+            at = change.end
+    return join([*parts, known.cut(at, known.end)])

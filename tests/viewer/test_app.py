@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from pilots import opened, screen_text, until
 from rich.cells import cell_len
 from textual import events
 
@@ -24,15 +25,6 @@ from blockstrata_viewer.scene import GUEST
 from blockstrata_viewer.widgets.chain_view import ChainView
 
 SIZES = [(80, 24), (120, 36), (200, 50)]
-
-
-async def opened(app, pilot):
-    await asyncio.wait_for(app.settled.wait(), 20)
-    await pilot.pause()
-
-
-def screen_text(app) -> str:
-    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -373,14 +365,15 @@ async def test_several_images(demo_image):
     assert app.return_value == 1
 
 
-async def until(pilot, is_so):
-    for _ in range(200):
-        await pilot.pause()
-        if is_so():
-            await pilot.pause()
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not come about")
+async def test_keys_that_come_before_the_question_is_on_the_screen_are_its_answer(demo_image):
+    app = ViewerApp([demo_image])
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        for key in ("g", "3", "0", "M", "enter"):
+            character = key if len(key) == 1 else None
+            app.post_message(events.Key(key, character))
+        await until(pilot, lambda: app.scene.cursor == 30 << 20)
+        assert len(app.screen_stack) == 1
 
 
 async def test_keys_can_be_remapped(demo_image):
@@ -502,15 +495,13 @@ async def test_a_layer_that_fails_keeps_what_was_read(demo_image, monkeypatch):
 
 async def test_a_large_image_is_shown_while_it_is_read(demo_image, monkeypatch):
     """Parts that are not read yet are hatched, keys work, and then it is whole."""
-    monkeypatch.setattr("blockstrata_viewer.loading._SOON", 0.0)
+    monkeypatch.setattr(Reader, "is_short", False)
     gate = threading.Event()
     real = Reader.steps
 
     def slow(self):
-        for number, progress in enumerate(real(self)):
-            yield progress
-            if number == 0:
-                assert gate.wait(20)
+        assert gate.wait(20)
+        yield from real(self)
 
     monkeypatch.setattr(Reader, "steps", slow)
     app = ViewerApp([demo_image])

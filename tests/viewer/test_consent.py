@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from pilots import screen_text, until
 
 from blockstrata.access import Access, Consent
 from blockstrata.errors import ConsentError
@@ -17,20 +18,6 @@ from blockstrata_viewer.opening import Opening
 from blockstrata_viewer.screens.consent import ConsentScreen
 
 ALLOWED = Opening(Access(consents=frozenset({Consent.VIA_QEMU})))
-
-
-def screen_text(app) -> str:
-    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
-
-
-async def until(pilot, is_so):
-    for _ in range(500):
-        await pilot.pause()
-        if is_so():
-            await pilot.pause()
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not come about")
 
 
 def run(*words, cwd):

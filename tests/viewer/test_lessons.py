@@ -7,6 +7,7 @@ import contextlib
 
 import pytest
 from click.testing import CliRunner
+from pilots import screen_text
 
 from blockstrata.chain import open_chain
 from blockstrata.formats.qcow2.author import Data, Image, write_image
@@ -127,10 +128,6 @@ async def arrived(app, pilot):
         if app._step_shown:
             break
     await pilot.pause()
-
-
-def screen_text(app) -> str:
-    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
 
 
 async def test_answering(shelf):

@@ -8,7 +8,7 @@ import pytest
 
 from blockstrata.errors import BlockstrataError
 from blockstrata_viewer import loading
-from blockstrata_viewer.loading import load
+from blockstrata_viewer.loading import Loader
 from blockstrata_viewer.opening import Opening
 
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="desc
 def test_a_load_that_is_given_up_yields_nothing_and_closes_what_it_opened(demo_image):
     before = descriptors()
     for _ in range(5):
-        assert list(load(demo_image, Opening(), lambda: True)) == []
+        assert list(Loader(demo_image, Opening()).load(lambda: True)) == []
     assert descriptors() == before
 
 
@@ -34,13 +34,13 @@ def test_one_that_nobody_asks_on_is_closed_too(demo_image, monkeypatch):
 
     monkeypatch.setattr(loading, "served_layers", failing)
     with pytest.raises(BlockstrataError):
-        list(load(demo_image, Opening()))
+        list(Loader(demo_image, Opening()).load())
     assert descriptors() == before
 
 
 def test_what_is_handed_over_stays_open(demo_image):
     before = descriptors()
-    *_, disk = load(demo_image, Opening())
+    *_, disk = Loader(demo_image, Opening()).load()
     assert descriptors() > before
     disk.chain.close()
     disk.chain.close()  # as a load that comes too late may ask for

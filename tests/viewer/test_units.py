@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blockstrata_viewer.units import exact_size
+from blockstrata_viewer.units import exact_size, short_count
 
 POWERS = {"B": 0, "KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40, "PiB": 50, "EiB": 60}
 
@@ -41,3 +41,20 @@ def test_nothing_is_rounded(offset):
         number, unit = text.split()
         assert Fraction(number) * 2 ** POWERS[unit] == offset
     assert len(text) <= 18
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0"),
+        (999_999, "999,999"),
+        (1_000_000, "1 M"),
+        (1_066_000, "1.07 M"),
+        (24_276_481, "24.3 M"),
+        (999_499_999, "999 M"),
+        (999_500_000, "1 G"),
+        (1_070_000_000, "1.07 G"),
+    ],
+)
+def test_counts(count, text):
+    assert short_count(count) == text

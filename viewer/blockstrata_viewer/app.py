@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import work
+from textual import events, work
 from textual.app import App
 from textual.containers import Container
 from textual.message import Message
@@ -29,18 +29,19 @@ from blockstrata_viewer.palette import DARK, LIGHT, THEMES, palette_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
     from textual.widget import Widget
 
     from blockstrata_viewer.disk import Disk
     from blockstrata_viewer.lessons.course import Course
+    from blockstrata_viewer.loading import Loader
     from blockstrata_viewer.palette import Palette
     from blockstrata_viewer.scene import Scene
     from blockstrata_viewer.widgets.chain_view import ChainView
 
 _NOT_YET = "not yet: the image is still being read"
+_NOT_IN_MEMORY = "not all of this image is in memory; --memory allows more, map and audit need none"
 _TALL = 30
 """Rows from which the inspector has its full height under the chain."""
 _PANEL_TALL, _PANEL = 9, 7
@@ -58,6 +59,9 @@ class Opened:
     opening: Opening
     turn: int = 0
     """How often it was begun to read it."""
+    again: int = 0
+    """The turn in which parts of it are being read again, 0 if none are."""
+    loader: Loader | None = None
     scene: Scene | None = None
     failure: BlockstrataError | None = None
 
@@ -187,11 +191,12 @@ class ViewerApp(App[int]):
     @work(thread=True, exclusive=True)
     def load(self, opened: Opened, turn: int) -> None:
         """Read an image away from the screen, with a picture now and then; numpy comes in here."""
-        from blockstrata_viewer.loading import load  # noqa: PLC0415
+        from blockstrata_viewer.loading import Loader  # noqa: PLC0415
 
         worker = get_current_worker()
+        loader = opened.loader = Loader(opened.image, opened.opening)
         try:
-            for disk in load(opened.image, opened.opening, lambda: worker.is_cancelled):
+            for disk in loader.load(lambda: worker.is_cancelled):
                 if not disk.loading:
                     # what was read stays; the collector need not look at it again
                     gc.collect()
@@ -203,6 +208,30 @@ class ViewerApp(App[int]):
         except MemoryError:
             too_large = OpenError(opened.image, "", "takes more memory than there is")
             self.post_message(self.Failed(opened, too_large))
+
+    def read_again(self) -> None:
+        """Tell the loader where the screen looks, and have it read what is not in memory there."""
+        opened = self.opened
+        scene, loader = opened.scene, opened.loader
+        if scene is None or loader is None:
+            return
+        on_disk = scene.above or scene
+        is_wanted = loader.look(on_disk.viewport, on_disk.cursor)
+        if is_wanted and opened.is_whole and opened.again != opened.turn:
+            opened.again = opened.turn
+            self.load_again(opened, loader, opened.turn)
+
+    @work(thread=True, group="again")
+    def load_again(self, opened: Opened, loader: Loader, turn: int) -> None:
+        """Read away from the screen what is looked at and not in memory."""
+        worker = get_current_worker()
+        try:
+            for disk in loader.again(lambda: worker.is_cancelled or turn != opened.turn):
+                self.post_message(self.Loaded(opened, disk, turn))
+        except MemoryError:
+            self.call_from_thread(self.say, "this takes more memory than there is")
+        finally:
+            opened.again = 0
 
     def on_viewer_app_failed(self, message: Failed) -> None:
         """Say why there is nothing to see; the viewer stays until it is left."""
@@ -325,6 +354,7 @@ class ViewerApp(App[int]):
         """Make a scene the one on the screen."""
         self.opened.scene = scene
         self.refresh_parts()
+        self.read_again()
 
     def refresh_parts(self) -> None:
         """Hand the scene to everything that draws it."""
@@ -364,6 +394,13 @@ class ViewerApp(App[int]):
 
     def on_key(self, event: events.Key) -> None:
         """Collect the digits of a count."""
+        if len(self.screen_stack) > 1:
+            from blockstrata_viewer.screens.question import Question, answers  # noqa: PLC0415
+
+            # it went to the screen below before the question was there
+            if isinstance(self.screen, Question) and answers(event):
+                self.screen.post_message(events.Key(event.key, event.character))
+            return
         if event.character and event.character.isdigit() and event.character.isascii():
             if self.course and self.course.answer(int(event.character)):
                 asks = self.course.is_open
@@ -444,10 +481,16 @@ class ViewerApp(App[int]):
 
     def action_round_trip(self) -> None:
         """Show what becomes of the image on the way through NBD, or come back from there."""
-        if self.opened.is_whole:
-            self.change(lambda scene: scene.round_trip())
+        if missing := self._is_missing():
+            self.say(missing)
         else:
-            self.say(_NOT_YET)
+            self.change(lambda scene: scene.round_trip())
+
+    def _is_missing(self) -> str:
+        """Say why there is not all of the image to go through; an empty string if there is."""
+        if self.scene is None or not self.opened.is_whole:
+            return _NOT_YET
+        return _NOT_IN_MEMORY if (self.scene.above or self.scene).disk.folds else ""
 
     def action_storage(self) -> None:
         """Read the image again, its files asked in the other way where their storage is."""
@@ -465,10 +508,10 @@ class ViewerApp(App[int]):
         self._count = 0
         from blockstrata_viewer.screens.audit import AuditScreen  # noqa: PLC0415
 
-        if self.scene is not None and self.opened.is_whole:
+        if missing := self._is_missing():
+            self.say(missing)
+        elif self.scene is not None:
             self.push_screen(AuditScreen((self.scene.above or self.scene).disk.chain))
-        else:
-            self.say(_NOT_YET)
 
     def action_patterns(self) -> None:
         """Add ink to solid cells, or take it away."""

@@ -86,16 +86,11 @@ class ImplicitView(click.Group):
             _fail(EXIT_FAILED, str(error))
         except MemoryError:
             _fail(EXIT_FAILED, _TOO_LARGE)
-        except SystemError as error:
-            # CPython loses a MemoryError here and there, while it imports
-            if "without exception set" not in str(error):
-                raise
-            _fail(EXIT_FAILED, _TOO_LARGE)
         except ImportError as error:
             _fail(EXIT_FAILED, f"a part of the program cannot be loaded: {_root(error)}")
-        except RuntimeError as error:
-            # a thread takes memory, too
-            if "new thread" not in str(error):
+        except (RuntimeError, SystemError) as error:
+            # a thread takes memory, too; and CPython loses a MemoryError here and there, while it imports
+            if not str(error).endswith(("new thread", "without exception set")):
                 raise
             _fail(EXIT_FAILED, _TOO_LARGE)
         except BrokenPipeError:
@@ -405,6 +400,9 @@ def look_options(command: Any) -> Any:
         click.option("--color", type=click.Choice(COLOURS), help="Colours there are."),
         click.option("--theme", type=click.Choice(THEMES), help="Dark if nothing else is configured."),
         click.option("--semantics", type=semantics, help="Proposed if nothing else is configured."),
+        click.option(
+            "--memory", type=Size(), help="What is read of an image may take so much of it; 1G if not given."
+        ),
     ):
         command = option(command)
     return command
@@ -414,7 +412,7 @@ def look_options(command: Any) -> Any:
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @opening_options
 @look_options
-def view(images: tuple[str, ...], opening: Opening, **look: str | None) -> None:
+def view(images: tuple[str, ...], opening: Opening, **look: Any) -> None:
     """Open the viewer on images and all that they stand on; tab goes from one to the next."""
     _view_images(images, opening, **look)
 
@@ -424,7 +422,7 @@ def view(images: tuple[str, ...], opening: Opening, **look: str | None) -> None:
 @click.option("--list", "list_scenarios", is_flag=True, help="Name the scenarios and stop.")
 @click.option("--keep", metavar="DIR", help="Make the files in DIR and leave them; prints what to open.")
 @look_options
-def demo(scenario: str | None, list_scenarios: bool, keep: str | None, **look: str | None) -> None:
+def demo(scenario: str | None, list_scenarios: bool, keep: str | None, **look: Any) -> None:
     """Make a small real chain in a temporary directory and open it."""
     import shlex
     import tempfile
@@ -456,7 +454,7 @@ def demo(scenario: str | None, list_scenarios: bool, keep: str | None, **look: s
 @click.argument("lesson", required=False, metavar="[LESSON|FILE.md]")
 @click.option("--list", "list_lessons", is_flag=True, help="Name the lessons and stop.")
 @look_options
-def learn(lesson: str | None, list_lessons: bool, **look: str | None) -> None:
+def learn(lesson: str | None, list_lessons: bool, **look: Any) -> None:
     """Learn what the flags mean, on real images; without a terminal a lesson is printed."""
     import tempfile
     from pathlib import Path
@@ -614,6 +612,7 @@ def _view_images(
     color: str | None,
     theme: str | None,
     semantics: str | None,
+    memory: int | None,
 ) -> None:
     """Run the viewer, or print a picture of each image once if nobody can press a key."""
     from blockstrata_viewer.config import load_config
@@ -622,6 +621,7 @@ def _view_images(
     config = load_config()
     theme = theme or config.theme or "dark"
     semantics = semantics or config.semantics or "proposed"
+    opening = replace(opening, memory=memory or config.memory or opening.memory)
     if not _is_terminal():
         from blockstrata_viewer.snapshot import picture
 

@@ -5,6 +5,7 @@
     theme = "light"
     semantics = "old"
     color = "256"
+    memory = "2G"
 
     [keys]
     "cursor.left" = "left,a"
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blockstrata.errors import BadReferenceError, OpenError
+from blockstrata.sizes import parse_size
 from blockstrata_viewer.palette import COLOURS, THEMES
 
 if TYPE_CHECKING:
@@ -33,11 +35,12 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class Config:
-    """What the file says; None where it says nothing.  ``keys`` by binding id."""
+    """What the file says; None where it says nothing.  ``memory`` in bytes, ``keys`` by binding id."""
 
     theme: str | None = None
     semantics: str | None = None
     color: str | None = None
+    memory: int | None = None
     keys: dict[str, str] = field(default_factory=dict)
 
 
@@ -61,13 +64,22 @@ def load_config(environment: Mapping[str, str] = os.environ) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise BadReferenceError(str(path), "", str(error)) from None
     keys = found.pop("keys", {})
+    memory = found.pop("memory", None)
     for name, value in found.items():
         if name not in _CHOICES:
-            raise BadReferenceError(str(path), name, f"is not one of {', '.join(_CHOICES)}, keys")
+            raise BadReferenceError(str(path), name, f"is not one of {', '.join(_CHOICES)}, memory, keys")
         if value not in _CHOICES[name]:
             raise BadReferenceError(str(path), name, f"{value!r} is not one of {', '.join(_CHOICES[name])}")
     _check_keys(str(path), keys)
-    return Config(found.get("theme"), found.get("semantics"), found.get("color"), keys)
+    size = None if memory is None else _size(str(path), memory)
+    return Config(found.get("theme"), found.get("semantics"), found.get("color"), size, keys)
+
+
+def _size(path: str, memory: object) -> int:
+    try:
+        return parse_size(str(memory))
+    except ValueError as error:
+        raise BadReferenceError(path, "memory", str(error)) from None
 
 
 def _check_keys(path: str, keys: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,15 +15,17 @@ from blockstrata.gap import GapNode
 from blockstrata.guest import View, alone, in_place, merged
 from blockstrata.printable import base_name, printable
 from blockstrata.semantics.reading import differs
+from blockstrata_viewer.folds import Fold
 from blockstrata_viewer.palette import State, state_of
 from blockstrata_viewer.shares import Shares
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Sequence
 
     from numpy.typing import NDArray
 
     from blockstrata.facts import Traits
+    from blockstrata.regions import Region
     from blockstrata.semantics.table import Semantics
     from blockstrata_viewer.loading import Loading
     from blockstrata_viewer.trip import Trip
@@ -42,9 +44,10 @@ class Track:
     toggling between semantics costs a few table look-ups, however many runs there are.
     """
 
-    def __init__(self, view: View, size: int) -> None:
+    def __init__(self, view: View, size: int, folds: Sequence[Fold] = ()) -> None:
         self.view = view
         self.size = size
+        self.folds = folds
         layers, source = view.sources()
         traits = [layer.node.traits for layer in layers]
         kinds = list(dict.fromkeys(traits))
@@ -56,8 +59,12 @@ class Track:
         class_of = np.zeros(len(counts), np.min_scalar_type(len(found)))
         class_of[found] = np.arange(len(found))
         self.facts: list[tuple[int, Traits]] = [(key % CODES, kinds[key // CODES]) for key in found.tolist()]
-        self.shares = Shares(view.extents.edges, class_of[keys], len(found))
-        self.states = lru_cache(maxsize=8)(self._states)
+        of_folds = dict.fromkeys(kind for fold in folds for kind in fold.kinds)
+        self.facts += [kind for kind in of_folds if kind not in self.facts]
+        self.shares = Shares(view.extents.edges, class_of[keys], len(self.facts))
+        self.shares.fold([fold.edges for fold in folds], [fold.by(self.facts) for fold in folds])
+        self._states: Callable[[Semantics], tuple[State, ...]] | None = None
+        self._known_states: dict[str, tuple[State, ...]] = {}
         self.kept: dict[Hashable, Any] = {}
         """What was drawn of this track, for widgets to keep."""
 
@@ -67,13 +74,21 @@ class Track:
     def seen_as(self, states: Callable[[Semantics], tuple[State, ...]]) -> Track:
         """Return the same runs, with other states; ``states`` gives that of each class under a semantics."""
         other = copy.copy(self)
-        other.states = lru_cache(maxsize=8)(states)
+        other._states, other._known_states = states, {}
         other.kept = {}
         return other
 
-    def _states(self, semantics: Semantics) -> tuple[State, ...]:
-        settled = not self.view.in_place
-        return tuple(state_of(semantics, code, traits, settled=settled) for code, traits in self.facts)
+    def states(self, semantics: Semantics) -> tuple[State, ...]:
+        """Return the state of each class; kept."""
+        # not by lru_cache, which would have the track refer to itself: millions of runs wait for nobody
+        if semantics.name not in self._known_states:
+            settled = not self.view.in_place
+            self._known_states[semantics.name] = (
+                self._states(semantics)
+                if self._states
+                else tuple(state_of(semantics, code, traits, settled=settled) for code, traits in self.facts)
+            )
+        return self._known_states[semantics.name]
 
     def paints(self, semantics: Semantics) -> NDArray[np.uint8]:
         """Return the paint of each class, uint8 of shape (kinds,)."""
@@ -93,7 +108,19 @@ class Track:
         layers = len(self.view.layers)
         bands = min(layers, _BANDS)
         band_of = (np.arange(layers) * bands // layers).astype(np.uint16)
-        return Shares(self.view.extents.edges, band_of[self.view.source], bands)
+        shares = Shares(self.view.extents.edges, band_of[self.view.source], bands)
+        shares.fold([fold.edges for fold in self.folds], [fold.suppliers for fold in self.folds])
+        return shares
+
+    @property
+    def count(self) -> int:
+        """How many runs there are; where some were given up, about."""
+        return len(self) + sum(fold.runs for fold in self.folds)
+
+    def fold(self, edges: NDArray[np.int64]) -> Fold:
+        """Return what is to stay of the runs between the first and the last of some edges."""
+        amounts, suppliers = self.shares.between(edges), self.suppliers.between(edges)
+        return Fold(edges, self.facts, amounts, suppliers, len(self))
 
     def run_at(self, offset: int) -> int | None:
         """Return the index of the run at a guest byte, None outside the track."""
@@ -117,6 +144,20 @@ class Track:
                 return at + step * int(hits[0])
             at += step * len(stretch)
         return None
+
+    def find(self, offset: int, wanted: NDArray[np.bool_]) -> int | None:
+        """Return where the next run of a wanted class starts, or a chunk that holds some, or None."""
+        run = self.run_at(offset)
+        if run is None:
+            return None
+        found = self.seek(run, wanted, 1)
+        places = [] if found is None else [int(self.view.extents.edges[found])]
+        for fold in self.folds:
+            holds = fold.by(self.facts)[:, wanted].any(axis=1) & (fold.edges[:-1] > offset)
+            if holds.any():
+                places.append(int(fold.edges[:-1][holds][0]))
+                break
+        return min(places, default=None)
 
     def change(self, run: int, semantics: Semantics, step: int) -> int | None:
         """Return the first run of the next (or last) stretch of another state or layer, or None."""
@@ -156,6 +197,15 @@ class Track:
 
 
 @dataclass(frozen=True, eq=False)
+class FoldedRegion:
+    """What stays of a region, of the guest's track and each layer's; a short layer may have no part in it."""
+
+    region: Region
+    guest: Fold | None
+    layers: tuple[Fold | None, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Disk:
     """A chain, as far as it is read, and its tracks.
 
@@ -173,6 +223,8 @@ class Disk:
     trip: Trip | None = None
     notices: tuple[str, ...] = ()
     """What the user should know of how it was read."""
+    folds: tuple[FoldedRegion, ...] = ()
+    """The regions whose runs were given up, so that memory is bounded."""
 
     @property
     def size(self) -> int:
@@ -205,13 +257,45 @@ class Disk:
         return f"{base_name(error.file)}: {printable(error.what)}" if error else ""
 
 
-def disk_of(chain: Chain, loading: Loading | None = None, notices: tuple[str, ...] = ()) -> Disk:
-    """Return a chain that is read, or partly read, with its tracks; nothing is read for it."""
-    tracks = tuple(Track(in_place(chain, layer.depth, 0, layer.size), layer.size) for layer in chain.layers)
-    guest = Track(merged(chain, 0, chain.size), chain.size)
+def disk_of(
+    chain: Chain,
+    loading: Loading | None = None,
+    notices: tuple[str, ...] = (),
+    folds: tuple[FoldedRegion, ...] = (),
+) -> Disk:
+    """Return a chain that is read, or partly read, with its tracks; nothing is read for it.
+
+    ``folds``, ascending, stand for regions whose runs are not known any more.
+    """
+    tracks = tuple(
+        Track(
+            in_place(chain, layer.depth, 0, layer.size),
+            layer.size,
+            [fold for each in folds if (fold := each.layers[layer.depth])],
+        )
+        for layer in chain.layers
+    )
+    guest = Track(merged(chain, 0, chain.size), chain.size, [each.guest for each in folds if each.guest])
     guest.suppliers  # noqa: B018  counted here, where there may be many runs and time, not while it is drawn
     is_file = chain.layers[0].node.traits.is_protocol
-    return Disk(chain, guest, tracks, loading, is_file=is_file, notices=notices)
+    return Disk(chain, guest, tracks, loading, is_file=is_file, notices=notices, folds=folds)
+
+
+def fold_of(chain: Chain, region: Region, chunk: int) -> FoldedRegion:
+    """Return what stays of a region, of which all is known, in chunks of so many bytes."""
+
+    def fold(size: int, view_of: Callable[[int, int], View]) -> Fold | None:
+        end = min(region.end, size)
+        if region.start >= end:
+            return None
+        edges = np.append(np.arange(region.start, end, chunk, dtype=np.int64), end)
+        return Track(view_of(region.start, end - region.start), size).fold(edges)
+
+    return FoldedRegion(
+        region,
+        fold(chain.size, partial(merged, chain)),
+        tuple(fold(layer.size, partial(in_place, chain, layer.depth)) for layer in chain.layers),
+    )
 
 
 def file_of(layer: Layer) -> Disk:

@@ -6,10 +6,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from blockstrata.facts import SECTOR
 from blockstrata.printable import base_name, printable
-from blockstrata.reader import Reader
+from blockstrata.reader import Focus, Reader
 from blockstrata.served_layers import served_layers
-from blockstrata_viewer.disk import Disk, disk_of
+from blockstrata_viewer.disk import Disk, FoldedRegion, disk_of, fold_of
 from blockstrata_viewer.opening import Opening
 
 if TYPE_CHECKING:
@@ -17,11 +18,18 @@ if TYPE_CHECKING:
 
     from blockstrata.chain import Chain
     from blockstrata.reader import Progress
+    from blockstrata.regions import Region
+    from blockstrata_viewer.viewport import Viewport
 
 _SOON: Final = 0.15
 """Seconds of reading before there is a first picture; most images are read by then."""
 _SHARE: Final = 4
 """Pictures may take a part of the time that is one in so many."""
+_BYTES_A_RUN: Final = 128
+"""What a run of a layer takes: in its track, in what the guest sees, and once more while these are made."""
+_CHUNKS: Final = 1 << 16
+"""Chunks of all layers together, about; of one layer there are as many as _LEAST_CHUNKS at the least."""
+_LEAST_CHUNKS: Final = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,46 +42,137 @@ class Loading:
     def __str__(self) -> str:
         """Return the progress line: tables, rate, time left."""
         read, known = self.progress.read, self.progress.known
+        if not read:
+            return f"reading: {known:,} tables"
         rate = read / max(self.seconds, 1e-3)
         left = (known - read) / max(rate, 1e-3)
         return f"reading: {read:,} of {known:,} tables · {rate:,.0f} a second · {left:.0f} s left"
 
 
-def load(image: str, opening: Opening, is_cancelled: Callable[[], bool] = lambda: False) -> Iterator[Disk]:
-    """Open an image and yield it as it is read, the last time whole; errors as ``open_chain``'s.
+class Loader:
+    """Reads an image, and reads parts of it again when somebody looks there.
 
-    ``is_cancelled`` is asked between steps and while another program's answer is waited for; once it says
-    yes, nothing more is read or yielded.
+    Of what takes more than ``opening.memory``, the regions farthest from where somebody looks are folded.
     """
-    chain = opening.until(is_cancelled).open(image)
-    handed_over = False
-    try:
-        for disk in _read(chain):
+
+    def __init__(self, image: str, opening: Opening) -> None:
+        self._image = image
+        self._opening = opening
+        self._reader: Reader | None = None
+        self._folds: dict[Region, FoldedRegion] = {}
+        """Of every region that was ever folded; those whose runs are known are not used."""
+        self._given_up = Focus()
+        """Where there was no memory for more."""
+        self._cell = 0
+        self.chunk = 0
+        """Bytes of a chunk of what is folded; closer views need runs."""
+
+    def load(self, is_cancelled: Callable[[], bool] = lambda: False) -> Iterator[Disk]:
+        """Open the image and yield it as it is read, the last time whole; errors as ``open_chain``'s.
+
+        ``is_cancelled`` is asked between steps and while another program's answer is waited for; once it says
+        yes, nothing more is read or yielded.
+        """
+        chain = self._opening.until(is_cancelled).open(self._image)
+        handed_over = False
+        try:
+            for disk in self._read(chain):
+                if is_cancelled():
+                    return
+                if disk:
+                    handed_over = True
+                    yield disk
+        finally:
+            if not handed_over:
+                chain.close()
+
+    def _read(self, opened: Chain) -> Iterator[Disk | None]:
+        """Read a chain, a step at a time; yield a picture now and then, None between, the whole at last."""
+        began = time.monotonic()
+        chain = served_layers(opened)
+        reader = self._reader = Reader(chain)
+        self.chunk = chunk_of(chain)
+        pause, last = _SOON, began
+        if not reader.is_short:
+            yield self._disk(Loading(reader.progress, 0))
+        for progress in reader.steps():
+            self._fold()
+            now = time.monotonic()
+            if now - last < pause:
+                yield None
+                continue
+            yield self._disk(Loading(progress, now - began))
+            last = time.monotonic()
+            pause = max(_SOON, (last - now) * _SHARE)
+        yield self._disk()
+
+    def look(self, viewport: Viewport, cursor: int) -> bool:
+        """Say where somebody looks, and learn whether something there must be read again."""
+        if self._reader is None:
+            return False
+        self._cell = viewport.cell
+        self._reader.focus = Focus(viewport.start, viewport.end, cursor)
+        return self._reader.focus != self._given_up and bool(self._missing())
+
+    def again(self, is_cancelled: Callable[[], bool]) -> Iterator[Disk]:
+        """Read what is looked at and was folded, the nearest first; yield the disk with it."""
+        reader = self._reader
+        assert reader is not None  # noqa: S101  look has said yes
+        while missing := self._missing():
+            focus = reader.focus
+            nearest = min(missing, key=focus.distance)
+            reader.want([nearest])
+            for _ in reader.steps():
+                self._fold()
             if is_cancelled():
                 return
-            if disk:
-                handed_over = True
-                yield disk
-    finally:
-        if not handed_over:
-            chain.close()
+            if nearest not in reader.runs:
+                self._given_up = focus
+                return
+            yield self._disk()
+
+    def _missing(self) -> list[Region]:
+        """Return what is folded and looked at too closely for that."""
+        reader = self._reader
+        assert reader is not None  # noqa: S101
+        focus = reader.focus
+        return [
+            region
+            for region in self._folds
+            if region not in reader.runs
+            and (
+                region.start <= focus.at < region.end
+                or (self._cell < self.chunk and region.start < focus.end and focus.start < region.end)
+            )
+        ]
+
+    def _fold(self) -> None:
+        """Fold regions until what is left is within bounds; the one at the cursor stays."""
+        reader = self._reader
+        assert reader is not None  # noqa: S101
+        while sum(reader.runs.values()) * _BYTES_A_RUN > self._opening.memory and len(reader.runs) > 1:
+            farthest = max(reader.runs, key=reader.focus.distance)
+            if farthest not in self._folds:
+                self._folds[farthest] = fold_of(reader.chain_of(farthest), farthest, self.chunk)
+            reader.forget(farthest)
+
+    def _disk(self, loading: Loading | None = None) -> Disk:
+        reader = self._reader
+        assert reader is not None  # noqa: S101
+        chain = reader.chain()
+        folds = sorted(
+            (fold for region, fold in self._folds.items() if region not in reader.runs),
+            key=lambda fold: fold.region.start,
+        )
+        notices = () if loading else tuple(_notices(chain))
+        return disk_of(chain, loading, notices, tuple(folds))
 
 
-def _read(opened: Chain) -> Iterator[Disk | None]:
-    """Read a chain, a step at a time; yield a picture now and then, None between, and the whole at last."""
-    began = time.monotonic()
-    reader = Reader(served_layers(opened))
-    pause, last = _SOON, began
-    for progress in reader.steps():
-        now = time.monotonic()
-        if now - last < pause:
-            yield None
-            continue
-        yield disk_of(reader.chain(), Loading(progress, now - began))
-        last = time.monotonic()
-        pause = max(_SOON, (last - now) * _SHARE)
-    chain = reader.chain()
-    yield disk_of(chain, notices=tuple(_notices(chain)))
+def chunk_of(chain: Chain) -> int:
+    """Return the bytes of a chunk: so few that many make the disk, so many that all of them are a few MiB."""
+    size = max(layer.size for layer in chain.layers)
+    chunks = max(_LEAST_CHUNKS, _CHUNKS // len(chain.layers))
+    return max(SECTOR, 1 << (-(-size // chunks) - 1).bit_length())
 
 
 def _notices(chain: Chain) -> Iterator[str]:
@@ -87,5 +186,5 @@ def _notices(chain: Chain) -> Iterator[str]:
 
 def load_whole(image: str) -> Disk:
     """Return an image wholly read."""
-    *_, disk = load(image, Opening())
+    *_, disk = Loader(image, Opening()).load()
     return disk

@@ -1,9 +1,9 @@
-"""How the images of a command line are opened: what its options say, for every image alike."""
+"""How the images of a command line are opened and kept: what its options say, for every image alike."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from blockstrata.access import Access
 
@@ -13,15 +13,22 @@ if TYPE_CHECKING:
     from blockstrata.access import Consent
     from blockstrata.chain import Chain
 
+MEMORY: Final = 1 << 30
+"""Bytes, if nobody says otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """The parameters of :func:`blockstrata.chain.open_chain` but the image."""
+    """The parameters of :func:`blockstrata.chain.open_chain` but the image.
+
+    ``memory``: about how many bytes what is read of an image may take in the viewer.
+    """
 
     access: Access = field(default_factory=Access)
     image_format: str | None = None
     image_opts: bool = False
     snapshot: str | None = None
+    memory: int = MEMORY
 
     def open(self, image: str) -> Chain:
         """Open an image; numpy comes in here."""

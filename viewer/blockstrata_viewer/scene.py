@@ -191,8 +191,8 @@ class Scene:
         )
 
     def _next(self, wanted: NDArray[np.bool_]) -> Scene | None:
-        run = self.run
-        return None if run is None else self._at_run(self.track.seek(run, wanted, 1))
+        found = self.track.find(self.cursor, wanted)
+        return None if found is None else self.go_to(found)
 
     def _at_run(self, run: int | None) -> Scene | None:
         return None if run is None else self.go_to(int(self.track.view.extents.edges[run]))

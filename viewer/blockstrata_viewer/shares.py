@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from blockstrata_viewer.folds import Folded
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from blockstrata_viewer.viewport import Viewport
@@ -20,7 +24,10 @@ _BLOCK: Final = 16
 
 
 class Shares:
-    """Prefix sums over n runs: ``edges`` int64 (n + 1,) in bytes; ``classes`` (n,), each below ``kinds``."""
+    """Prefix sums over n runs: ``edges`` int64 (n + 1,) in bytes; ``classes`` (n,), each below ``kinds``.
+
+    Where runs were given up, chunks stand for them (:meth:`fold`).
+    """
 
     def __init__(self, edges: NDArray[np.int64], classes: NDArray[np.unsignedinteger], kinds: int) -> None:
         self.edges = edges
@@ -28,6 +35,7 @@ class Shares:
         self.kinds = kinds
         blocks = -(-len(classes) // _BLOCK)
         lengths = np.diff(edges)
+        self._folded: Folded | None = None
         self._kept: tuple[Viewport, NDArray[np.int64], NDArray[np.int64]] | None = None
         self._sums = np.zeros((blocks + 1, kinds), np.int64)
         for kind in range(kinds):
@@ -35,8 +43,13 @@ class Shares:
             padded[: len(lengths)] = np.where(classes == kind, lengths, 0)
             self._sums[1:, kind] = np.cumsum(padded.reshape(-1, _BLOCK).sum(axis=1))
 
+    def fold(self, edges: Sequence[NDArray[np.int64]], amounts: Sequence[NDArray[np.int64]]) -> None:
+        """Have chunks stand for the runs in their place, which say less: ``Fold.edges``, ``Fold.by``."""
+        beyond = [held - self.between(chunks) for chunks, held in zip(edges, amounts, strict=True)]
+        self._folded = Folded(edges, beyond) if beyond else None
+
     def before(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the bytes of each class before each offset, int64 (m, kinds); offsets must be inside."""
+        """Return the bytes of each class in runs before offsets, int64 (m, kinds); these must be inside."""
         if not len(self.classes):
             return np.zeros((len(offsets), self.kinds), np.int64)
         runs = np.clip(np.searchsorted(self.edges, offsets, side="right") - 1, 0, len(self.classes) - 1)
@@ -51,7 +64,10 @@ class Shares:
 
     def between(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the bytes of each class between neighbouring offsets, int64 (m - 1, kinds)."""
-        return np.asarray(np.diff(self.before(offsets), axis=0), np.int64)
+        before = self.before(offsets)
+        if self._folded:
+            before += self._folded.before(offsets)
+        return np.asarray(np.diff(before, axis=0), np.int64)
 
     def columns(self, viewport: Viewport) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the edges of a viewport's columns, and the bytes of each class in each column.
@@ -77,4 +93,5 @@ class Shares:
 
     def totals(self) -> NDArray[np.int64]:
         """Return the bytes of each class, int64 (kinds,)."""
-        return np.asarray(self._sums[-1], np.int64)
+        runs = np.asarray(self._sums[-1], np.int64)
+        return runs + self._folded.totals() if self._folded else runs

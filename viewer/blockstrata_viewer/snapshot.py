@@ -146,6 +146,8 @@ async def _take(still: Still) -> Shot:
         await pilot.pause()
         if app.scene is not None:
             app.show(_aimed(app.scene, still))
+        while app.opened.again:
+            await pilot.pause(0.01)
         await pilot.pause()
         return read_shot(app)
 

@@ -1,8 +1,17 @@
-"""Offsets for people: exact, and as short as that allows."""
+"""Offsets and counts for people."""
 
 from __future__ import annotations
 
 _UNITS = (("EiB", 60), ("PiB", 50), ("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0))
+
+
+def short_count(count: int) -> str:
+    """Return a count in full below a million, else in three digits: ``999,999``, ``1.07 M``, ``24.3 M``."""
+    # from 999.5 million on, three digits are those of a thousand million
+    for unit, power, least in (("G", 9, 999_500_000), ("M", 6, 1_000_000)):
+        if count >= least:
+            return f"{count / 10**power:.3g} {unit}"
+    return f"{count:,}"
 
 
 def exact_size(offset: int) -> str:

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from blockstrata.errors import BlockstrataError
 from blockstrata_viewer.export.write import FORMATS, format_of
+from blockstrata_viewer.screens.question import Question
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 
-class ExportScreen(ModalScreen[str | None]):
+class ExportScreen(Question[str | None]):
     """Returns a file's name, or None if the user thinks better of it.
 
     A file that is there is replaced only if its name is given twice.

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from blockstrata_viewer.places import FORMS, parse_place
+from blockstrata_viewer.screens.question import Question
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from blockstrata_viewer.scene import Scene
 
 
-class GoToScreen(ModalScreen[int | None]):
+class GoToScreen(Question[int | None]):
     """Returns a guest byte, or None if the user thinks better of it; wrong input says why."""
 
     BINDINGS: ClassVar = [Binding("escape", "dismiss", "close")]

@@ -126,12 +126,11 @@ def _shares(scene: Scene) -> list[tuple[State, float]]:
     disk = scene.disk
     found: dict[State, int] = {}
     for track in (disk.guest, *disk.tracks):
-        for state in track.states(scene.semantics):
-            found.setdefault(state, 0)
-    totals = scene.track.shares.totals().tolist()
-    for state, total in zip(scene.track.states(scene.semantics), totals, strict=True):
-        found[state] += total
-    whole = max(1, sum(totals))
+        for state, total in zip(track.states(scene.semantics), track.shares.totals().tolist(), strict=True):
+            # a state may be left that nothing has any more: UNREAD, once all that was is folded
+            if total:
+                found[state] = found.get(state, 0) + (total if track is scene.track else 0)
+    whole = max(1, sum(found.values()))
     ordered = sorted(found.items(), key=lambda item: (item[0].paint, item[0].letters))
     return [(state, total / whole) for state, total in ordered]
 

@@ -135,7 +135,7 @@ def _draw_extent(pen: _Pen, scene: Scene) -> None:
         return
     view = track.view
     code = int(view.extents.facts[run])
-    nth = f"{run + 1:,} of {len(track):,}"
+    nth = f"one of about {track.count:,}" if track.folds else f"{run + 1:,} of {track.count:,}"
     depth = "" if scene.disk.is_file else f" · depth {int(view.depth[run])}"
     place = f"extent {nth}{depth}"
     room = max(8, pen.end - pen.x - len("EXTENT  ") - 2)

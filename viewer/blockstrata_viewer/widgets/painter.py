@@ -12,6 +12,7 @@ from blockstrata.semantics.nbd import wire_of
 from blockstrata.sizes import format_size
 from blockstrata_viewer.rows import Ink, Row, clip, shorten
 from blockstrata_viewer.scene import GUEST
+from blockstrata_viewer.units import short_count
 from blockstrata_viewer.widgets.overview import draw_overview
 from blockstrata_viewer.widgets.ruler import draw_ruler
 from blockstrata_viewer.widgets.strips import LEFT, LOWER, Look, draw_strip
@@ -127,8 +128,9 @@ class _Painter:
             return disk.trip.label(selected, wire)
         if selected == GUEST:
             return "guest sees", "merged view"
-        count = len(disk.tracks[selected])
-        runs = f"{count:,} run" + ("" if count == 1 else "s")
+        track = disk.tracks[selected]
+        about = "~" if track.folds else ""
+        runs = f"{about}{short_count(track.count)} run" + ("" if track.count == 1 else "s")
         return base_name(disk.layers[selected].name), f"{format_size(disk.layers[selected].size)} · {runs}"
 
     def error(self, row: Row, error: str) -> None:

@@ -84,6 +84,8 @@ def _boundaries(
     painted = paints[track.shares.classes[runs]]
     changes = painted[:, 1:] != painted[:, :-1]
     once = (changes.sum(axis=1) == 1) & (last - first <= _NEAR) & (edges[1:] > edges[:-1])
+    # what is known of a fold is not where in it
+    once &= (painted[:, 0] != Paint.UNREAD) & (painted[:, -1] != Paint.UNREAD)
     at = run_edges[runs[np.arange(columns), changes.argmax(axis=1) + 1]]
     widths = np.maximum(edges[1:] - edges[:-1], 1)
     eighths = np.clip(np.rint((at - edges[:-1]) / widths * LEVELS), 1, LEVELS - 1)

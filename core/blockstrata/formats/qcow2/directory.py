@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from blockstrata.extents import Extents
+from blockstrata.facts import NO_HOST, Mapping, fact
 from blockstrata.formats.qcow2.stored import PIECE, Stretches, counting, stored_stretches, stored_words
 from blockstrata.formats.qcow2.tables import OFFSET_MASK, SUBCLUSTERS
 
@@ -97,6 +99,23 @@ class Directory:
             stop = int(self.entries[low + end]) if low + end < high else last
             yield start, stop, int(np.count_nonzero(self.pieces[low + at : low + end]))
             at, start = end, stop
+
+    def overview(self, size: int) -> Extents:
+        """Return what the entries say of ``size`` guest bytes: UNREAD where pieces of tables are stored."""
+        said = np.full(len(self.entries), fact(Mapping.UNALLOCATED), np.uint8)
+        said[self.kinds >= Kind.UNALIGNED] = fact(Mapping.INVALID)
+        said[self.pieces > 0] = fact(Mapping.UNREAD)
+        apart = np.append(True, (np.diff(self.entries) != 1) | (said[1:] != said[:-1]))[: len(said)]
+        starts = self.entries[apart]
+        ends = self.entries[np.append(apart[1:], True)[: len(said)]] + 1
+        # between stretches of entries, and around them, the table says nothing
+        edges = np.stack([starts, ends], axis=1).reshape(-1) * self.header.l2_span
+        edges = np.minimum(np.concatenate([[0], edges, [size]]), size)
+        facts = np.full(len(edges) - 1, fact(Mapping.UNALLOCATED), np.uint8)
+        facts[1::2] = said[apart]
+        kept = np.diff(edges) > 0
+        edges = np.append(edges[:-1][kept], size)
+        return Extents(edges, facts[kept], np.full(len(edges) - 1, NO_HOST, np.int64)).coalesce()
 
     def invalid(self, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return starts and ends, guest bytes, of what is mapped by entries that cannot be followed.

@@ -125,6 +125,11 @@ class Qcow2Node:
             start, end = first * span, min(last * span, whole_sectors(self.length))
             yield start, end - start, stored
 
+    def overview(self) -> Extents:
+        """Return what the L1 table alone says of all the image; what L2 tables say is UNREAD."""
+        size = whole_sectors(self.length)
+        return self._directory.overview(size) if size else empty(0)
+
     def _on_storage(self, mapped: Extents) -> Extents:
         hosted = mapped.host >= 0
         if not hosted.any():

@@ -1,0 +1,26 @@
+"""What tests that press keys have in common: waiting, and reading the screen."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+async def opened(app, pilot):
+    """Wait until the first image is read and shown."""
+    await asyncio.wait_for(app.settled.wait(), 20)
+    await pilot.pause()
+
+
+async def until(pilot, is_so):
+    """Wait until something has come about."""
+    for _ in range(500):
+        await pilot.pause()
+        if is_so():
+            await pilot.pause()
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it did not come about")
+
+
+def screen_text(app) -> str:
+    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
