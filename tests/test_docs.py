@@ -6,14 +6,25 @@ import doctest
 import re
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import click
 import pytest
+from click.testing import CliRunner
 
+from blockstrata.chain import open_chain
+from blockstrata.facts import Mapping, Storage
+from blockstrata.semantics import SWITCH, historic, nbd, proposed
+from blockstrata.semantics.clients import QUESTIONS
+from blockstrata.trace import Rule
+from blockstrata_viewer import audit_report, palette
 from blockstrata_viewer.bindings import BINDINGS
 from blockstrata_viewer.cli import main
 from blockstrata_viewer.lessons import lessons
 from blockstrata_viewer.scenarios import SCENARIOS
+from blockstrata_viewer.scene import STATIONS
+
+if TYPE_CHECKING:
+    import click
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -45,7 +56,8 @@ def commands_of(text: str) -> list[list[str]]:
 
 
 def options_of(command: click.Command) -> set[str]:
-    names = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+    options = [each for each in command.params if each.param_type_name == "option"]
+    names = {name for each in options for name in (*each.opts, *each.secondary_opts)}
     return names | {"-h", "--help"}
 
 
@@ -69,20 +81,12 @@ def test_every_command_and_option_is_in_the_manual():
 
 @each_page
 def test_options_named_alone_exist(page):
-    """A page that names an option in running text means one of ours, or says whose it is."""
-    known = set.union({"--version", "-V"}, *map(options_of, main.commands.values()))
-    theirs = {
-        "qemu-img": {"--output", "--image-opts"},
-        "qemu-nbd": {"--load-snapshot", "--bitmap", "-A", "-l"},
-        "nbdinfo": {"--map", "--json", "--totals"},
-        "tests/qemu/record.py": {"--missing"},
-        "benchmarks/run.py": {"--write", "--scale"},
-        "fallocate": {"--punch-hole", "--dig-holes"},
-    }
-    for block, span in _CODE.findall(page.read_text("utf-8")):
-        for word in re.findall(r"(?<!\S)(--[a-z][a-z-]*)", span if not block else ""):
-            tool = next((tool for tool in theirs if tool in span), None)
-            assert word in known | theirs.get(tool or "", set()), f"{page.name}: {span}"
+    """In running text, an option or one of our commands with options; what begins otherwise is another tool."""
+    known = set.union(*map(options_of, main.commands.values()))
+    known |= {"--scale", "--write", "--missing"}  # of benchmarks/run.py, of tests/qemu/record.py
+    for _, span in _CODE.findall(page.read_text("utf-8")):
+        if re.match(rf"--|(?:{'|'.join(main.commands)}) ", span):
+            assert set(re.findall(r"(?<!\S)--[a-z][a-z-]*", span)) <= known, f"{page.name}: {span}"
 
 
 @each_page
@@ -116,3 +120,77 @@ def test_every_key_is_in_the_manual():
     named = set(re.findall(r"^\| [^|]+ \| `?([a-z0-9_. `]+?)`? \|", text, re.MULTILINE))
     ids = {name for cell in named for name in cell.replace("`", "").split()}
     assert {binding.id for binding in BINDINGS} <= ids
+
+
+def words_of_the_code() -> set[str]:
+    """Return the words that the program shows, as far as the code has them as data."""
+    words = {each.name.lower().replace("_", " ") for kind in (Mapping, Storage) for each in kind}
+    words |= {rule.value for rule in Rule}
+    words |= {flag.name for kind in (historic.Flag, proposed.Flag, nbd.Flag) for flag in kind}
+    words |= {column.key for semantics in SWITCH for column in semantics.columns}
+    words |= {semantics.name for semantics in SWITCH} | {semantics.switch for semantics in SWITCH}
+    words |= set(audit_report.WORDS.values())
+    words |= {question.client for question in QUESTIONS} | {question.asks for question in QUESTIONS}
+    return words | set(STATIONS)
+
+
+CONCEPTS = (ROOT / "docs" / "concepts.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("word", sorted(words_of_the_code()))
+def test_every_word_is_defined(word):
+    """In a table's first column, in bold or in a heading: not just anywhere."""
+    defined = re.findall(r"^\| ([^|]+) \|", CONCEPTS, re.MULTILINE) + re.findall(r"\*+([^*]+)\*+", CONCEPTS)
+    if word in {question.asks for question in QUESTIONS}:
+        assert word in CONCEPTS
+        return
+    cells = {part.strip().strip("`") for cell in defined for part in (cell, *re.split(r",|\(|\)", cell))}
+    assert word in cells
+
+
+@pytest.mark.parametrize("switch", palette._STATES)
+def test_the_table_of_states_is_the_legend_s(switch):
+    table = CONCEPTS.partition("## States")[2].partition("## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if "|" in line]
+    column = ["", "old", "new", "new protocol", "nbd"].index(switch)
+    shown = {row[column].strip("`"): row[0] for row in rows[2:] if row[column].startswith("`")}
+    suspicious = {letters for letters, word in shown.items() if word == "suspicious"}
+    assert {letters: word for letters, word in shown.items() if letters not in suspicious} == {
+        letters: short for letters, (_, short) in palette._STATES[switch].items()
+    }
+
+
+@pytest.mark.parametrize("scenario", ["web-server", "encrypted", "null-driver"])
+def test_every_feature_that_info_tells_is_defined(scenario, tmp_path):
+    for image in SCENARIOS[scenario].build(tmp_path):
+        with open_chain(image) as chain:
+            for layer in chain.layers:
+                for name in layer.node.features():
+                    assert re.search(rf"^\| [^|]*\b{name}\b[^|]*\|", CONCEPTS, re.MULTILINE), name
+
+
+def test_the_manual_s_lesson_runs(tmp_path):
+    text = (ROOT / "docs" / "manual.md").read_text("utf-8")
+    lesson = re.search(r"````markdown\n(.*?)````", text, re.DOTALL)[1]
+    (tmp_path / "my-lesson.md").write_text(lesson, "utf-8")
+    done = CliRunner().invoke(main, ["learn", str(tmp_path / "my-lesson.md")])
+    assert done.exit_code == 0
+    assert done.stdout.count("Answer: ") == 2
+
+
+def test_the_tour_s_trace_is_what_the_demo_says(tmp_path):
+    """The README shows a part of it."""
+    image = tmp_path / "web01-active.qcow2"
+    SCENARIOS["web-server"].build(tmp_path)
+    done = CliRunner().invoke(main, ["trace", str(image), "30M"])
+    block = re.search(r"```text\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)[1]
+    said = done.stdout.replace(f"{tmp_path}/", "")
+    for line in filter(None, (line.strip() for line in block.splitlines())):
+        assert line in said
+
+
+def test_how_many_there_are():
+    """Counts that the README gives in words."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert ("fourteen scenarios" in text, len(SCENARIOS)) == (True, 14)
+    assert ("ten lessons" in text, len(lessons())) == (True, 10)
