@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 import re
 import shlex
 from pathlib import Path
@@ -195,3 +196,19 @@ def test_how_many_there_are():
     numbers = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty".split()
     assert f"{numbers[len(SCENARIOS) - 10]} scenarios" in text
     assert f"{numbers[len(lessons()) - 10]} lessons" in text
+
+
+def keys_of(value) -> set[str]:
+    if isinstance(value, dict):
+        return set(value).union(*map(keys_of, value.values()))
+    return set().union(*map(keys_of, value)) if isinstance(value, list) else set()
+
+
+@pytest.mark.parametrize("command", [["info"], ["audit"], ["map"], ["map", "--round-trip"]], ids="-".join)
+def test_every_key_of_json_is_in_the_concepts(command, tmp_path):
+    (image,) = SCENARIOS["web-server"].build(tmp_path)
+    done = CliRunner().invoke(main, [*command, "--output", "json", image])
+    keys = keys_of(json.loads(done.stdout))
+    assert len(keys) >= 8
+    missing = {key for key in keys if not re.search(rf"(?<![\w-]){key}(?![\w-])", CONCEPTS)}
+    assert not missing
