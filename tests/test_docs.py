@@ -31,7 +31,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
-_CODE = re.compile(r"```[a-z]*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
+_CODE = re.compile(r"^ *(`{3,})[a-z]*\n(.*?)^ *\1$|`([^`]+)`", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"""\]\(([^)\s]+)\)|(?:src|srcset|href)="([^"]+)\"""")
 
 
@@ -45,8 +45,8 @@ def test_the_library_page_runs():
 def commands_of(text: str) -> list[list[str]]:
     """Return the words after ``blockstrata`` of every command that a page shows."""
     lines = []
-    for block, span in _CODE.findall(text):
-        lines += (block or span).splitlines()
+    for _, block, span in _CODE.findall(text):
+        lines += block.splitlines() or [" ".join(span.split())]
     parts = [part.strip() for line in lines for part in re.split(r"&&|\|(?=\s)|#\s|; ", line)]
     found = []
     for part in parts:
@@ -85,7 +85,7 @@ def test_options_named_alone_exist(page):
     """In running text, an option or one of our commands; what begins otherwise is another tool."""
     known = set.union(*map(options_of, main.commands.values()))
     known |= {"--scale", "--write", "--missing"}  # of benchmarks/run.py, of tests/qemu/record.py
-    for _, span in _CODE.findall(page.read_text("utf-8")):
+    for _, _, span in _CODE.findall(page.read_text("utf-8")):
         if re.match(rf"--|(?:{'|'.join(main.commands)}) ", span):
             assert set(re.findall(r"(?<!\S)--[a-z][a-z-]*", span)) <= known, f"{page.name}: {span}"
 
