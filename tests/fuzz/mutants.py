@@ -178,7 +178,7 @@ def disagreement(theirs: Answer | None, ours: Answer) -> str:
 
 
 def _is_known(theirs: Answer, ours: Answer) -> bool:
-    """Say whether two maps differ as the README says."""
+    """Say whether two maps differ as docs/limits.md says."""
     if ours.entries is not None and theirs.entries is None:
         return _lacks_a_key(theirs.error)
     if theirs.entries is not None and ours.entries is None:

@@ -337,7 +337,7 @@ VALUES = (
     (_QCOW2, "cache-clean-interval", _NUMBER),
     (_QCOW2, "encrypt", ("x", None, {}, {"format": "aes"}, {"format": "x"}, {"key-secret": "x"})),
 )  # fmt: skip
-"""Options, one more of them, and its values; QEMU aborts on what is left out (README, "Limits")."""
+"""Options, one more of them, and its values; QEMU aborts on what is left out (docs/limits.md)."""
 
 
 def asked() -> list[tuple[tuple[str, ...], str]]:

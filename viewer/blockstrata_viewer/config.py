@@ -93,6 +93,6 @@ def _check_keys(path: str, keys: object) -> None:
     ids = {binding.id for binding in BINDINGS}
     for name, value in keys.items():
         if name not in ids:
-            raise BadReferenceError(path, f"keys.{name}", "is no binding; README names them")
+            raise BadReferenceError(path, f"keys.{name}", "is no binding; docs/manual.md names them")
         if not isinstance(value, str) or not value:
             raise BadReferenceError(path, f"keys.{name}", 'is not keys in text, like "left,h"')
