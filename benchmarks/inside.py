@@ -120,7 +120,7 @@ def write_answers(image: str, directory: Path) -> dict[str, Any]:
         for layer in chain.layers:
             found = entries(alone(layer, 0, layer.size), by_name("historic"))
             with (directory / f"layer-{layer.depth}.json").open("w") as file:
-                file.writelines(json_text(found))
+                file.writelines(json_text([found]))
     return {}
 
 

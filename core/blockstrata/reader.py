@@ -165,6 +165,22 @@ class Reader:
         return Chain(tuple(replace(layer, known=each, error=error) for layer, each, error in layers))
 
 
+def in_parts(chain: Chain, start: int, end: int) -> Iterator[tuple[Region, Chain]]:
+    """Yield regions of a range one after another, each with the chain as far as the region goes.
+
+    For whoever goes through a disk once and keeps little of it.  Errors as the drivers raise them.
+    """
+    windows = [list(layer.node.windows()) for layer in chain.layers]
+    for region in regions(windows, start, end, len(windows)):
+        known = [
+            layer.extents(first, min(region.end, layer.size) - first)
+            for layer in chain.layers
+            for first in [min(region.start, layer.size)]
+        ]
+        layers = zip(chain.layers, known, strict=True)
+        yield region, Chain(tuple(replace(layer, known=each) for layer, each in layers))
+
+
 def _part(known: Extents, region: Region) -> Extents:
     """Return what lies in a region; a short layer may have no part in it."""
     return known.cut(min(region.start, known.end), min(region.end, known.end))

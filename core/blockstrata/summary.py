@@ -1,8 +1,9 @@
-"""How much of a view is what: bytes and runs for each kind of fact, with its meaning in every semantics."""
+"""How much of what there is: bytes and runs for each kind of fact, with its meaning in every semantics."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -10,6 +11,11 @@ from blockstrata.extents import Extents
 from blockstrata.facts import CODES, NO_HOST, Mapping
 from blockstrata.guest import View
 from blockstrata.semantics import SEMANTICS
+
+if TYPE_CHECKING:
+    from blockstrata.chain import Layer
+
+_MOST_FAULTS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,40 +28,67 @@ class Total:
     is_invalid: bool = False
 
 
-def totals(view: View) -> list[Total]:
-    """Return one line for each combination of flags in a view, the largest first, INVALID runs last."""
-    lengths = view.extents.lengths
-    # runs of one fact and layer mean the same: one of each stands for all
-    keys = view.source * CODES + view.extents.facts
-    runs = np.bincount(keys)
-    found = np.flatnonzero(runs)
-    sums = np.zeros(len(runs), np.int64)
-    np.add.at(sums, keys, lengths)
-    each = Extents(
-        np.arange(len(found) + 1), (found % CODES).astype(np.uint8), np.full(len(found), NO_HOST, np.int64)
-    )
-    of_each = View(each, found // CODES, found // CODES, view.layers, view.in_place)
-    flags = [semantics.flags(of_each).tolist() for semantics in SEMANTICS]
-    names = [semantics.name for semantics in SEMANTICS]
-    by_meaning: dict[tuple[int, ...], Total] = {}
-    for key, is_invalid, *said in zip(
-        found.tolist(), each.having(Mapping.INVALID).tolist(), *flags, strict=True
-    ):
-        meaning = (*said, is_invalid)
-        before = by_meaning.get(meaning, Total(0, 0, dict(zip(names, said, strict=True)), is_invalid))
-        by_meaning[meaning] = replace(
-            before, length=before.length + int(sums[key]), runs=before.runs + int(runs[key])
+class Summary:
+    """Adds up views that follow one another, of the same layers; each may be forgotten once it is added."""
+
+    def __init__(self, layers: tuple[Layer, ...], *, in_place: bool = False) -> None:
+        self.faults: list[str] = []
+        """Where and why the first runs that are INVALID are so."""
+        self._layers = layers
+        self._in_place = in_place
+        self._sums: dict[int, tuple[int, int]] = {}
+        """Bytes and runs by layer times CODES plus fact."""
+        self._open: tuple[int, int] | None = None
+        """That of the last run, and the host byte after it."""
+
+    @property
+    def runs(self) -> int:
+        """How many runs there are."""
+        return sum(runs for _, runs in self._sums.values())
+
+    def add(self, view: View) -> None:
+        """Add the next view."""
+        extents = view.extents
+        if not len(extents):
+            return
+        keys = view.source.astype(np.int64) * CODES + extents.facts
+        runs = np.bincount(keys)
+        sums = np.zeros(len(runs), np.int64)
+        np.add.at(sums, keys, extents.lengths)
+        for key in np.flatnonzero(runs).tolist():
+            before = self._sums.get(key, (0, 0))
+            self._sums[key] = before[0] + int(sums[key]), before[1] + int(runs[key])
+        first, last = int(keys[0]), int(keys[-1])
+        if self._open == (first, int(extents.host[0])):
+            # one run that goes on from the view before
+            self._sums[first] = self._sums[first][0], self._sums[first][1] - 1
+        host = int(extents.host[-1])
+        self._open = last, host if host == NO_HOST else host + extents.end - int(extents.edges[-2])
+        self._explain(view)
+
+    def _explain(self, view: View) -> None:
+        broken = np.flatnonzero(view.extents.having(Mapping.INVALID))[: _MOST_FAULTS - len(self.faults)]
+        for run in broken.tolist():
+            start, layer = int(view.extents.edges[run]), view.layers[int(view.source[run])]
+            self.faults.append(f"guest offset {start:#x}: {layer.fault_at(start)}")
+
+    def totals(self) -> list[Total]:
+        """Return one line for each combination of flags, the largest first, INVALID runs last."""
+        keys = np.array(sorted(self._sums), np.int64)
+        # runs of one fact and layer mean the same: one of each stands for all
+        each = Extents(
+            np.arange(len(keys) + 1), (keys % CODES).astype(np.uint8), np.full(len(keys), NO_HOST, np.int64)
         )
-    in_order = [by_meaning[meaning] for meaning in sorted(by_meaning)]
-    return sorted(in_order, key=lambda total: (total.is_invalid, -total.length))
-
-
-def faults(view: View, most: int) -> list[str]:
-    """Return where and why runs are INVALID, ``most`` lines of it at the most."""
-    broken = np.flatnonzero(view.extents.having(Mapping.INVALID))[:most]
-    starts = view.extents.edges[broken].tolist()
-    layers = [view.layers[index] for index in view.source[broken].tolist()]
-    return [
-        f"guest offset {start:#x}: {layer.fault_at(start)}"
-        for start, layer in zip(starts, layers, strict=True)
-    ]
+        of_each = View(each, keys // CODES, keys // CODES, self._layers, self._in_place)
+        flags = [semantics.flags(of_each).tolist() for semantics in SEMANTICS]
+        names = [semantics.name for semantics in SEMANTICS]
+        by_meaning: dict[tuple[int, ...], Total] = {}
+        for key, is_invalid, *said in zip(
+            keys.tolist(), each.having(Mapping.INVALID).tolist(), *flags, strict=True
+        ):
+            meaning = (*said, is_invalid)
+            before = by_meaning.get(meaning, Total(0, 0, dict(zip(names, said, strict=True)), is_invalid))
+            length, runs = self._sums[key]
+            by_meaning[meaning] = replace(before, length=before.length + length, runs=before.runs + runs)
+        in_order = [by_meaning[meaning] for meaning in sorted(by_meaning)]
+        return sorted(in_order, key=lambda total: (total.is_invalid, -total.length))

@@ -266,7 +266,7 @@ def map_command(
         elif round_trip:
             lines = mapping.round_trip_lines(part.view(chain), chosen, output)
         else:
-            lines = mapping.status_lines(part.view(chain), chosen, output)
+            lines = mapping.status_lines(part, chain, chosen, output)
         try:
             _write(lines)
         except NoOffsetError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,13 +14,14 @@ from blockstrata.dirty import dirty_runs
 from blockstrata.interchange import bitmap as bitmap_listing
 from blockstrata.interchange import listing, nbdinfo, qemu_img
 from blockstrata.interchange import round_trip as trip_listing
-from blockstrata.interchange.entries import entries
+from blockstrata.interchange.entries import in_parts
 from blockstrata.nodes import open_export
+from blockstrata.regions import regions
 from blockstrata.round_trip import round_trip
 from blockstrata.semantics.nbd import wire_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from blockstrata.access import Access
     from blockstrata.chain import Chain
@@ -41,30 +44,47 @@ class Part:
         return max(0, end - self.start)
 
     def view(self, chain: Chain) -> View:
-        """Return the facts; the chain's gap is raised where it matters."""
+        """Return the facts of all of it; the chain's gap is raised where it matters."""
+        size = chain.size if self.layer is None else chain.layer(self.layer).size
+        return self._seen(chain)(self.start, self.length(size))
+
+    def views(self, chain: Chain) -> Iterator[View]:
+        """Yield the same region by region, so that no more than one need be in memory."""
+        seen = self._seen(chain)
+        layers = chain.layers if self.layer is None else (chain.layer(self.layer),)
+        windows = [list(layer.node.windows()) for layer in layers]
+        end = self.start + self.length(layers[0].size)
+        for region in regions(windows, self.start, end, len(layers)):
+            yield seen(region.start, region.end - region.start)
+        if self.start >= end:
+            yield seen(self.start, 0)
+
+    def _seen(self, chain: Chain) -> Callable[[int, int], View]:
         if chain.gap and (self.layer is None or self.in_place):
             raise chain.gap
         if self.layer is None:
-            return guest.merged(chain, self.start, self.length(chain.size))
-        layer = chain.layer(self.layer)
-        length = self.length(layer.size)
+            return partial(guest.merged, chain)
         if self.in_place:
-            return guest.in_place(chain, self.layer, self.start, length)
-        return guest.alone(layer, self.start, length)
+            return partial(guest.in_place, chain, self.layer)
+        return partial(guest.alone, chain.layer(self.layer))
 
 
-def status_lines(view: View, semantics: Semantics, output: str) -> Iterator[str]:
+def status_lines(part: Part, chain: Chain, semantics: Semantics, output: str) -> Iterator[str]:
     """Return the lines of the block status; ``NoOffsetError`` as :func:`qemu_img.human_lines` has it."""
     if output == "nbd-json":
+        view = part.view(chain)
         return nbdinfo.json_text(*nbdinfo.block_status(view, semantics), nbdinfo.BASE_ALLOCATION)
-    found = entries(view, semantics)
+    parts = in_parts(part.views(chain), semantics)
+    # what is wrong with most images is known before a line is written
+    found = itertools.chain([next(parts)], parts)
     if output == "json":
         return qemu_img.json_text(found)
     if output == "csv":
-        return listing.csv_lines(found)
+        return listing.csv_lines(found, semantics)
+    layers = chain.layers if part.layer is None or part.in_place else (chain.layer(part.layer),)
     if semantics.name == "historic":
-        return qemu_img.human_lines(found, view.layers)
-    return listing.human_lines(found, view.layers)
+        return qemu_img.human_lines(found, layers)
+    return listing.human_lines(found, layers, semantics)
 
 
 def round_trip_lines(view: View, server: Semantics, output: str) -> Iterator[str]:

@@ -11,12 +11,13 @@ from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.gap import GapNode
 from blockstrata.guest import in_place, merged
 from blockstrata.printable import printable
+from blockstrata.reader import in_parts
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.historic import HISTORIC, Flag
 from blockstrata.semantics.nbd import NBD_6_0, WIRES
 from blockstrata.semantics.proposed import PROPOSED
 from blockstrata.sizes import format_size
-from blockstrata.summary import faults, totals
+from blockstrata.summary import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,10 +25,7 @@ if TYPE_CHECKING:
     from blockstrata.chain import Chain, Layer
     from blockstrata.formats.qcow2.bitmaps import Bitmap
     from blockstrata.formats.qcow2.snapshots import Snapshot
-    from blockstrata.guest import View
     from blockstrata.summary import Total
-
-_MOST_FAULTS = 5
 
 
 def collect(chain: Chain, *, quick: bool = False) -> dict[str, Any]:
@@ -35,19 +33,39 @@ def collect(chain: Chain, *, quick: bool = False) -> dict[str, Any]:
 
     Sizes in bytes; ``quick`` leaves out all that needs the tables to be read.
     """
+    layers = [_layer(layer, quick=quick) for layer in chain.layers]
     facts: dict[str, Any] = {
         "image": chain.layers[0].name,
         "virtual-size": chain.size,
-        "layers": [_layer(chain, layer, quick=quick) for layer in chain.layers],
+        "layers": layers,
     }
     if chain.gap:
         facts["gap"] = str(chain.gap)
     if not quick:
-        facts["guest"] = _totals(merged(chain, 0, chain.size))
+        guest, each = _summaries(chain)
+        facts["guest"] = _totals(guest, chain)
+        for layer, summary in zip(layers, each, strict=True):
+            if "error" not in layer:
+                layer.update(_totals(summary, chain))
     return facts
 
 
-def _layer(chain: Chain, layer: Layer, *, quick: bool) -> dict[str, Any]:
+def _summaries(chain: Chain) -> tuple[Summary, list[Summary]]:
+    """Return what the guest sees and what each layer holds, added up region by region."""
+    guest = Summary(chain.layers)
+    each = [Summary(chain.layers, in_place=True) for _ in chain.layers]
+    for region, part in in_parts(chain, 0, max(layer.size for layer in chain.layers)):
+        for layer, summary in zip(chain.layers, each, strict=True):
+            length = max(0, min(region.end, layer.size) - region.start)
+            if length:
+                summary.add(in_place(part, layer.depth, region.start, length))
+        length = max(0, min(region.end, chain.size) - region.start)
+        if length:
+            guest.add(merged(part, region.start, length))
+    return guest, each
+
+
+def _layer(layer: Layer, *, quick: bool) -> dict[str, Any]:
     node = layer.node
     facts: dict[str, Any] = {"depth": layer.depth, "filename": node.name, "format": node.driver}
     if isinstance(node, GapNode):
@@ -73,8 +91,6 @@ def _layer(chain: Chain, layer: Layer, *, quick: bool) -> dict[str, Any]:
         facts["refusal"] = str(node.refusal)
     if node.file is not node and node.file.driver == "nbd":
         facts["server"] = dict(node.file.features())
-    if not quick:
-        facts.update(_totals(in_place(chain, layer.depth, 0, layer.size)))
     return facts
 
 
@@ -113,15 +129,14 @@ def _bitmap(bitmap: Bitmap) -> dict[str, Any]:
     return {"name": bitmap.name, "granularity": bitmap.granularity, "flags": flags}
 
 
-def _totals(view: View) -> dict[str, Any]:
-    lines = totals(view)
+def _totals(summary: Summary, chain: Chain) -> dict[str, Any]:
+    is_protocol = chain.layers[0].node.traits.is_protocol
     found: dict[str, Any] = {
-        "runs": len(view.extents),
-        "totals": [_total(line, is_protocol=view.layers[0].node.traits.is_protocol) for line in lines],
+        "runs": summary.runs,
+        "totals": [_total(line, is_protocol=is_protocol) for line in summary.totals()],
     }
-    reasons = faults(view, _MOST_FAULTS)
-    if reasons:
-        found["faults"] = reasons
+    if summary.faults:
+        found["faults"] = summary.faults
     return found
 
 

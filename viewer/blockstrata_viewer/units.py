@@ -6,11 +6,12 @@ _UNITS = (("EiB", 60), ("PiB", 50), ("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB
 
 
 def short_count(count: int) -> str:
-    """Return a count in full below a million, else in three digits: ``999,999``, ``1.07 M``, ``24.3 M``."""
-    # from 999.5 million on, three digits are those of a thousand million
+    """Return a count in full below a million, else in a few digits: ``999,999``, ``1.1M``, ``24M``."""
+    # from 999.5 million on, it is nearer to a thousand million
     for unit, power, least in (("G", 9, 999_500_000), ("M", 6, 1_000_000)):
         if count >= least:
-            return f"{count / 10**power:.3g} {unit}"
+            value = count / 10**power
+            return f"{value:.1f}{unit}" if value < 9.95 else f"{value:.0f}{unit}"
     return f"{count:,}"
 
 

@@ -12,6 +12,8 @@ from blockstrata.facts import NO_HOST
 from blockstrata.printable import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from numpy.typing import NDArray
 
     from blockstrata.chain import Layer
@@ -38,6 +40,28 @@ class Entries:
     def __len__(self) -> int:
         return len(self.start)
 
+    def part(self, first: int, last: int) -> Entries:
+        """Return the entries from one up to another."""
+        here = slice(first, last)
+        return Entries(
+            self.semantics,
+            self.start[here],
+            self.length[here],
+            self.depth[here],
+            self.source[here],
+            self.flags[here],
+            self.offset[here],
+        )
+
+    def goes_on(self, after: Entries) -> bool:
+        """Say whether the last entry of these and the first of those after it are one."""
+        offset = int(self.offset[-1])
+        return bool(
+            self.depth[-1] == after.depth[0]
+            and self.flags[-1] == after.flags[0]
+            and after.offset[0] == (offset if offset == NO_HOST else offset + int(self.length[-1]))
+        )
+
 
 class Names(dict[int, str]):
     """The printable names of the files that layers store their bytes in, each made when first asked for."""
@@ -49,6 +73,27 @@ class Names(dict[int, str]):
     def __missing__(self, index: int) -> str:
         self[index] = printable(self._layers[index].node.host.name)
         return self[index]
+
+
+def in_parts(views: Iterable[View], semantics: Semantics) -> Iterator[Entries]:
+    """Yield the entries of views that follow one another, a part a view and one more.
+
+    They are those of one view of it all: an entry that goes on from one view to the next is kept until its
+    end is known.  ``BadImageError`` when it comes to a run that is INVALID.
+    """
+    waiting: Entries | None = None
+    for view in views:
+        found = entries(view, semantics)
+        if waiting:
+            if waiting.goes_on(found):
+                found.start[0], found.offset[0] = waiting.start[0], waiting.offset[0]
+                found.length[0] += waiting.length[0]
+            else:
+                yield waiting
+        yield found.part(0, len(found) - 1)
+        waiting = found.part(len(found) - 1, len(found))
+    if waiting:
+        yield waiting
 
 
 def entries(view: View, semantics: Semantics) -> Entries:

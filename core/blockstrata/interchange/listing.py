@@ -10,43 +10,45 @@ from blockstrata.facts import NO_HOST
 from blockstrata.interchange.entries import Names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from blockstrata.chain import Layer
     from blockstrata.interchange.entries import Entries
+    from blockstrata.semantics.table import Semantics
 
 
 _PIECE = 1 << 13
 """Entries turned into Python's numbers at once, which take four times the room."""
 
 
-def human_lines(entries: Entries, layers: tuple[Layer, ...]) -> Iterator[str]:
+def human_lines(parts: Iterable[Entries], layers: tuple[Layer, ...], semantics: Semantics) -> Iterator[str]:
     """Yield a table of every entry: offset, length and host offset in hexadecimal, letters, depth, file."""
-    semantics = entries.semantics
     is_protocol = layers[0].node.traits.is_protocol
     flags_head = "".join(each.letter for each in semantics.lettered(is_protocol=is_protocol))
     yield f"{'Offset':<16}{'Length':<16}{flags_head:<6}{'Depth':<6}{'Mapped to':<16}File\n"
     names = Names(layers)
-    found = np.unique(entries.flags).tolist()
-    letters = {flags: semantics.letters(flags, is_protocol=is_protocol) for flags in found}
-    for start, length, depth, source, flags, offset in _rows(entries):
-        where, name = "-", ""
-        if offset != NO_HOST:
-            where, name = f"{offset:#x}", names[source]
-        row = f"{start:<#16x}{length:<#16x}{letters[flags]:<6}{depth:<6}{where:<16}{name}"
-        yield f"{row.rstrip()}\n"
+    for entries in parts:
+        found = np.unique(entries.flags).tolist()
+        letters = {flags: semantics.letters(flags, is_protocol=is_protocol) for flags in found}
+        for start, length, depth, source, flags, offset in _rows(entries):
+            where, name = "-", ""
+            if offset != NO_HOST:
+                where, name = f"{offset:#x}", names[source]
+            row = f"{start:<#16x}{length:<#16x}{letters[flags]:<6}{depth:<6}{where:<16}{name}"
+            yield f"{row.rstrip()}\n"
 
 
-def csv_lines(entries: Entries) -> Iterator[str]:
+def csv_lines(parts: Iterable[Entries], semantics: Semantics) -> Iterator[str]:
     """Yield the columns of the JSON form as CSV: numbers, flags as 0 and 1, no offset as an empty field."""
-    columns = entries.semantics.columns
+    columns = semantics.columns
     yield ",".join(["start", "length", "depth", *(column.key for column in columns), "offset"]) + "\n"
-    bits = {
-        flags: ",".join("1" if flags & column.flag else "0" for column in columns)
-        for flags in np.unique(entries.flags).tolist()
-    }
-    for start, length, depth, _, flags, offset in _rows(entries):
-        yield f"{start},{length},{depth},{bits[flags]},{'' if offset == NO_HOST else offset}\n"
+    for entries in parts:
+        bits = {
+            flags: ",".join("1" if flags & column.flag else "0" for column in columns)
+            for flags in np.unique(entries.flags).tolist()
+        }
+        for start, length, depth, _, flags, offset in _rows(entries):
+            yield f"{start},{length},{depth},{bits[flags]},{'' if offset == NO_HOST else offset}\n"
 
 
 def _rows(entries: Entries) -> Iterator[tuple[int, int, int, int, int, int]]:
