@@ -57,7 +57,7 @@ class Track:
         class_of[found] = np.arange(len(found))
         self.facts: list[tuple[int, Traits]] = [(key % CODES, kinds[key // CODES]) for key in found.tolist()]
         self.shares = Shares(view.extents.edges, class_of[keys], len(found))
-        self.states = lru_cache(maxsize=8)(self._states)
+        self._show(self._states)
         self.kept: dict[Hashable, Any] = {}
         """What was drawn of this track, for widgets to keep."""
 
@@ -67,17 +67,22 @@ class Track:
     def seen_as(self, states: Callable[[Semantics], tuple[State, ...]]) -> Track:
         """Return the same runs, with other states; ``states`` gives that of each class under a semantics."""
         other = copy.copy(self)
-        other.states = lru_cache(maxsize=8)(states)
+        other._show(states)
         other.kept = {}
         return other
+
+    def _show(self, states: Callable[[Semantics], tuple[State, ...]]) -> None:
+        """Set ``states``, those of each class under a semantics, and ``paints``, theirs, uint8 (kinds,)."""
+
+        def paints(semantics: Semantics) -> NDArray[np.uint8]:
+            return np.array([state.paint for state in self.states(semantics)], np.uint8)
+
+        self.states = lru_cache(maxsize=8)(states)
+        self.paints = lru_cache(maxsize=8)(paints)
 
     def _states(self, semantics: Semantics) -> tuple[State, ...]:
         settled = not self.view.in_place
         return tuple(state_of(semantics, code, traits, settled=settled) for code, traits in self.facts)
-
-    def paints(self, semantics: Semantics) -> NDArray[np.uint8]:
-        """Return the paint of each class, uint8 of shape (kinds,)."""
-        return np.array([state.paint for state in self.states(semantics)], np.uint8)
 
     @cached_property
     def differing(self) -> NDArray[np.bool_]:
