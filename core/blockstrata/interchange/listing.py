@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blockstrata.facts import NO_HOST
+from blockstrata.interchange.columns import Words, text
 from blockstrata.interchange.entries import Names
 
 if TYPE_CHECKING:
@@ -41,12 +42,14 @@ def csv_lines(entries: Entries) -> Iterator[str]:
     """Yield the columns of the JSON form as CSV: numbers, flags as 0 and 1, no offset as an empty field."""
     columns = entries.semantics.columns
     yield ",".join(["start", "length", "depth", *(column.key for column in columns), "offset"]) + "\n"
-    bits = {
-        flags: ",".join("1" if flags & column.flag else "0" for column in columns)
-        for flags in np.unique(entries.flags).tolist()
-    }
-    for start, length, depth, _, flags, offset in _rows(entries):
-        yield f"{start},{length},{depth},{bits[flags]},{'' if offset == NO_HOST else offset}\n"
+    bits = [b""] * 256
+    for flags in np.unique(entries.flags).tolist():
+        bits[flags] = ",".join("1" if flags & column.flag else "0" for column in columns).encode()
+    yield from text(
+        len(entries),
+        *(entries.start, b",", entries.length, b",", entries.depth, b","),
+        *(Words(np.array(bits), entries.flags), b",", entries.offset, b"\n"),
+    )
 
 
 def _rows(entries: Entries) -> Iterator[tuple[int, int, int, int, int, int]]:

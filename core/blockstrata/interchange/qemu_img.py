@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blockstrata.facts import NO_HOST
+from blockstrata.interchange.columns import Hex, Words, text
 from blockstrata.interchange.entries import Names
 from blockstrata.semantics.historic import Flag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
     from blockstrata.chain import Layer
     from blockstrata.interchange.entries import Entries
 
 WORDS = ("false", "true")
 _PIECE = 1 << 13
-"""Entries written at once: most of what a row costs is the call that writes it."""
+"""Entries looked at at once."""
 
 
 def json_text(entries: Entries) -> Iterator[str]:
@@ -27,28 +30,18 @@ def json_text(entries: Entries) -> Iterator[str]:
     The keys are ``start, length, depth``, the flags of the semantics by name, and ``offset`` where valid.
     """
     columns = [(column.key, column.flag) for column in entries.semantics.columns]
-    bits = {
-        flags: "".join(f', "{key}": {WORDS[bool(flags & flag)]}' for key, flag in columns)
-        for flags in np.unique(entries.flags).tolist()
-    }
-    for first in range(0, len(entries), _PIECE):
-        piece = slice(first, first + _PIECE)
-        rows = zip(
-            entries.start[piece].tolist(),
-            entries.length[piece].tolist(),
-            entries.depth[piece].tolist(),
-            entries.flags[piece].tolist(),
-            entries.offset[piece].tolist(),
-            strict=True,
-        )
-        yield "[" if first == 0 else ",\n"
-        yield ",\n".join(
-            [
-                f'{{ "start": {start}, "length": {length}, "depth": {depth}{bits[flags]}'
-                + ("}" if offset == NO_HOST else f', "offset": {offset}}}')
-                for start, length, depth, flags, offset in rows
-            ]
-        )
+    bits = [b""] * 256
+    for flags in np.unique(entries.flags).tolist():
+        bits[flags] = "".join(f', "{key}": {WORDS[bool(flags & flag)]}' for key, flag in columns).encode()
+    rows = text(
+        len(entries),
+        *(b',\n{ "start": ', entries.start, b', "length": ', entries.length, b', "depth": ', entries.depth),
+        Words(np.array(bits), entries.flags),
+        *(Words(np.array([b"", b', "offset": ']), entries.offset != NO_HOST), entries.offset),
+        b"}",
+    )
+    yield "[" + next(rows).removeprefix(",\n")
+    yield from rows
     yield "]\n"
 
 
@@ -69,16 +62,20 @@ def human_lines(entries: Entries, layers: tuple[Layer, ...]) -> Iterator[str]:
     without = np.flatnonzero(asked & (entries.offset == NO_HOST))[:1].tolist()
     shown = np.flatnonzero(has_data & ~is_zero)
     shown = shown[: np.searchsorted(shown, without[0])] if without else shown
-    names = Names(layers)
+    names, used = Names(layers), set(np.unique(entries.source[shown]).tolist())
+    files = np.array([names[index].encode() if index in used else b"" for index in range(len(layers))])
     for first in range(0, len(shown), _PIECE):
         piece = shown[first : first + _PIECE]
-        columns = (entries.start, entries.length, entries.offset, entries.source)
-        for start, length, offset, source in zip(*(each[piece].tolist() for each in columns), strict=True):
-            yield f"{_hex(start)}{_hex(length)}{_hex(offset)}{names[source]}\n"
+        numbers = (each[piece] for each in (entries.start, entries.length, entries.offset))
+        columns = (column for each in numbers for column in _hex(each))
+        yield from text(len(piece), *columns, Words(files, entries.source[piece]), b"\n")
     if without:
         raise NoOffsetError("File contains external, encrypted or compressed clusters.")
 
 
-def _hex(number: int) -> str:
-    """Return a number as C's ``%#-16x`` writes it: 0 has no prefix."""
-    return f"{number:<16x}" if number == 0 else f"{number:<#16x}"
+def _hex(numbers: NDArray[np.int64]) -> tuple[Words, Hex, Words]:
+    """Return the columns of numbers as C's ``%#-16x`` writes them: 0 has no prefix."""
+    digits = np.searchsorted(16 ** np.arange(1, 15), numbers, side="right") + 1
+    room = np.maximum(16 - digits - 2 * (numbers != 0), 0)
+    prefixes, blanks = np.array([b"0x", b""]), np.array([b" " * width for width in range(16)])
+    return Words(prefixes, numbers == 0), Hex(numbers), Words(blanks, room)
