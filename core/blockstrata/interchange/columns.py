@@ -72,7 +72,8 @@ def _laid_out(rows: int, columns: list[Column]) -> NDArray[np.void]:
             _write_digits(column.numbers, 16, laid[name])
         else:
             _write_digits(column, 10, laid[name])
-            laid[name][column < 0] = 0
+            if (without := column < 0).any():
+                laid[name][without] = 0
     return laid
 
 

@@ -61,11 +61,12 @@ def entries(view: View, semantics: Semantics) -> Entries:
     extents = view.extents
     flags = semantics.flags(view)
     offset = np.where(flags & np.uint8(semantics.offset_flag), extents.host, NO_HOST)
-    keep = run_starts(extents.edges, offset, flags, view.depth)
-    start = extents.edges[:-1][keep]
-    length = np.diff(np.append(start, extents.edges[-1]))
     if not len(extents):
-        start, length = extents.edges, np.zeros(1, np.int64)
         none = np.zeros(1, np.int64)
-        return Entries(semantics, start, length, none, none, np.zeros(1, np.uint8), none + NO_HOST)
-    return Entries(semantics, start, length, view.depth[keep], view.source[keep], flags[keep], offset[keep])
+        return Entries(semantics, extents.edges, none, none, none, np.zeros(1, np.uint8), none + NO_HOST)
+    starts = run_starts(extents.edges, offset, flags, view.depth)
+    # in most disks no runs merge: nothing is copied then
+    kept = slice(None) if starts.all() else starts
+    start = extents.edges[:-1][kept]
+    length = extents.lengths if len(start) == len(extents) else np.diff(start, append=extents.end)
+    return Entries(semantics, start, length, view.depth[kept], view.source[kept], flags[kept], offset[kept])
