@@ -83,7 +83,7 @@ def test_a_strip_of_folds_is_the_strip_of_all_runs(image, semantics):
                 found, wanted = (columns_of(track, viewport, chosen) for track in (less, more))
                 assert found.amounts.tolist() == wanted.amounts.tolist()
                 assert found.letters == wanted.letters
-            suppliers = [each.guest.suppliers.columns(viewport)[1].tolist() for each in (disk, whole)]
+            suppliers = [each.guest.suppliers.columns(viewport).amounts.tolist() for each in (disk, whole)]
             assert suppliers[0] == suppliers[1]
 
 

@@ -5,15 +5,29 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blockstrata.extents import Extents
+from blockstrata.facts import NO_HOST
+from blockstrata.guest import View
 from blockstrata.semantics import SEMANTICS, by_name
+from blockstrata_viewer.disk import Track
 from blockstrata_viewer.palette import DARK, MONO, Paint
 from blockstrata_viewer.rows import Ink, Row
 from blockstrata_viewer.shares import Shares
 from blockstrata_viewer.viewport import Viewport
-from blockstrata_viewer.widgets.strips import LEVELS, Look, columns_of, draw_strip, levels
+from blockstrata_viewer.widgets.strips import (
+    LEFT,
+    LEVELS,
+    LOWER,
+    Look,
+    columns_of,
+    draw_strip,
+    levels,
+    solid_cell,
+)
 
 NEW, OLD = by_name("proposed"), by_name("historic")
 
@@ -46,6 +60,112 @@ def test_levels_fill_the_cell_and_hide_nothing_that_has_room(amounts, rows):
         assert all(level > 0 for level, there in zip(given_levels, present, strict=True) if there)
     if sum(present) == 1:
         assert max(given_levels) == height
+
+
+def plain_levels(amounts, height):
+    """Return the levels of one column, one after the other."""
+    total = sum(amounts)
+    exact = [amount * (height / max(total, 1)) for amount in amounts]
+    given = [max(int(each), int(amount > 0)) for each, amount in zip(exact, amounts, strict=True)]
+    present = [paint for paint, amount in enumerate(amounts) if amount]
+    while total and sum(given) != height:
+        if sum(given) < height:
+            given[max(present, key=lambda paint: exact[paint] - given[paint])] += 1
+        else:
+            given[given.index(max(given))] -= 1
+    return given
+
+
+@given(
+    st.lists(
+        st.lists(st.integers(0, 2**50) | st.integers(0, 40), min_size=len(Paint), max_size=len(Paint)),
+        min_size=1,
+        max_size=8,
+    ),
+    st.integers(1, 3),
+)
+def test_levels_are_given_as_one_by_one(amounts, rows):
+    height = rows * LEVELS
+    expected = [plain_levels(column, height) for column in amounts]
+    assert levels(np.array(amounts, np.int64), height).tolist() == expected
+
+
+def plain_cells(pieces, start, end, height, look):
+    """Return the cells of a column from its runs, ``(start, end, paint)`` of each, the top row first."""
+    paints, text = look.palette.paints, look.palette.text
+    amounts = [0] * len(Paint)
+    for first, last, paint in pieces:
+        amounts[paint] += last - first
+    present = [paint for paint, amount in enumerate(amounts) if amount]
+    if not present:
+        return [(" ", Ink(text, look.palette.page))] * height
+    if len(present) == 1:
+        foot = solid_cell(Paint(present[0]), look.palette, patterns=look.patterns)
+        above = (" ", foot[1]) if present[0] == Paint.DEFERRED_RESERVED else foot
+        return [above] * (height - 1) + [foot]
+    changes = [each for before, each in pairwise(pieces) if before[2] != each[2]]
+    if len(changes) == 1 and len(pieces) <= 9:
+        eighths = round((changes[0][0] - start) / (end - start) * LEVELS)
+        cell = LEFT[max(1, min(eighths, 7))], Ink(paints[pieces[0][2]], paints[pieces[-1][2]])
+        return [cell] * height
+    stack = [
+        paint for paint, level in enumerate(plain_levels(amounts, height * LEVELS)) for _ in range(level)
+    ]
+    return [
+        plain_stack(stack[row * LEVELS : (row + 1) * LEVELS], paints, text) for row in reversed(range(height))
+    ]
+
+
+def plain_stack(stack, paints, text):
+    """Return the cell of eight levels, of which the two largest shares are shown, of equals the lower."""
+    most = sorted(set(stack), key=lambda paint: (-stack.count(paint), paint))[:2]
+    if len(most) == 1:
+        return " ", Ink(text, paints[most[0]])
+    lower, upper = sorted(most)
+    share = round(stack.count(lower) * LEVELS / (stack.count(lower) + stack.count(upper)))
+    return LOWER[max(1, min(share, 7))], Ink(paints[lower], paints[upper])
+
+
+def scattered(disk):
+    """Return a track of 500 runs of all the facts of a disk, one after the other and short beside long."""
+    facts = np.unique(np.concatenate([track.view.extents.facts for track in disk.tracks]))
+    rng = np.random.default_rng(2018)
+    lengths = 512 << rng.integers(0, 14, 500)
+    edges = np.concatenate([[0], np.cumsum(lengths)])
+    extents = Extents(edges, rng.choice(facts, 500), np.full(500, NO_HOST, np.int64))
+    source = np.zeros(500, np.int64)
+    return Track(View(extents, source, source, disk.layers, in_place=True), int(edges[-1]))
+
+
+@pytest.mark.parametrize("height", [1, 3])
+@pytest.mark.parametrize("patterns", [False, True])
+def test_cells_are_what_their_runs_make_them(demo_disk, height, patterns):
+    """Every cell of a strip at every zoom, against one drawn from its runs alone."""
+    track = scattered(demo_disk)
+    look = Look(0, DARK, patterns=patterns, letters=False)
+    fit = Viewport(track.size, 40).fit()
+    for semantics in SEMANTICS:
+        paints = track.paints(semantics)[track.shares.classes].tolist()
+        for power in range(9, fit.power + 1):
+            left = max(0, fit.cells(power) - 40) // 3 * 2
+            viewport = Viewport(track.size, 40, power, left)
+            rows = [Row(40, Ink(DARK.text, DARK.page)) for _ in range(height)]
+            draw_strip(rows, track, viewport, semantics, look)
+            for column in range(40):
+                start = min((left + column) << power, track.size)
+                end = min(start + viewport.cell, track.size)
+                part = track.view.extents.cut(start, end)
+                first = track.view.extents.index_at(start) if len(part) else 0
+                pieces = list(
+                    zip(
+                        part.edges.tolist(),
+                        part.edges.tolist()[1:],
+                        paints[first : first + len(part)],
+                        strict=False,
+                    )
+                )
+                expected = plain_cells(pieces, start, end, height, look)
+                assert [(row.glyph_at(column), row.ink_at(column)) for row in rows] == expected
 
 
 def test_one_boundary_is_found_where_it_is(demo_disk):

@@ -65,6 +65,7 @@ class Track:
         self.shares.fold([fold.edges for fold in folds], [fold.by(self.facts) for fold in folds])
         self._states: Callable[[Semantics], tuple[State, ...]] | None = None
         self._known_states: dict[str, tuple[State, ...]] = {}
+        self._known_paints: dict[str, NDArray[np.uint8]] = {}
         self.kept: dict[Hashable, Any] = {}
         """What was drawn of this track, for widgets to keep."""
 
@@ -74,7 +75,7 @@ class Track:
     def seen_as(self, states: Callable[[Semantics], tuple[State, ...]]) -> Track:
         """Return the same runs, with other states; ``states`` gives that of each class under a semantics."""
         other = copy.copy(self)
-        other._states, other._known_states = states, {}
+        other._states, other._known_states, other._known_paints = states, {}, {}
         other.kept = {}
         return other
 
@@ -91,8 +92,11 @@ class Track:
         return self._known_states[semantics.name]
 
     def paints(self, semantics: Semantics) -> NDArray[np.uint8]:
-        """Return the paint of each class, uint8 of shape (kinds,)."""
-        return np.array([state.paint for state in self.states(semantics)], np.uint8)
+        """Return the paint of each class, uint8 of shape (kinds,); kept."""
+        if semantics.name not in self._known_paints:
+            paints = np.array([state.paint for state in self.states(semantics)], np.uint8)
+            self._known_paints[semantics.name] = paints
+        return self._known_paints[semantics.name]
 
     @cached_property
     def differing(self) -> NDArray[np.bool_]:

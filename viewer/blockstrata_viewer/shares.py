@@ -6,7 +6,7 @@ for millions, and the sums stay small beside the runs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,23 @@ if TYPE_CHECKING:
 
     from blockstrata_viewer.viewport import Viewport
 
-_BLOCK: Final = 16
+BLOCK: Final = 16
 """Runs a block."""
+_IN_BLOCK: Final = np.arange(BLOCK + 1)
+"""Edges of a block's runs, counted from its first."""
+
+
+class Cells(NamedTuple):
+    """Runs in the columns of a viewport.
+
+    ``edges`` int64 (columns + 1,), bytes, kept inside the runs; ``blocks`` int64 (columns + 1,), the block
+    of runs that holds each edge, the last one for the end; ``amounts`` int64 (columns, kinds), bytes of each
+    class.
+    """
+
+    edges: NDArray[np.int64]
+    blocks: NDArray[np.intp]
+    amounts: NDArray[np.int64]
 
 
 class Shares:
@@ -33,15 +48,11 @@ class Shares:
         self.edges = edges
         self.classes = classes
         self.kinds = kinds
-        blocks = -(-len(classes) // _BLOCK)
-        lengths = np.diff(edges)
         self._folded: Folded | None = None
-        self._kept: tuple[Viewport, NDArray[np.int64], NDArray[np.int64]] | None = None
-        self._sums = np.zeros((blocks + 1, kinds), np.int64)
-        for kind in range(kinds):
-            padded = np.zeros(blocks * _BLOCK, np.int64)
-            padded[: len(lengths)] = np.where(classes == kind, lengths, 0)
-            self._sums[1:, kind] = np.cumsum(padded.reshape(-1, _BLOCK).sum(axis=1))
+        self._kept: tuple[Viewport, Cells] | None = None
+        # searched before the edges are, most of which stay out of the processor's caches
+        self._block_starts = edges[:-1:BLOCK].copy()
+        self._sums = _block_sums(edges, classes, kinds)
 
     def fold(self, edges: Sequence[NDArray[np.int64]], amounts: Sequence[NDArray[np.int64]]) -> None:
         """Have chunks stand for the runs in their place, which say less: ``Fold.edges``, ``Fold.by``."""
@@ -49,42 +60,47 @@ class Shares:
         self._folded = Folded(edges, beyond) if beyond else None
 
     def before(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the bytes of each class in runs before offsets, int64 (m, kinds); these must be inside."""
+        """Return the bytes of each class before each offset, int64 (m, kinds); offsets must be inside."""
+        return self._before(offsets, self._blocks_at(offsets))
+
+    def _blocks_at(self, offsets: NDArray[np.int64]) -> NDArray[np.intp]:
+        return self._block_starts.searchsorted(offsets, side="right") - 1
+
+    def _before(self, offsets: NDArray[np.int64], blocks: NDArray[np.intp]) -> NDArray[np.int64]:
         if not len(self.classes):
             return np.zeros((len(offsets), self.kinds), np.int64)
-        runs = np.clip(np.searchsorted(self.edges, offsets, side="right") - 1, 0, len(self.classes) - 1)
-        first = runs // _BLOCK * _BLOCK
-        index = first[:, None] + np.arange(_BLOCK)
-        inside = np.minimum(index, len(self.classes) - 1)
-        ends = np.minimum(self.edges[inside + 1], offsets[:, None])
-        lengths = np.where(index <= runs[:, None], ends - self.edges[inside], 0)
-        sums = self._sums[runs // _BLOCK].copy()
-        np.add.at(sums, (np.arange(len(offsets))[:, None], self.classes[inside]), lengths)
-        return np.asarray(sums, np.int64)
+        runs = (blocks * BLOCK)[:, None] + _IN_BLOCK
+        # runs from the offset on are cut to nothing, and so is what the last block has too few of
+        edges = np.minimum(self.edges.take(runs, mode="clip"), offsets[:, None])
+        lengths = edges[:, 1:] - edges[:, :-1]
+        classes = self.classes.take(runs[:, :-1], mode="clip")
+        sums = self._sums.take(blocks, axis=0)
+        rows = np.arange(0, sums.size, self.kinds)
+        np.add.at(sums.reshape(-1), (classes + rows[:, None]).reshape(-1), lengths.reshape(-1))
+        if self._folded:
+            sums += self._folded.before(offsets)
+        return sums
 
     def between(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the bytes of each class between neighbouring offsets, int64 (m - 1, kinds)."""
-        before = self.before(offsets)
-        if self._folded:
-            before += self._folded.before(offsets)
-        return np.asarray(np.diff(before, axis=0), np.int64)
+        return np.asarray(np.diff(self.before(offsets), axis=0), np.int64)
 
-    def columns(self, viewport: Viewport) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the edges of a viewport's columns, and the bytes of each class in each column.
+    def columns(self, viewport: Viewport) -> Cells:
+        """Return the runs in a viewport's columns.
 
-        Edges int64 (columns + 1,), kept inside the runs; bytes int64 (columns, kinds).  The last answer is
-        kept, because most keys change neither the viewport nor the runs.
+        The last answer is kept, because most keys change neither the viewport nor the runs.
         """
         if self._kept is None or self._kept[0] != viewport:
             size = int(self.edges[-1])
-            past = (
-                size >> viewport.power
-            )  # from this cell on, columns start at the end; cells stay below 2**63
-            cells = np.minimum(viewport.left + np.arange(viewport.columns + 1, dtype=np.int64), past + 1)
-            edges = np.where(cells > past, size, cells << viewport.power)
-            self._kept = viewport, edges, self.between(edges)
-        _, edges, amounts = self._kept
-        return edges, amounts
+            edges = np.full(viewport.columns + 1, size, np.int64)
+            # of the cells past the end there may be more than 2**63 bytes can number
+            inside = max(0, min(viewport.columns + 1, (size >> viewport.power) + 1 - viewport.left))
+            cells = np.arange(viewport.left, viewport.left + inside, dtype=np.int64)
+            edges[:inside] = cells << viewport.power
+            blocks = self._blocks_at(edges)
+            before = self._before(edges, blocks)
+            self._kept = viewport, Cells(edges, blocks, before[1:] - before[:-1])
+        return self._kept[1]
 
     def between_list(self, offsets: list[int]) -> list[list[int]]:
         """Return the same for offsets in a list, as lists."""
@@ -95,3 +111,16 @@ class Shares:
         """Return the bytes of each class, int64 (kinds,)."""
         runs = np.asarray(self._sums[-1], np.int64)
         return runs + self._folded.totals() if self._folded else runs
+
+
+def _block_sums(
+    edges: NDArray[np.int64], classes: NDArray[np.unsignedinteger], kinds: int
+) -> NDArray[np.int64]:
+    """Return the bytes of each class before each block of runs and before the end, (blocks + 1, kinds)."""
+    blocks = -(-len(classes) // BLOCK)
+    sums = np.zeros((blocks + 1, kinds), np.int64)
+    if len(classes):
+        row = np.repeat(np.arange(kinds, sums.size, kinds), BLOCK)[: len(classes)]
+        np.add.at(sums.reshape(-1), row + classes, np.diff(edges))
+        np.cumsum(sums, axis=0, out=sums)
+    return sums

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,6 +62,15 @@ class Entries:
             and after.offset[0] == (offset if offset == NO_HOST else offset + int(self.length[-1]))
         )
 
+    def from_start_of(self, before: Entries) -> Entries:
+        """Return these entries, the first of which begins where a lone entry before it does."""
+        return replace(
+            self,
+            start=np.append(before.start, self.start[1:]),
+            length=np.append(before.length + self.length[:1], self.length[1:]),
+            offset=np.append(before.offset, self.offset[1:]),
+        )
+
 
 class Names(dict[int, str]):
     """The printable names of the files that layers store their bytes in, each made when first asked for."""
@@ -86,8 +95,7 @@ def in_parts(views: Iterable[View], semantics: Semantics) -> Iterator[Entries]:
         found = entries(view, semantics)
         if waiting:
             if waiting.goes_on(found):
-                found.start[0], found.offset[0] = waiting.start[0], waiting.offset[0]
-                found.length[0] += waiting.length[0]
+                found = found.from_start_of(waiting)
             else:
                 yield waiting
         yield found.part(0, len(found) - 1)
@@ -106,11 +114,12 @@ def entries(view: View, semantics: Semantics) -> Entries:
     extents = view.extents
     flags = semantics.flags(view)
     offset = np.where(flags & np.uint8(semantics.offset_flag), extents.host, NO_HOST)
-    keep = run_starts(extents.edges, offset, flags, view.depth)
-    start = extents.edges[:-1][keep]
-    length = np.diff(np.append(start, extents.edges[-1]))
     if not len(extents):
-        start, length = extents.edges, np.zeros(1, np.int64)
         none = np.zeros(1, np.int64)
-        return Entries(semantics, start, length, none, none, np.zeros(1, np.uint8), none + NO_HOST)
-    return Entries(semantics, start, length, view.depth[keep], view.source[keep], flags[keep], offset[keep])
+        return Entries(semantics, extents.edges, none, none, none, np.zeros(1, np.uint8), none + NO_HOST)
+    starts = run_starts(extents.edges, offset, flags, view.depth)
+    # in most disks no runs merge: nothing is copied then
+    kept = slice(None) if starts.all() else starts
+    start = extents.edges[:-1][kept]
+    length = extents.lengths if len(start) == len(extents) else np.diff(start, append=extents.end)
+    return Entries(semantics, start, length, view.depth[kept], view.source[kept], flags[kept], offset[kept])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blockstrata.facts import NO_HOST
+from blockstrata.interchange.columns import Words, text
 from blockstrata.interchange.entries import Names
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from blockstrata.chain import Layer
     from blockstrata.interchange.entries import Entries
     from blockstrata.semantics.table import Semantics
-
 
 _PIECE = 1 << 13
 """Entries turned into Python's numbers at once, which take four times the room."""
@@ -43,12 +43,14 @@ def csv_lines(parts: Iterable[Entries], semantics: Semantics) -> Iterator[str]:
     columns = semantics.columns
     yield ",".join(["start", "length", "depth", *(column.key for column in columns), "offset"]) + "\n"
     for entries in parts:
-        bits = {
-            flags: ",".join("1" if flags & column.flag else "0" for column in columns)
-            for flags in np.unique(entries.flags).tolist()
-        }
-        for start, length, depth, _, flags, offset in _rows(entries):
-            yield f"{start},{length},{depth},{bits[flags]},{'' if offset == NO_HOST else offset}\n"
+        bits = [b""] * 256
+        for flags in np.unique(entries.flags).tolist():
+            bits[flags] = ",".join("1" if flags & column.flag else "0" for column in columns).encode()
+        yield from text(
+            len(entries),
+            *(entries.start, b",", entries.length, b",", entries.depth, b","),
+            *(Words(np.array(bits), entries.flags), b",", entries.offset, b"\n"),
+        )
 
 
 def _rows(entries: Entries) -> Iterator[tuple[int, int, int, int, int, int]]:

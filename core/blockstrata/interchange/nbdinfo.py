@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from blockstrata.interchange.columns import Words, text
 from blockstrata.semantics.nbd import WIRE
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from blockstrata.semantics.table import Semantics
 
 BASE_ALLOCATION: Final = "base:allocation"
-
-_PIECE: Final = 1 << 13
-"""Entries written at once."""
 
 _WORDS: Final = {
     BASE_ALLOCATION: ("data", "hole", "zero", "hole,zero"),
@@ -44,19 +42,15 @@ def json_text(edges: NDArray[np.int64], types: NDArray[np.uint64], context: str)
     ``edges`` of shape (n + 1,), bytes; ``types`` of shape (n,); neighbours differ in type.  Types that
     nbdinfo has no word for carry no description.
     """
-    described = {kind: _description(context, kind) for kind in set(types.tolist())}
-    yield "[\n"
-    for first in range(0, len(types), _PIECE):
-        piece = slice(first, first + _PIECE)
-        starts, ends = edges[:-1][piece].tolist(), edges[1:][piece].tolist()
-        rows = zip(starts, ends, types[piece].tolist(), strict=True)
-        yield ",\n" if first else ""
-        yield ",\n".join(
-            [
-                f'{{ "offset": {start}, "length": {end - start}, "type": {kind}{described[kind]}}}'
-                for start, end, kind in rows
-            ]
-        )
+    kinds, which = np.unique(types, return_inverse=True)
+    described = np.array([f"{kind}{_description(context, kind)}".encode() for kind in kinds.tolist()])
+    starts, lengths = edges[:-1], np.diff(edges)
+    rows = text(
+        len(types),
+        *(b',\n{ "offset": ', starts, b', "length": ', lengths, b', "type": ', Words(described, which), b"}"),
+    )
+    yield "[\n" + next(rows, "").removeprefix(",\n")
+    yield from rows
     yield "\n]\n"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blockstrata.facts import NO_HOST
+from blockstrata.interchange.columns import Hex, Words, text
 from blockstrata.interchange.entries import Names
 from blockstrata.semantics.historic import Flag
 
@@ -20,42 +21,33 @@ if TYPE_CHECKING:
 
 WORDS = ("false", "true")
 _PIECE = 1 << 13
-"""Entries written at once: most of what a row costs is the call that writes it."""
+"""Entries looked at at once."""
 
 
 def json_text(parts: Iterable[Entries]) -> Iterator[str]:
     """Yield a JSON array in pieces, one object a line, laid out as qemu-img lays them out.
 
-    ``parts`` follow one another, and hold one entry at the least.  The keys are ``start, length, depth``, the
-    flags of the semantics by name, and ``offset`` where valid.
+    ``parts`` follow one another.  The keys are ``start, length, depth``, the flags of the semantics by name,
+    and ``offset`` where valid.
     """
-    before = "["
-    for entries in parts:
-        columns = [(column.key, column.flag) for column in entries.semantics.columns]
-        bits = {
-            flags: "".join(f', "{key}": {WORDS[bool(flags & flag)]}' for key, flag in columns)
-            for flags in np.unique(entries.flags).tolist()
-        }
-        for first in range(0, len(entries), _PIECE):
-            piece = slice(first, first + _PIECE)
-            rows = zip(
-                entries.start[piece].tolist(),
-                entries.length[piece].tolist(),
-                entries.depth[piece].tolist(),
-                entries.flags[piece].tolist(),
-                entries.offset[piece].tolist(),
-                strict=True,
-            )
-            yield before
-            yield ",\n".join(
-                [
-                    f'{{ "start": {start}, "length": {length}, "depth": {depth}{bits[flags]}'
-                    + ("}" if offset == NO_HOST else f', "offset": {offset}}}')
-                    for start, length, depth, flags, offset in rows
-                ]
-            )
-            before = ",\n"
+    rows = (piece for part in parts for piece in _json_rows(part))
+    yield "[" + next(rows, "").removeprefix(",\n")
+    yield from rows
     yield "]\n"
+
+
+def _json_rows(entries: Entries) -> Iterator[str]:
+    columns = [(column.key, column.flag) for column in entries.semantics.columns]
+    bits = [b""] * 256
+    for flags in np.unique(entries.flags).tolist():
+        bits[flags] = "".join(f', "{key}": {WORDS[bool(flags & flag)]}' for key, flag in columns).encode()
+    return text(
+        len(entries),
+        *(b',\n{ "start": ', entries.start, b', "length": ', entries.length, b', "depth": ', entries.depth),
+        Words(np.array(bits), entries.flags),
+        *(Words(np.array([b"", b', "offset": ']), entries.offset != NO_HOST), entries.offset),
+        b"}",
+    )
 
 
 class NoOffsetError(Exception):
@@ -85,13 +77,18 @@ def human_lines(parts: Iterable[Entries], layers: tuple[Layer, ...]) -> Iterator
 
 
 def _human_rows(entries: Entries, shown: NDArray[np.intp], names: Names) -> Iterator[str]:
+    sources, nth = np.unique(entries.source[shown], return_inverse=True)
+    files = np.array([names[index].encode() for index in sources.tolist()] or [b""])
     for first in range(0, len(shown), _PIECE):
         piece = shown[first : first + _PIECE]
-        columns = (entries.start, entries.length, entries.offset, entries.source)
-        for start, length, offset, source in zip(*(each[piece].tolist() for each in columns), strict=True):
-            yield f"{_hex(start)}{_hex(length)}{_hex(offset)}{names[source]}\n"
+        numbers = (each[piece] for each in (entries.start, entries.length, entries.offset))
+        columns = (column for each in numbers for column in _hex(each))
+        yield from text(len(piece), *columns, Words(files, nth[first : first + _PIECE]), b"\n")
 
 
-def _hex(number: int) -> str:
-    """Return a number as C's ``%#-16x`` writes it: 0 has no prefix."""
-    return f"{number:<16x}" if number == 0 else f"{number:<#16x}"
+def _hex(numbers: NDArray[np.int64]) -> tuple[Words, Hex, Words]:
+    """Return the columns of numbers as C's ``%#-16x`` writes them: 0 has no prefix."""
+    digits = np.searchsorted(16 ** np.arange(1, 15), numbers, side="right") + 1
+    room = np.maximum(16 - digits - 2 * (numbers != 0), 0)
+    prefixes, blanks = np.array([b"0x", b""]), np.array([b" " * width for width in range(16)])
+    return Words(prefixes, numbers == 0), Hex(numbers), Words(blanks, room)

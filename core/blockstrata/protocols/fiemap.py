@@ -13,18 +13,28 @@ from __future__ import annotations
 import fcntl
 import struct
 from enum import IntFlag
-from typing import TYPE_CHECKING, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
 
 from blockstrata.facts import Mapping, Storage, fact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
 _FS_IOC_FIEMAP: Final = 0xC020660B
 _HEAD: Final = struct.Struct("=QQIIII")
-_EXTENT: Final = struct.Struct("=QQQQQIIII")
-_BATCH: Final = 1024
-"""Extents asked for at once: 56 KiB."""
+_EXTENT: Final = np.dtype(
+    [
+        *(("start", np.uint64), ("physical", np.uint64), ("length", np.uint64), ("reserved", np.uint64, 2)),
+        *(("flags", np.uint32), ("unused", np.uint32, 3)),
+    ]
+)
+_BATCH: Final = 8192
+"""Extents asked for at once: 448 KiB."""
 _SYNC: Final = 1
 """Write out first what is delayed, so that it has a place."""
 
@@ -43,6 +53,14 @@ class Extent(IntFlag):
     SHARED = 0x2000
 
 
+class Found(NamedTuple):
+    """Extents of a file, sorted and apart: starts and ends int64 (n,), bytes; flags uint32 (n,)."""
+
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    flags: NDArray[np.uint32]
+
+
 _STORES: Final = (
     Extent.UNKNOWN
     | Extent.DELALLOC
@@ -59,45 +77,71 @@ _HOLE = fact(Mapping.PASSTHROUGH, Storage.HOLE)
 _UNWRITTEN = fact(Mapping.PASSTHROUGH, Storage.UNWRITTEN)
 
 
-def fiemap_probe(fd: int, length: int) -> list[tuple[int, int]]:
-    """Return (start, fact code) of each run of a file of ``length`` bytes; ``OSError`` without FIEMAP.
+def fiemap_probe(fd: int, length: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Return starts and fact codes of the runs of a file of ``length`` bytes; ``OSError`` without FIEMAP.
 
-    What no extent covers is a hole; extents are cut at the file's length::
+    Starts int64 (n,), bytes, codes uint8 (n,).
+    """
+    starts, ends, flags = extents(fd, length)
+    is_unwritten = (flags & np.uint32(Extent.UNWRITTEN) != 0) & (flags & np.uint32(_STORES) == 0)
+    return runs_of(starts, ends, np.where(is_unwritten, _UNWRITTEN, _DATA), length)
+
+
+def runs_of(
+    starts: NDArray[np.int64], ends: NDArray[np.int64], codes: NDArray[np.integer], length: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Return starts and fact codes of runs over ``length`` bytes, of extents that are sorted and apart.
+
+    What no extent covers is a hole; neighbours of one code join::
 
         extents   ├── data ──┤      ├─ unwritten ─┼───── …
         runs      ├── data ──┼ hole ┼─ unwritten ─┤length
     """
-    runs: list[tuple[int, int]] = []
-    at = 0
-    for start, end, flags in _extents(fd, length):
-        if start >= length:
-            break
-        if start > at:
-            runs.append((at, _HOLE))
-        code = _UNWRITTEN if flags & Extent.UNWRITTEN and not flags & _STORES else _DATA
-        if not runs or runs[-1][1] != code:
-            runs.append((max(start, at), code))
-        at = max(at, end)
-    if at < length:
-        runs.append((at, _HOLE))
-    return runs
+    edges = np.zeros(2 * len(starts) + 2, np.int64)
+    edges[1:-1:2], edges[2:-1:2], edges[-1] = starts, ends, length
+    facts = np.full(len(edges) - 1, _HOLE, np.uint8)
+    facts[1::2] = codes
+    there = np.flatnonzero(edges[1:] > edges[:-1])
+    facts = facts.take(there)
+    first = np.flatnonzero(np.append(True, facts[1:] != facts[:-1])) if len(facts) else there
+    return edges.take(there).take(first), facts.take(first)
 
 
-def _extents(fd: int, length: int) -> Iterator[tuple[int, int, int]]:
-    """Yield start, end and flags of the extents in the first ``length`` bytes, a batch a call."""
+def extents(fd: int, length: int, *, sync: bool = True) -> Found:
+    """Return the extents in the first ``length`` bytes of a file, cut there; ``OSError`` without FIEMAP.
+
+    ``sync``: what was written and has no place yet is given one first.
+    """
+    told = [
+        [batch[name].copy() for name in ("start", "length", "flags")]
+        for batch in chain([np.empty(0, _EXTENT)], _batches(fd, length, sync=sync))
+    ]
+    start, size, flags = (np.concatenate(column) for column in zip(*told, strict=True))
+    # a file system may tell of more than an int64 holds; the sums here stay below 2**64
+    most = np.uint64(length)
+    start = np.minimum(start, most)
+    ends = np.maximum.accumulate(np.minimum(start + np.minimum(size, most), most).astype(np.int64))
+    starts = np.maximum(start.astype(np.int64), np.append(0, ends[:-1])[: len(ends)])
+    there = np.flatnonzero(ends > starts)
+    return Found(starts.take(there), ends.take(there), flags.take(there))
+
+
+def _batches(fd: int, length: int, *, sync: bool) -> Iterator[NDArray[np.void]]:
+    """Yield the extents in the first ``length`` bytes as the file system tells them, a batch a call.
+
+    The next batch takes the place of the one before.
+    """
     at = 0
+    request = bytearray(_HEAD.size + _BATCH * _EXTENT.itemsize)
     while at < length:
-        request = bytearray(_HEAD.size + _BATCH * _EXTENT.size)
-        _HEAD.pack_into(request, 0, at, length - at, _SYNC if at == 0 else 0, 0, _BATCH, 0)
+        _HEAD.pack_into(request, 0, at, length - at, _SYNC if sync and at == 0 else 0, 0, _BATCH, 0)
         fcntl.ioctl(fd, _FS_IOC_FIEMAP, request)
         mapped = _HEAD.unpack_from(request)[3]
-        if not mapped:
+        batch = np.frombuffer(request, _EXTENT, min(mapped, _BATCH), _HEAD.size)
+        yield batch
+        if not mapped or batch["flags"][-1] & Extent.LAST:
             return
-        for index in range(mapped):
-            start, _, size, _, _, flags, *_ = _EXTENT.unpack_from(request, _HEAD.size + index * _EXTENT.size)
-            yield start, start + size, flags
-            if flags & Extent.LAST:
-                return
-        if start + size <= at:  # the file changes, or the file system lies
+        end = int(batch["start"][-1]) + int(batch["length"][-1])
+        if end <= at:  # the file changes, or the file system lies
             return
-        at = start + size
+        at = end

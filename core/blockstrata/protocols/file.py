@@ -20,14 +20,16 @@ import numpy as np
 from blockstrata.access import Probe
 from blockstrata.driver import whole_sectors
 from blockstrata.errors import OpenError, UnsupportedError
-from blockstrata.extents import Extents, uniform
+from blockstrata.extents import Extents
 from blockstrata.facts import MAX_LENGTH, Mapping, Storage, Traits, fact
 from blockstrata.protocols.fiemap import fiemap_probe
+from blockstrata.protocols.seek import seek_probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping as Dict
 
+    from numpy.typing import NDArray
 
 END: Final = 2**63 - 1
 """First byte past what a file can hold; host windows reach up to here."""
@@ -35,8 +37,6 @@ END: Final = 2**63 - 1
 _SPARE: Final = 4
 """File descriptors that are left to the rest of the program: a chain may name more files than can be open."""
 
-_DATA = fact(Mapping.PASSTHROUGH, Storage.DATA)
-_HOLE = fact(Mapping.PASSTHROUGH, Storage.HOLE)
 _BEYOND = fact(Mapping.PASSTHROUGH, Storage.BEYOND_EOF)
 _OPAQUE = fact(Mapping.PASSTHROUGH, Storage.OPAQUE)
 
@@ -137,13 +137,13 @@ class FileNode:
         if self.driver == "host_device" and self._probe is Probe.FIEMAP:
             self._fiemap_error = "a device"
         if self.driver == "host_device" or self._probe is Probe.NONE:
-            return _runs([(0, _OPAQUE)], self.length)
+            return _runs(np.zeros(min(1, self.length), np.int64), _OPAQUE, self.length)
         if self._probe is Probe.FIEMAP:
             try:
-                return _runs(fiemap_probe(self._fd, self.length), self.length)
+                return _runs(*fiemap_probe(self._fd, self.length), self.length)
             except OSError as error:
                 self._fiemap_error = _reason(error)
-        return _runs(_seek_probe(self._fd, self.length), self.length)
+        return _runs(*seek_probe(self._fd, self.length), self.length)
 
 
 def open_file(name: str, driver: str | None = None, probe: Probe = Probe.SEEK) -> FileNode:
@@ -213,40 +213,9 @@ def _reason(error: OSError | ValueError) -> str:
     return str(error)
 
 
-def _seek_probe(fd: int, length: int) -> list[tuple[int, int]]:
-    """Return (start, fact code) of each run of a file, by SEEK_DATA and SEEK_HOLE as QEMU asks.
-
-    A file system that cannot answer has no holes::
-
-        SEEK_DATA(0) ─┐     SEEK_HOLE(d) ─┐    SEEK_DATA(h) ── ENXIO
-             ├─ hole ─┤d──── data ────────┤h─────── hole ───────┤length
-    """
-    runs: list[tuple[int, int]] = []
-    at = 0
-    while at < length:
-        try:
-            data = os.lseek(fd, at, os.SEEK_DATA)
-            hole = os.lseek(fd, data, os.SEEK_HOLE)
-        except OSError as error:
-            # ENXIO: nothing but a hole from here to the end
-            runs.append((at, _HOLE if error.errno == errno.ENXIO else _DATA))
-            break
-        # the file may have grown since its length was taken, and lost what SEEK_DATA found
-        if hole <= data:
-            runs.append((at, _DATA))
-            break
-        if data > at:
-            runs.append((at, _HOLE))
-        if data < length:
-            runs.append((data, _DATA))
-        at = hole
-    return runs
-
-
-def _runs(runs: list[tuple[int, int]], length: int) -> Extents:
+def _runs(starts: NDArray[np.int64], codes: NDArray[np.uint8] | int, length: int) -> Extents:
     """Return runs over all host offsets: those given, and BEYOND_EOF from ``length`` on."""
-    if length == 0:
-        return uniform(0, END, _BEYOND, 0)
-    starts, codes = zip(*runs, (length, _BEYOND), strict=True)
-    edges = np.array([*starts, END], np.int64)
-    return Extents(edges, np.array(codes, np.uint8), edges[:-1].copy())
+    edges = np.concatenate([starts, [length, END]])
+    facts = np.full(len(starts) + 1, _BEYOND, np.uint8)
+    facts[:-1] = codes
+    return Extents(edges, facts, edges[:-1].copy())

@@ -46,9 +46,9 @@ class Row:
     is_bug: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Semantics:
-    """A meaning of flags, as data.
+    """A meaning of flags, as data; each is itself alone, whatever it holds.
 
     ``answer(code, traits)`` gives the flags of one fact; ``settle`` turns a layer's flags into those of a
     whole walk down the chain.  ``offset_flag`` says that the host offset may be used.

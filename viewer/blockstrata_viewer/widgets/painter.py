@@ -90,7 +90,7 @@ class _Painter:
     def ribbon(self, row: Row) -> None:
         """Draw which layer supplies most of each cell."""
         guest = self.scene.disk.guest
-        _, amounts = guest.suppliers.columns(self.scene.viewport)
+        amounts = guest.suppliers.columns(self.scene.viewport).amounts
         layers = len(self.scene.disk.layers)
         covered = (amounts.sum(axis=1) > 0).tolist()
         for column, band in enumerate(amounts.argmax(axis=1).tolist()):

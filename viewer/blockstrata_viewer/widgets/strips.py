@@ -15,6 +15,7 @@ import numpy as np
 
 from blockstrata_viewer.palette import MONO_GLYPHS, PATTERNS, Paint
 from blockstrata_viewer.rows import Cell, Ink
+from blockstrata_viewer.shares import BLOCK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from blockstrata_viewer.disk import Track
     from blockstrata_viewer.palette import Palette
     from blockstrata_viewer.rows import Row
+    from blockstrata_viewer.shares import Cells
     from blockstrata_viewer.viewport import Viewport
 
 LOWER: Final = " ▁▂▃▄▅▆▇█"
@@ -41,11 +43,13 @@ class Columns:
     """A track in the columns of a viewport.
 
     ``amounts`` int64 (columns, paints), bytes; ``split`` int64 (columns,), eighths of a cell left of its one
-    boundary, or 0; ``left`` and ``right`` uint8 (columns,), the paints on its sides; ``letters`` what the
-    state of the largest share is written as, empty where a column has several paints.
+    boundary, or 0; ``left`` and ``right`` uint8 (columns,), the paints on its sides; ``present`` int64
+    (columns,), how many paints there are; ``letters`` what the state of the largest share is written as,
+    empty where a column has several paints.
     """
 
     amounts: NDArray[np.int64]
+    present: NDArray[np.int64]
     letters: list[str]
     split: NDArray[np.int64]
     left: NDArray[np.uint8]
@@ -54,43 +58,44 @@ class Columns:
 
 def columns_of(track: Track, viewport: Viewport, semantics: Semantics) -> Columns:
     """Return what each column holds of each paint."""
-    edges, shares = track.shares.columns(viewport)
+    cells = track.shares.columns(viewport)
+    shares = cells.amounts
     paints = track.paints(semantics)
-    amounts = np.zeros((len(shares), len(Paint)), np.int64)
+    # stored paint by paint, in which order both adding to them and summing over them are quickest
+    amounts = np.zeros((len(shares), len(Paint)), np.int64, order="F")
     for kind, paint in enumerate(paints.tolist()):
         amounts[:, paint] += shares[:, kind]
-    words = [state.letters for state in track.states(semantics)]
-    single = (amounts > 0).sum(axis=1) == 1
-    largest = shares.argmax(axis=1) if shares.shape[1] else np.zeros(len(shares), np.int64)
-    letters = [
-        words[kind] if alone else "" for kind, alone in zip(largest.tolist(), single.tolist(), strict=True)
-    ]
-    return Columns(amounts, letters, *_boundaries(track, edges, paints))
+    present = (amounts > 0).sum(axis=1)
+    words = [*(state.letters for state in track.states(semantics)), ""]
+    largest = shares.argmax(axis=1) if len(paints) else 0
+    letters = [words[kind] for kind in np.where(present == 1, largest, -1).tolist()]
+    return Columns(amounts, present, letters, *_boundaries(track, cells, paints, present == 2))
 
 
 def _boundaries(
-    track: Track, edges: NDArray[np.int64], paints: NDArray[np.uint8]
+    track: Track, cells: Cells, paints: NDArray[np.uint8], among: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint8]]:
-    """Find the cells in which the paint changes just once, and where."""
-    columns = len(edges) - 1
-    nothing = np.zeros(columns, np.uint8)
-    if not len(track):
-        return np.zeros(columns, np.int64), nothing, nothing
+    """Find the cells, among some, in which the paint changes just once, and where."""
+    columns = len(among)
+    split, left, right = np.zeros(columns, np.int64), np.zeros(columns, np.uint8), np.zeros(columns, np.uint8)
+    near = np.flatnonzero(among & (cells.blocks[1:] - cells.blocks[:-1] <= _NEAR // BLOCK + 1))
+    if not len(near):
+        return split, left, right
     run_edges = track.shares.edges
-    last_run = len(track) - 1
-    first = np.clip(np.searchsorted(run_edges, edges[:-1], side="right") - 1, 0, last_run)
-    last = np.clip(np.searchsorted(run_edges, edges[1:], side="left") - 1, 0, last_run)
+    starts, ends = cells.edges.take(near), cells.edges.take(near + 1)
+    first = run_edges.searchsorted(starts, side="right") - 1
+    last = run_edges.searchsorted(ends, side="left") - 1
     runs = np.minimum(first[:, None] + np.arange(_NEAR + 1), last[:, None])
-    painted = paints[track.shares.classes[runs]]
+    painted = paints.take(track.shares.classes.take(runs))
     changes = painted[:, 1:] != painted[:, :-1]
-    once = (changes.sum(axis=1) == 1) & (last - first <= _NEAR) & (edges[1:] > edges[:-1])
+    once = (changes.sum(axis=1) == 1) & (last - first <= _NEAR)
     # what is known of a fold is not where in it
     once &= (painted[:, 0] != Paint.UNREAD) & (painted[:, -1] != Paint.UNREAD)
-    at = run_edges[runs[np.arange(columns), changes.argmax(axis=1) + 1]]
-    widths = np.maximum(edges[1:] - edges[:-1], 1)
-    eighths = np.clip(np.rint((at - edges[:-1]) / widths * LEVELS), 1, LEVELS - 1)
-    split = np.where(once, eighths, 0).astype(np.int64)
-    return split, painted[:, 0], painted[:, -1]
+    at = run_edges.take(runs[np.arange(len(near)), changes.argmax(axis=1) + 1])
+    eighths = np.clip(np.rint((at - starts) / (ends - starts) * LEVELS), 1, LEVELS - 1)
+    split[near] = np.where(once, eighths, 0)
+    left[near], right[near] = painted[:, 0], painted[:, -1]
+    return split, left, right
 
 
 def levels(amounts: NDArray[np.int64], height: int) -> NDArray[np.int64]:
@@ -99,18 +104,17 @@ def levels(amounts: NDArray[np.int64], height: int) -> NDArray[np.int64]:
     Largest remainder; a paint that is present gets one level at least, while there are levels to give.
     """
     present = amounts > 0
-    exact = amounts * (height / np.maximum(amounts.sum(axis=1, keepdims=True), 1))
-    given = np.maximum(np.floor(exact).astype(np.int64), present)
-    wanted = np.where(present.any(axis=1), height, 0)
-    columns = np.arange(len(amounts))
-    for _ in range(amounts.shape[1] + 1):
-        missing = wanted - given.sum(axis=1)
-        if not missing.any():
-            break
-        gain = np.where(present, exact - given, -np.inf).argmax(axis=1)
-        loss = given.argmax(axis=1)
-        given[columns, gain] += missing > 0
-        given[columns, loss] -= missing < 0
+    totals = amounts.sum(axis=1)
+    exact = amounts * (height / np.maximum(totals, 1))[:, None]
+    given = np.maximum(exact.astype(np.int64), present)
+    missing = height * (totals > 0) - given.sum(axis=1)
+    # what is left over goes to those that were cut most, one level each; of equals to the first
+    cut_most = np.where(present, given - exact, np.inf).argsort(axis=1, kind="stable")
+    given += cut_most.argsort(axis=1) < missing[:, None]
+    over = np.flatnonzero(missing < 0)
+    while len(over):
+        given[over, given[over].argmax(axis=1)] -= 1
+        over = over[given[over].sum(axis=1) > height]
     return np.asarray(given, np.int64)
 
 
@@ -156,73 +160,84 @@ def _painted(
 
 
 _OUTSIDE: Final = -1
-"""In place of a paint: a column past the end of the track."""
+"""In place of a paint or a code: a column past the end of the track."""
 
 
 def _colour_cells(columns: Columns, height: int, look: Look) -> list[list[Cell]]:
-    """Return cells for all columns and rows: glyph and paints are found for a whole row at once.
+    """Return cells for all columns and rows: each is looked up by its code, which says what is in it.
 
-    A cell's code is ``kind << 16 | glyph << 8 | lower paint << 4 | upper paint``.
+    A cell's code is ``kind << 32 | what``: for one paint, that; for two side by side,
+    ``eighths << 8 | left paint << 4 | right paint``; for a stack, the two paints that have the most of its
+    eight levels, as :func:`_stacks` has it.
     """
-    amounts = columns.amounts
-    given = levels(amounts, LEVELS * height)
-    tops = np.cumsum(given, axis=1)
-    bottoms = tops - given
-    present = (amounts > 0).sum(axis=1)
-    solid = np.where(present == 1, amounts.argmax(axis=1), _OUTSIDE)
-    index = np.arange(len(amounts))
+    codes = np.empty((height, len(columns.present)), np.int64)
+    codes[:] = _SOLID | columns.amounts.argmax(axis=1)
+    codes[-1] |= _FOOT
+    if not columns.present.all():
+        codes[:, columns.present == 0] = _OUTSIDE
+    if len(upright := np.flatnonzero(columns.split)):
+        sides = columns.left.take(upright).astype(np.int64) << 4 | columns.right.take(upright)
+        codes[:, upright] = _UPRIGHT | columns.split.take(upright) << 8 | sides
+    if len(stacked := np.flatnonzero((columns.present > 1) & (columns.split == 0))):
+        codes[:, stacked] = _STACK | _stacks(columns.amounts.T.take(stacked, axis=1), height)
     cells = _cells(look.palette, look.patterns)
-    rows = []
-    for up in reversed(range(height)):
-        inside = np.minimum(tops, (up + 1) * LEVELS) - np.maximum(bottoms, up * LEVELS)
-        # a glyph has two colours: the two largest shares stay, in their order
-        first = inside.argmax(axis=1)
-        largest = inside[index, first]
-        inside[index, first] = -LEVELS
-        second = inside.argmax(axis=1)
-        other = np.maximum(inside[index, second], 0)
-        lower, upper = np.minimum(first, second), np.maximum(first, second)
-        share = np.where(first == lower, largest, other)
-        level = np.clip(np.rint(share * LEVELS / np.maximum(largest + other, 1)), 1, LEVELS - 1).astype(
-            np.int64
-        )
-        stack = np.where(other > 0, _STACK | level << 8 | lower << 4 | upper, _PLAIN | first << 4 | first)
-        upright = _UPRIGHT | columns.split << 8 | columns.left.astype(np.int64) << 4 | columns.right
-        codes = np.where(columns.split > 0, upright, stack)
-        foot = _FOOT if up == 0 else _SOLID
-        codes = np.where(solid >= 0, foot | solid << 4, codes)
-        codes[present == 0] = _OUTSIDE
-        rows.append([cells[code] for code in codes.tolist()])
-    return rows
+    return [list(map(cells.__getitem__, row)) for row in codes.tolist()]
 
 
-_PLAIN, _STACK, _UPRIGHT, _SOLID, _FOOT = (kind << 16 for kind in range(5))
-"""Kinds of cells: one paint of several, two stacked, two side by side, one alone, one alone at the foot."""
+def _stacks(amounts: NDArray[np.int64], height: int) -> NDArray[np.int64]:
+    """Return which two paints have most of each cell, int64 (height, columns), the top row first.
+
+    ``amounts`` int64 (paints, columns).  A cell's code is ``largest << 8 | second``, and each of the two is
+    ``levels << 4 | 15 - paint``; a second that there is not has no levels.
+    """
+    paints = np.flatnonzero(amounts.any(axis=1))
+    tops = levels(amounts.take(paints, axis=0).T, LEVELS * height).T.cumsum(axis=0, dtype=np.int16)
+    floors = np.arange(height - 1, -1, -1, dtype=np.int16) * LEVELS
+    reached = np.minimum(np.maximum(tops[:, None, :] - floors[:, None], 0), LEVELS)
+    # levels first, so that the greatest is the largest share; of equals the lower paint
+    ranked = (0xF - paints).astype(np.int16)[:, None, None] + (reached << 4)
+    ranked[1:] -= reached[:-1] << 4
+    largest = ranked.max(axis=0)
+    second = (ranked * (ranked != largest)).max(axis=0)
+    return np.asarray(largest.astype(np.int64) << 8 | second, np.int64)
+
+
+_STACK, _UPRIGHT, _SOLID, _FOOT = (kind << 32 for kind in (0, 1, 2, 4))
+"""Kinds of cells: several paints stacked, two side by side, one alone, and that at a column's foot."""
 
 
 class _Cells(dict[int, Cell]):
     """Glyph and ink by a cell's code, made when first asked for."""
 
     def __init__(self, palette: Palette, patterns: bool) -> None:
-        super().__init__({_OUTSIDE: (" ", Ink(palette.text, palette.page))})
+        super().__init__()
         self._palette = palette
         self._patterns = patterns
 
     def __missing__(self, code: int) -> Cell:
-        kind, glyph, lower, upper = code & ~0xFFFF, code >> 8 & 0xFF, code >> 4 & 0xF, code & 0xF
+        self[code] = self._made(code)
+        return self[code]
+
+    def _made(self, code: int) -> Cell:
         paints = self._palette.paints
-        if kind == _STACK:
-            cell = LOWER[glyph], Ink(paints[lower], paints[upper])
-        elif kind == _UPRIGHT:
-            cell = LEFT[glyph], Ink(paints[lower], paints[upper])
-        elif kind == _PLAIN:
-            cell = " ", Ink(self._palette.text, paints[lower])
-        else:
-            cell = solid_cell(Paint(lower), self._palette, patterns=self._patterns)
-            if Paint(lower) is Paint.DEFERRED_RESERVED and kind == _SOLID:
-                cell = " ", cell[1]
-        self[code] = cell
-        return cell
+        what = code & 0xFFFFFFFF
+        if code == _OUTSIDE:
+            return " ", Ink(self._palette.text, self._palette.page)
+        if code & _SOLID:
+            cell = solid_cell(Paint(what), self._palette, patterns=self._patterns)
+            has_glyph = code & _FOOT or what != Paint.DEFERRED_RESERVED
+            return cell if has_glyph else (" ", cell[1])
+        if code & _UPRIGHT:
+            return LEFT[what >> 8], Ink(paints[what >> 4 & 0xF], paints[what & 0xF])
+        largest, second = what >> 8, what & 0xFF
+        first, other = 0xF - (largest & 0xF), 0xF - (second & 0xF)
+        if not second >> 4:
+            return " ", Ink(self._palette.text, paints[first])
+        # a glyph has two colours: the two largest shares stay, in their order
+        share = largest if first < other else second
+        level = round((share >> 4) * LEVELS / ((largest >> 4) + (second >> 4)))
+        lower, upper = sorted((first, other))
+        return LOWER[max(1, min(level, LEVELS - 1))], Ink(paints[lower], paints[upper])
 
 
 _cells = lru_cache(maxsize=8)(_Cells)
@@ -257,7 +272,7 @@ def _mono_cells(columns: Columns, height: int, palette: Palette) -> list[list[Ce
 
 def _cover_equal(cells: list[list[Cell]], track: Track, viewport: Viewport, palette: Palette) -> None:
     """Cover the cells in which historic and proposed mean the same."""
-    _, shares = track.shares.columns(viewport)
+    shares = track.shares.columns(viewport).amounts
     equal = (shares.sum(axis=1) > 0) & (shares[:, track.differing].sum(axis=1) == 0)
     cover = (" " if palette.track != palette.page else "·"), Ink(palette.faint, palette.track)
     for row in cells:
@@ -268,13 +283,15 @@ def _cover_equal(cells: list[list[Cell]], track: Track, viewport: Viewport, pale
 def _draw_letters(row: Row, columns: Columns, look: Look) -> None:
     """Write the letters of a state into the middle of each stretch of cells that has room for them."""
     palette = look.palette
-    paints = columns.amounts.argmax(axis=1).tolist()
-    for letters, group in groupby(range(len(paints)), columns.letters.__getitem__):
-        stretch = list(group)
-        paint = Paint(paints[stretch[0]])
-        if not letters or len(stretch) < _LETTERS_FROM or paint is Paint.FALLS_THROUGH:
+    end = 0
+    for letters, stretch in groupby(columns.letters):
+        start, end = end, end + len(list(stretch))
+        if not letters or end - start < _LETTERS_FROM:
             continue
-        first, last = look.x + stretch[0], look.x + stretch[-1] + 1 - len(letters)
+        paint = Paint(int(columns.amounts[start].argmax()))
+        if paint is Paint.FALLS_THROUGH:
+            continue
+        first, last = look.x + start, look.x + end - len(letters)
         at = _clear_of(look.drill, len(letters), first, last)
         if at is not None:
             ground = palette.track if paint is Paint.DEFERRED_RESERVED else palette.paints[paint]
