@@ -50,7 +50,7 @@ def draw_inspector(scene: Scene, width: int, height: int, *, side: bool) -> list
     palette = scene.palette
     rows = [Row(width, Ink(palette.text, palette.panel)) for _ in range(height)]
     if scene.asking:
-        rows[min(1, height - 1)].put(2, _WITHHELD, Ink(palette.dim, palette.panel))
+        _draw_withheld(_Pen(rows[1:] if side else rows, 2, width - 2, palette), scene)
         return rows
     if not side:
         split = int(width * _SPLIT_SHARE)
@@ -120,6 +120,20 @@ def draw_swatch(row: Row, x: int, paint: Paint, palette: Palette) -> None:
     if paint is Paint.FALLS_THROUGH and not palette.is_mono:
         glyph, ink = "·", Ink(palette.faint, palette.track)
     row.put(x, glyph * 2, ink)
+
+
+def _draw_withheld(pen: _Pen, scene: Scene) -> None:
+    """Write where the cursor is, and nothing of what a lesson asks."""
+    palette, run = pen.palette, scene.run
+    head = (("EXTENT  ", palette.accent, True), (track_name(scene), palette.text, True))
+    pen.line(*head, (f"  {_WITHHELD}", palette.dim, False))
+    pen.line()
+    pen.field("at", f"{scene.cursor:#014x}", exact_size(scene.cursor))
+    if run is not None:
+        start, end = map(int, scene.track.view.extents.edges[run : run + 2])
+        pen.field("start", f"{start:#014x}", exact_size(start))
+        pen.field("end", f"{end:#014x}", exact_size(end))
+        pen.field("length", format_size(end - start), f"{end - start:,} bytes")
 
 
 def _draw_extent(pen: _Pen, scene: Scene) -> None:
