@@ -293,6 +293,11 @@ class ViewerApp(App[int]):
         self.arrange()
         self.show_step()
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether what is to be shown is on the screen: the image as a whole, and the step of a lesson."""
+        return self.failure is not None or (self.opened.is_whole and self._step_shown)
+
     def place(self) -> str:
         """Return which of several images is shown, as in 2/3."""
         return f"{self.shown + 1}/{len(self.images)}" if len(self.images) > 1 else ""
@@ -471,7 +476,7 @@ class ViewerApp(App[int]):
         from blockstrata_viewer.screens.audit import AuditScreen  # noqa: PLC0415
 
         if self.scene is not None and self.opened.is_whole:
-            self.push_screen(AuditScreen((self.scene.above or self.scene).disk.chain))
+            self.push_screen(AuditScreen((self.scene.above or self.scene).disk.chain, self.palette()))
         else:
             self.say(_NOT_YET)
 
@@ -519,7 +524,7 @@ class ViewerApp(App[int]):
         self._count = 0
         from blockstrata_viewer.screens.help import HelpScreen  # noqa: PLC0415
 
-        self.push_screen(HelpScreen(help_keys(self.keys), self.scene))
+        self.push_screen(HelpScreen(help_keys(self.keys), self.scene, self.palette()))
 
     def action_go_to(self) -> None:
         """Ask where to go, and go there."""
@@ -549,7 +554,7 @@ class ViewerApp(App[int]):
         if self.scene is not None and self.scene.disk.size:
             # a round trip's tracks are no layers
             scene = self.scene.leave() if self.scene.disk.trip else self.scene
-            self.push_screen(TraceScreen(scene.disk.chain, scene.cursor))
+            self.push_screen(TraceScreen(scene.disk.chain, scene.cursor, self.palette()))
 
     def action_tables(self) -> None:
         """Show the truth tables, and go where one of their rows occurs."""

@@ -37,12 +37,12 @@ def draw_tables(tables: Sequence[Table], at: int, palette: Palette, width: int, 
     rows = [Row(width, Ink(palette.text, palette.panel)) for _ in range(height)]
     if not rows or not tables:
         return rows
-    lines, chosen = _lines(tables, at, palette, width)
+    lines, chosen, top = _lines(tables, at, palette, width)
     table, entry = list(entries_of(tables))[at]
     _draw_head(rows[0], table, palette)
     room = max(1, height - _FOOT - 2)
-    # a table's heading stays in sight as long as it can
-    first = max(0, min(chosen - room // 2, len(lines) - room))
+    # a table begins where the list does, if that shows its chosen row
+    first = max(0, min(top if chosen - top < room else chosen - room // 2, len(lines) - room))
     for y, line in enumerate(lines[first : first + room], 2):
         if y < height:
             rows[y] = line
@@ -56,20 +56,21 @@ def entries_of(tables: Sequence[Table]) -> list[tuple[Table, Entry]]:
     return [(table, entry) for table in tables for entry in table.entries]
 
 
-def _lines(tables: Sequence[Table], at: int, palette: Palette, width: int) -> tuple[list[Row], int]:
-    """Return the list's lines, and which of them is the chosen one."""
+def _lines(tables: Sequence[Table], at: int, palette: Palette, width: int) -> tuple[list[Row], int, int]:
+    """Return the list's lines, which of them is the chosen one, and which the heading of its table."""
     lines: list[Row] = []
-    chosen = number = 0
+    chosen = number = top = 0
     for table in tables:
         if lines:
             lines.append(Row(width, Ink(palette.text, palette.panel)))
+        heading = len(lines)
         lines.append(_heading(table, palette, width))
         for entry in table.entries:
             if number == at:
-                chosen = len(lines)
+                chosen, top = len(lines), heading
             lines.append(_line(table, entry, palette, width, is_chosen=number == at))
             number += 1
-    return lines, chosen
+    return lines, chosen, top
 
 
 def _heading(table: Table, palette: Palette, width: int) -> Row:
