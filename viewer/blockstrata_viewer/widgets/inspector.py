@@ -178,7 +178,7 @@ def _draw_extent(pen: _Pen, scene: Scene) -> None:
         room = pen.end - pen.x - 10 - len(f"{host:#x}{what}{via}")
         pen.field("host", f"{host:#x}", f"{what}{shorten(file, room) if room >= 8 else file}{via}")
     if code & SYNTHESISED:
-        pen.line(("the block layer's zeroes: nothing below reaches here", palette.dim, False))
+        pen.line(("synthesised: nothing below reaches here", palette.dim, False))
 
 
 def track_name(scene: Scene) -> str:
