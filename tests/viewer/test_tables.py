@@ -68,6 +68,18 @@ async def test_it_opens_at_the_row_under_the_cursor(demo_image):
         assert not isinstance(app.screen, TablesScreen)
 
 
+async def test_it_does_not_tell_what_a_lesson_asks(demo_image):
+    app = ViewerApp([demo_image])
+    async with app.run_test(size=(120, 36)) as pilot:
+        await asyncio.wait_for(app.settled.wait(), 20)
+        app.change(lambda scene: scene.drawn(asking=True))
+        assert app.scene.track.state_at(app.scene.run, app.scene.semantics).letters == "····"
+        await pilot.press("B")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert app.screen.chosen[1].letters == "LZAO"
+
+
 @pytest.mark.parametrize(
     ("switch", "letters", "is_protocol"),
     [("new", "LZ·O", False), ("old", "DZO", False), ("new", "Z·O", True), ("nbd", "·Z", False)],

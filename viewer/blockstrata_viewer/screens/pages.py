@@ -18,6 +18,8 @@ _COLUMNS: Final = re.compile(r"(.*\S {2,})\S.*")
 _LABEL: Final = re.compile(r"( *)(\S[^ ]{0,15})(  +)(\S.*)")
 """A line that begins with what it tells about."""
 _INDENT: Final = 8
+_WIDEST: Final = 140
+"""Cells of a wide dialog at the most, as in app.tcss."""
 
 
 def folded(lines: Iterable[str], width: int) -> list[str]:
@@ -33,6 +35,11 @@ def folded(lines: Iterable[str], width: int) -> list[str]:
             column = min(len(line) - len(line.lstrip()) + _INDENT, width // 2)
         found += wrap(line, width, subsequent_indent=" " * column)
     return found
+
+
+def page_width(screen: int) -> int:
+    """Return the cells of a line in a wide dialog with a scrollbar on a screen; app.tcss has the shares."""
+    return max(20, min(_WIDEST, screen * 96 // 100) - 5)
 
 
 def heading(title: str, words: str, palette: Palette) -> Text:

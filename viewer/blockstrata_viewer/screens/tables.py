@@ -113,14 +113,16 @@ class TablesScreen(ModalScreen[Target | None]):
         self.view.at = self._first()
 
     def _first(self) -> int:
-        """Return the row of the run under the cursor, or the first of its table."""
+        """Return the row of the run under the cursor, or the first of its table, also if a lesson asks."""
         scene, rows = self._scene, entries_of(self.view.tables)
         scene = scene.leave() if scene.disk.trip else scene
-        letters = "" if scene.run is None else scene.track.state_at(scene.run, scene.semantics).letters
+        semantics = self._scene.semantics
+        known = scene.run is not None and not scene.asking
+        letters = scene.track.state_at(scene.run or 0, semantics).letters if known else ""
         under = [
             at
             for at, (table, _) in enumerate(rows)
-            if table.semantics is self._scene.semantics
+            if table.semantics is semantics
             and (bool(table.semantics.deferred_flag) or table.is_protocol == scene.disk.is_file)
         ]
         return next((at for at in under if rows[at][1].letters == letters), under[0])

@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from blockstrata.errors import BlockstrataError
-from blockstrata_viewer.screens.pages import heading, labelled
+from blockstrata_viewer.screens.pages import folded, heading, labelled, page_width
 from blockstrata_viewer.trace_report import trace_lines
 
 if TYPE_CHECKING:
@@ -48,4 +48,4 @@ class TraceScreen(ModalScreen[None]):
             lines = list(trace_lines(self._chain, self._offset))
         except BlockstrataError as error:
             return Text(str(error))
-        return labelled(lines, self._palette, _LAYER)
+        return labelled(folded(lines, page_width(self.app.size.width)), self._palette, _LAYER)
