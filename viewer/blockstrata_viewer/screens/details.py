@@ -30,6 +30,6 @@ class DetailsScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Compose the page."""
         with VerticalScroll(classes="dialog"):
-            first, *lines = describe(self._scene, self.app.size.width - 10)
-            yield Static(heading("EXTENT", first, self._scene.palette), classes="heading")
-            yield Static(labelled(lines[1:], self._scene.palette))
+            palette = self._scene.palette
+            yield Static(heading("EXTENT", "its table entry, and its bytes", palette), classes="heading")
+            yield Static(labelled(describe(self._scene, self.app.size.width - 10), palette))
