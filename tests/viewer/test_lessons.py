@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -15,10 +16,13 @@ from blockstrata.guest import merged
 from blockstrata_viewer.app import ViewerApp
 from blockstrata_viewer.bindings import BINDINGS
 from blockstrata_viewer.cli import main
+from blockstrata_viewer.commands import ViewerCommands
 from blockstrata_viewer.lessons import LessonError, lessons, parse_lesson
 from blockstrata_viewer.lessons.course import Course, Shelf, visit
 from blockstrata_viewer.lessons.questions import ASKS
 from blockstrata_viewer.palette import palette_for
+from blockstrata_viewer.screens.lessons import LessonsScreen
+from blockstrata_viewer.widgets.lesson_list import draw_lessons
 from blockstrata_viewer.widgets.lesson_panel import draw_lesson, lesson_height
 
 LESSONS = lessons()
@@ -198,8 +202,116 @@ async def test_without_a_lesson_the_keys_say_so(demo_image):
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         await pilot.press("full_stop")
-        assert "blockstrata learn" in app.note()
+        assert "L chooses one" in app.note()
     assert {"lesson.next", "lesson.previous", "trace"} <= {binding.id for binding in BINDINGS}
+
+
+async def test_lessons_are_chosen_from_within(demo_image):
+    app = ViewerApp([demo_image])
+    async with app.run_test(size=(120, 36)) as pilot:
+        await asyncio.wait_for(app.settled.wait(), 20)
+        await pilot.press("L")
+        await pilot.pause()
+        assert isinstance(app.screen, LessonsScreen)
+        text = screen_text(app)
+        for lesson in LESSONS.values():
+            assert lesson.title in text
+            assert lesson.summary.split()[0] in text
+        await pilot.press("escape", "L", "down", "enter")
+        await app.workers.wait_for_complete()
+        await arrived(app, pilot)
+        assert app.course.lesson is not None
+        assert app.course.lesson.name == "four-bits-today"
+        assert app.place() == "2/2"
+        first = app.course.step
+        assert first.title in screen_text(app)
+        made = Path(app.opened.image)
+        assert made.exists()
+        await pilot.press("full_stop")
+        await arrived(app, pilot)
+        assert app.course.at == 1
+        # it opens at the lesson one is in, which begins anew
+        await pilot.press("L")
+        await pilot.pause()
+        assert "at step 2 of" in screen_text(app)
+        await pilot.press("enter")
+        await arrived(app, pilot)
+        assert app.course.step == first
+        # the last line leaves
+        await pilot.press("L", "end", "enter")
+        await pilot.pause()
+        await pilot.pause()
+        assert app.course is None
+        assert app.opened.image == demo_image
+        assert "LESSON" not in screen_text(app)
+        assert "CORE SAMPLE" in screen_text(app)
+        # and there is a way back in
+        await app.run_action("app.begin_lesson('the-wire')")
+        await app.workers.wait_for_complete()
+        await arrived(app, pilot)
+        assert LESSONS["the-wire"].steps[0].title in screen_text(app)
+    assert not made.exists()
+
+
+async def test_the_palette_names_lessons_by_title(demo_image):
+    app = ViewerApp([demo_image])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await asyncio.wait_for(app.settled.wait(), 20)
+        hits = {hit.text: hit async for hit in ViewerCommands(app.screen).discover()}
+        names = [f"lesson: {nth} {each.title}" for nth, each in enumerate(LESSONS.values(), 1)]
+        assert set(names) <= set(hits)
+        assert "lesson: leave it" not in hits
+        await hits[names[2]].command()
+        await app.workers.wait_for_complete()
+        await arrived(app, pilot)
+        assert app.course.lesson.title == list(LESSONS.values())[2].title
+        hits = {hit.text: hit async for hit in ViewerCommands(app.screen).discover()}
+        await hits["lesson: leave it"].command()
+        await pilot.pause()
+        assert app.course is None
+        await pilot.press("full_stop")
+        assert "L chooses one" in app.note()
+
+
+async def test_lessons_stay_where_an_image_does_not_open(tmp_path):
+    app = ViewerApp([str(tmp_path / "gone.qcow2")])
+    async with app.run_test(size=(120, 36)) as pilot:
+        await asyncio.wait_for(app.settled.wait(), 20)
+        await pilot.press("L", "enter")
+        await app.workers.wait_for_complete()
+        await arrived(app, pilot)
+        assert "LESSON" in screen_text(app)
+        await pilot.press("L", "end", "enter")
+        await pilot.pause()
+        assert "No such file" in screen_text(app)
+
+
+async def test_no_room_for_the_images_of_a_lesson(demo_image, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device", "lab.qcow2")
+
+    monkeypatch.setattr(Shelf, "image", full)
+    app = ViewerApp([demo_image])
+    async with app.run_test(size=(120, 36)) as pilot:
+        await asyncio.wait_for(app.settled.wait(), 20)
+        await pilot.press("L", "enter")
+        await pilot.pause()
+        assert app.note() == "lab.qcow2: No space left on device"
+
+
+@each
+@pytest.mark.parametrize("size", [(72, 20), (111, 30), (40, 8), (10, 1)])
+def test_the_chooser_shows_every_lesson(name, size, shelf):
+    known = list(LESSONS.values())
+    at = list(LESSONS).index(name)
+    for course in (None, Course(known, shelf, at)):
+        rows = draw_lessons(known, course, at, palette_for("truecolor", "light"), *size)
+        assert [row.width for row in rows] == [size[0]] * size[1]
+        text = "\n".join(row.text() for row in rows)
+        if size[1] >= 20:
+            assert known[at].title in text
+            assert known[at].summary.split()[-1] in text
+            assert all(lesson.title in text for lesson in known)
 
 
 def test_the_list():

@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from click.testing import CliRunner
 
 from blockstrata.chain import open_chain
 from blockstrata.formats.qcow2.author import Data, Image, ZeroPlain, write_image
 from blockstrata.semantics import by_name
+from blockstrata.semantics.historic import HISTORIC
+from blockstrata.semantics.nbd import NBD_6_0
+from blockstrata.semantics.proposed import PROPOSED
 from blockstrata_viewer.cli import main
-from blockstrata_viewer.row_report import SHOWN_BY, row_lines
+from blockstrata_viewer.row_report import SHOWN_BY, tables
 from blockstrata_viewer.scenarios import SCENARIOS
 
 NAMED = sorted({name for rows in SHOWN_BY.values() for name in rows.values()})
 
 
 def occurring(image):
-    """Return (semantics, kind, letters) of the rows that occur, as the text has them."""
-    found, head, letters = set(), (), ""
+    """Return (switch, is_protocol, letters) of the rows that occur."""
     with open_chain(image) as chain:
-        for line in row_lines(chain):
-            if re.match(r"[a-z]+: ", line):
-                head = (line.partition(":")[0], "protocol" in line)
-            elif re.match(r"  \S", line):
-                letters = line.split()[0]
-            elif "first at" in line:
-                found.add((*head, letters))
-    return found
+        return {
+            (table.semantics.switch, table.is_protocol, entry.letters)
+            for table in tables(chain, (HISTORIC, PROPOSED, NBD_6_0))
+            for entry in table.entries
+            if entry.place
+        }
 
 
 @pytest.mark.parametrize("name", NAMED)
 def test_the_scenario_shows_the_row(tmp_path, name):
     found = set().union(*map(occurring, SCENARIOS[name].build(tmp_path)))
-    for (semantics, is_protocol), rows in SHOWN_BY.items():
+    for (switch, is_protocol), rows in SHOWN_BY.items():
         for letters, shown_by in rows.items():
             if shown_by == name:
-                assert (semantics, is_protocol, letters) in found
+                assert (switch, is_protocol, letters) in found
 
 
 def test_every_row_named_is_a_row():

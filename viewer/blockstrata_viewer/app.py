@@ -7,6 +7,8 @@ import gc
 import signal
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, work
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from blockstrata_viewer.disk import Disk
-    from blockstrata_viewer.lessons.course import Course
+    from blockstrata_viewer.lessons.course import Course, Shelf
     from blockstrata_viewer.loading import Loader
     from blockstrata_viewer.palette import Palette
     from blockstrata_viewer.scene import Scene
@@ -117,6 +119,9 @@ class ViewerApp(App[int]):
         self.images = [Opened(image, opening or Opening()) for image in images]
         self.course = course
         self._step_shown = course is None
+        self._shelf: Shelf | None = None
+        self._made: TemporaryDirectory[str] | None = None
+        self._left_for_lesson = 0
         self.shown = 0
         self.settled = asyncio.Event()
         """Set once the first image is wholly read and on the screen, or the reason why it is not."""
@@ -317,6 +322,11 @@ class ViewerApp(App[int]):
         self.arrange()
         self.show_step()
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether what is to be shown is on the screen: the image as a whole, and the step of a lesson."""
+        return self.failure is not None or (self.opened.is_whole and self._step_shown)
+
     def place(self) -> str:
         """Return which of several images is shown, as in 2/3."""
         return f"{self.shown + 1}/{len(self.images)}" if len(self.images) > 1 else ""
@@ -511,7 +521,7 @@ class ViewerApp(App[int]):
         if missing := self._is_missing():
             self.say(missing)
         elif self.scene is not None:
-            self.push_screen(AuditScreen((self.scene.above or self.scene).disk.chain))
+            self.push_screen(AuditScreen((self.scene.above or self.scene).disk.chain, self.palette()))
 
     def action_patterns(self) -> None:
         """Add ink to solid cells, or take it away."""
@@ -557,7 +567,7 @@ class ViewerApp(App[int]):
         self._count = 0
         from blockstrata_viewer.screens.help import HelpScreen  # noqa: PLC0415
 
-        self.push_screen(HelpScreen(help_keys(self.keys), self.scene))
+        self.push_screen(HelpScreen(help_keys(self.keys), self.scene, self.palette()))
 
     def action_go_to(self) -> None:
         """Ask where to go, and go there."""
@@ -587,7 +597,26 @@ class ViewerApp(App[int]):
         if self.scene is not None and self.scene.disk.size:
             # a round trip's tracks are no layers
             scene = self.scene.leave() if self.scene.disk.trip else self.scene
-            self.push_screen(TraceScreen(scene.disk.chain, scene.cursor))
+            self.push_screen(TraceScreen(scene.disk.chain, scene.cursor, self.palette()))
+
+    def action_tables(self) -> None:
+        """Show the truth tables, and go where one of their rows occurs."""
+        self._count = 0
+        from blockstrata_viewer.screens.tables import TablesScreen, Target  # noqa: PLC0415
+
+        def go(target: Target | None) -> None:
+            if target is not None:
+                place = target.place
+                self.change(
+                    lambda scene: scene.at_place(
+                        place.depth, place.offset, target.semantics, in_file=target.in_file
+                    )
+                )
+
+        if missing := self._is_missing():
+            self.say(missing)
+        elif self.scene is not None:
+            self.push_screen(TablesScreen(self.scene), go)
 
     def lesson_parts(self) -> list[Widget]:
         """Return the part of the screen that a lesson has, if there is one."""
@@ -632,11 +661,15 @@ class ViewerApp(App[int]):
     def action_lesson(self, steps: int) -> None:
         """Go to another step of the lessons."""
         if self.course is None:
-            self.say("no lesson is open; blockstrata learn opens them")
-            return
-        if not self.course.move(steps * self.take_count()):
+            self.say("no lesson is open; L chooses one")
+        elif self.course.move(steps * self.take_count()):
+            self.go_to_step()
+        else:
             self.say("this was the last step" if steps > 0 else "this is the first step")
-            return
+
+    def go_to_step(self) -> None:
+        """Show the step that the lessons are at, on its image."""
+        assert self.course is not None  # noqa: S101
         self._note, self._step_shown = "", False
         if self.scene is not None:
             self.opened.scene = self.scene.drawn(asking=False)
@@ -644,6 +677,9 @@ class ViewerApp(App[int]):
             image = self.course.image
         except BlockstrataError as error:
             self.say(str(error))
+            return
+        except OSError as error:
+            self.say(f"{error.filename or 'the lesson'}: {error.strerror or error}")
             return
         names = [opened.image for opened in self.images]
         if image not in names:
@@ -653,6 +689,58 @@ class ViewerApp(App[int]):
             self.show_step()
         else:
             self.show_image(names.index(image))
+
+    def action_learn(self) -> None:
+        """Choose a lesson, and begin it."""
+        self._count = 0
+        from blockstrata_viewer.lessons import taught  # noqa: PLC0415
+        from blockstrata_viewer.screens.lessons import LessonsScreen  # noqa: PLC0415
+
+        async def begin(name: str | None) -> None:
+            if name:
+                await self.action_begin_lesson(name)
+            elif name is not None:
+                await self.action_leave_lesson()
+
+        offered = taught(self.course.lessons if self.course else ())
+        self.push_screen(LessonsScreen(offered, self.course, self.palette()), begin)
+
+    async def action_begin_lesson(self, name: str) -> None:
+        """Begin a lesson by its name; its images are made in a directory that goes when the viewer does."""
+        from blockstrata_viewer.lessons import taught  # noqa: PLC0415
+        from blockstrata_viewer.lessons.course import Course, Shelf  # noqa: PLC0415
+
+        if self.course is None:
+            self._left_for_lesson = self.shown
+            try:
+                self._made = self._made or TemporaryDirectory(prefix="blockstrata-")
+            except OSError as error:
+                self.say(f"no directory for the lesson's images: {error.strerror or error}")
+                return
+            self._shelf = self._shelf or Shelf(Path(self._made.name))
+            self.course = Course(taught(), self._shelf)
+            if self.query("#main"):
+                await self.mount(*self.lesson_parts(), before="#legend")
+        elif name not in [lesson.name for lesson in self.course.lessons]:
+            self.course.lessons = taught(self.course.lessons)
+        if self.course.begin(name):
+            self.go_to_step()
+
+    async def action_leave_lesson(self) -> None:
+        """Take the lesson away, and show the image that was left for it."""
+        if self.course is None:
+            return
+        self.course, self._step_shown, self.inspector_shown = None, True, True
+        await self.query("#lesson").remove()
+        if self.scene is not None:
+            self.opened.scene = self.scene.drawn(asking=False)
+        self.show_image(self._left_for_lesson)
+        self.arrange()
+
+    def on_unmount(self) -> None:
+        """Take away what was made for lessons."""
+        if self._made:
+            self._made.cleanup()
 
     def action_export(self) -> None:
         """Ask for a file, and write what the screen shows into it."""

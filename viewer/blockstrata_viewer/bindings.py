@@ -43,6 +43,8 @@ BINDINGS: Final = (
     Binding("t", "theme", "theme", id="theme.next", show=False),
     Binding("i", "inspector", "inspector", id="inspector", show=False),
     Binding("e", "export", "export", id="export"),
+    Binding("B", "tables", "tables", id="tables"),
+    Binding("L", "learn", "lessons", id="learn"),
     Binding("tab", "image(1)", "next image", id="image.next", show=False, priority=True),
     Binding("shift+tab", "image(-1)", "previous image", id="image.previous", show=False, priority=True),
     Binding(
@@ -88,6 +90,8 @@ def help_keys(keymap: dict[str, str]) -> list[tuple[str, str]]:
         "axis.file": "the layer's file, on its own axis",
         "nbd.round_trip": "the round trip through NBD, and back",
         "audit": "hold today's answers against the proposed tables",
+        "tables": "the truth tables, and where in this image their rows occur",
+        "learn": "choose a lesson",
         "export": "export the screen (svg, png, html, txt)",
     }
     return [

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from blockstrata.chain import Chain
     from blockstrata_viewer.lessons.course import Course
+    from blockstrata_viewer.scenarios import Scenario
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -433,16 +434,14 @@ def demo(scenario: str | None, list_scenarios: bool, keep: str | None, **look: A
     if list_scenarios:
         _write(_listed((each.name, each.summary) for each in SCENARIOS.values()))
         return
-    name = scenario or DEFAULT
-    if name not in SCENARIOS:
-        raise click.UsageError(f"no scenario '{name}'; blockstrata demo --list names them")
+    chosen = _scenario(scenario or DEFAULT)
     if keep is None:
         with tempfile.TemporaryDirectory(prefix="blockstrata-") as directory:
-            images = _made(SCENARIOS[name].build, Path(directory))
+            images = _made(chosen.build, Path(directory))
             _view_images(images, Opening(), **look)
         return
     # an absolute name can be opened from anywhere, and is never taken for a protocol's
-    images = _made(SCENARIOS[name].keep, Path(keep).absolute())
+    images = _made(chosen.keep, Path(keep).absolute())
     try:
         if _is_terminal():
             _view_images(images, Opening(), **look)
@@ -479,6 +478,15 @@ def learn(lesson: str | None, list_lessons: bool, **look: Any) -> None:
             _view_images((course.image,), Opening(), course, **look)
         else:
             _write(f"{line}\n" for line in lesson_lines(taught[first], shelf))
+
+
+def _scenario(name: str) -> Scenario:
+    """Return a scenario by its name; ``UsageError`` if there is none."""
+    from blockstrata_viewer.scenarios import SCENARIOS
+
+    if name not in SCENARIOS:
+        raise click.UsageError(f"no scenario '{name}'; blockstrata demo --list names them")
+    return SCENARIOS[name]
 
 
 def _made(make: Callable[[Path], tuple[str, ...]], directory: Path) -> tuple[str, ...]:
@@ -544,9 +552,27 @@ class TrackName(click.ParamType[int]):
         return int(value)
 
 
+class Keys(click.ParamType[tuple[str, ...]]):
+    """Keys to press."""
+
+    name = "keys"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return the keys, one by one."""
+        from blockstrata_viewer.keys import parse_keys
+
+        try:
+            return value if isinstance(value, tuple) else parse_keys(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 @main.command()
-@click.argument("image")
+@click.argument("image", required=False)
 @opening_options
+@click.option("--demo", "scenario", metavar="SCENARIO", help="A scenario of the demo in place of IMAGE.")
 @click.option(
     "-o", "--output", required=True, metavar="FILE", help="Its ending names the format: .svg .png .html .txt"
 )
@@ -566,10 +592,12 @@ class TrackName(click.ParamType[int]):
 @click.option(
     "--layer", type=TrackName(), default="0", show_default=True, metavar="N|guest", help="Selected."
 )
+@click.option("--press", type=Keys(), default=(), metavar="KEYS", help="Then press keys, as in 's s T'.")
 @click.option("--title", metavar="TEXT", help="The window's; '' for none. The image's name if not given.")
 def screenshot(
-    image: str,
+    image: str | None,
     opening: Opening,
+    scenario: str | None,
     output: str,
     form: str | None,
     size: tuple[int, int],
@@ -579,9 +607,13 @@ def screenshot(
     at: int,
     zoom: int | None,
     layer: int,
+    press: tuple[str, ...],
     title: str | None,
 ) -> None:
-    """Write a picture of the viewer's screen: the same file for the same image and options, anywhere."""
+    """Write a picture of the viewer's screen: the same file for the same image and options, anywhere.
+
+    Of a scenario, or with keys, it is what who runs the demo and presses them sees.
+    """
     # Textual reads these when it is imported
     for name in [name for name in os.environ if name.startswith("TEXTUAL_")]:
         del os.environ[name]
@@ -593,9 +625,41 @@ def screenshot(
     except ExportError as error:
         raise click.UsageError(str(error)) from None
     colours = color or ("none" if form == "txt" else "truecolor")
-    shot = take(Still(image, opening, theme, semantics, colours, *size, at=at, cell=zoom, layer=layer))
+    still = Still(
+        image or "",
+        opening,
+        theme,
+        semantics,
+        colours,
+        *size,
+        at=at,
+        cell=zoom,
+        layer=layer,
+        press=press,
+    )
+    if (image is None) == (scenario is None):
+        raise click.UsageError("name either an IMAGE or a scenario by --demo")
+    if scenario is None:
+        shot = take(still)
+    else:
+        # names that do not tell where the files are
+        with _demo_files(scenario) as images:
+            first, *others = images
+            shot = take(replace(still, image=first, others=tuple(others), counts_runs=True))
+            shot = replace(shot, inputs=())
     title = shot.title if title is None else title
     write_screenshot(shot.screen, output, title=title, form=form, inputs=shot.inputs)
+
+
+@contextlib.contextmanager
+def _demo_files(name: str) -> Iterator[tuple[str, ...]]:
+    """Make a scenario in a directory of its own, which is the working directory for so long."""
+    import tempfile
+    from pathlib import Path
+
+    scenario = _scenario(name)
+    with tempfile.TemporaryDirectory(prefix="blockstrata-") as directory, contextlib.chdir(directory):
+        yield _made(scenario.build, Path())
 
 
 def _is_terminal() -> bool:

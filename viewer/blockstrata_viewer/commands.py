@@ -1,4 +1,4 @@
-"""The command palette: every binding, every semantics and every layer, each with a prefix to type."""
+"""The command palette: every binding, semantics, lesson and layer, each with a prefix to type."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from textual.command import DiscoveryHit, Hit, Provider
 
-from blockstrata.printable import base_name
+from blockstrata.printable import base_name, printable
 from blockstrata_viewer.bindings import help_keys
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ _PREFIXES: Final = {
     "difference": "find",
     "suspicious": "find",
     "image": "image",
+    "learn": "lesson",
+    "lesson": "lesson",
 }
 
 
@@ -52,6 +54,7 @@ class ViewerCommands(Provider):
         from blockstrata.semantics import SWITCH  # noqa: PLC0415
         from blockstrata_viewer.app import ViewerApp  # noqa: PLC0415
         from blockstrata_viewer.bindings import BINDINGS  # noqa: PLC0415
+        from blockstrata_viewer.lessons import taught  # noqa: PLC0415
 
         app = self.app
         assert isinstance(app, ViewerApp)  # noqa: S101
@@ -61,6 +64,10 @@ class ViewerCommands(Provider):
                 yield f"{prefix}: {words}", f"app.{binding.action}", key
         for semantics in SWITCH:
             yield f"flags: {semantics.word}, {semantics.title}", f"app.under('{semantics.name}')", ""
+        for nth, lesson in enumerate(taught(app.course.lessons if app.course else ()), 1):
+            yield f"lesson: {nth} {printable(lesson.title)}", f"app.begin_lesson({lesson.name!r})", ""
+        if app.course:
+            yield "lesson: leave it", "app.leave_lesson", ""
         if app.scene:
             for layer in app.scene.disk.layers:
                 name = base_name(layer.name)

@@ -197,6 +197,14 @@ class Scene:
     def _at_run(self, run: int | None) -> Scene | None:
         return None if run is None else self.go_to(int(self.track.view.extents.edges[run]))
 
+    def at_place(self, depth: int, offset: int, semantics: Semantics, *, in_file: bool) -> Scene:
+        """Return the scene at a byte of a layer, or of its file on its own axis, under a semantics."""
+        scene = (self.above or self).under(semantics).select(depth)
+        scene = replace(scene, markers=())
+        if in_file and not scene.disk.is_file:
+            scene = scene.file_axis()
+        return scene.go_to(offset)
+
     def leave(self) -> Scene:
         """Return from a file's axis or a round trip; the cursor is where the same byte is."""
         if self.above is None:

@@ -17,7 +17,9 @@ from rich.cells import get_character_cell_size
 from rich.color import Color
 
 from blockstrata.errors import BadRangeError, BlockstrataError
+from blockstrata.facts import Storage, storage_of
 from blockstrata.printable import base_name
+from blockstrata.protocols.file import FileNode
 from blockstrata.reference import parse_reference
 from blockstrata_viewer.app import ViewerApp
 from blockstrata_viewer.export import Cell, Screen, format_of, text, write_screenshot
@@ -31,12 +33,15 @@ if TYPE_CHECKING:
 
     from rich.style import Style
     from textual.filter import LineFilter
+    from textual.pilot import Pilot
     from textual.strip import Strip
 
     from blockstrata.chain import Chain
     from blockstrata_viewer.scene import Scene
 
 _SIZE = (120, 36)
+_LOOKS = 100
+"""Times that a screen is looked at before it is taken as it is."""
 _DESCRIPTORS = 8
 """What an app opens for itself, and some to spare."""
 
@@ -47,6 +52,8 @@ class Still:
 
     ``at`` is the cursor's guest byte, ``cell`` bytes a cell (a power of two; None, or more than it takes: the
     whole disk), ``layer`` the selected layer's depth or ``GUEST``, ``colours`` "truecolor" or "none".
+    ``others`` are further images, open beside the first; ``press`` are keys, as Textual names them, that are
+    pressed one after another at last.
     """
 
     image: str
@@ -59,6 +66,11 @@ class Still:
     at: int = 0
     cell: int | None = None
     layer: int = 0
+    others: tuple[str, ...] = ()
+    press: tuple[str, ...] = ()
+    counts_runs: bool = False
+    """Take what files occupy from their runs: what a file system says counts its own blocks in, and changes
+    some time after a file is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +85,8 @@ class Shot:
 def take(still: Still) -> Shot:
     """Return the screen that shows an image; errors as the core raises them.
 
-    ``BadRangeError`` if the disk does not reach ``at`` or the chain has no such layer; ``OSError`` if there
-    are not enough file descriptors for an app.
+    ``BadRangeError`` if the disk does not reach ``at`` or the chain has no such layer; ``LeftError`` if a key
+    leaves the viewer; ``OSError`` if there are not enough file descriptors for an app.
     """
     _require_descriptors()
     return asyncio.run(_take(still))
@@ -132,13 +144,26 @@ class _HeadlessApp(ViewerApp):
 
     ASKS = False
 
+    def on_viewer_app_loaded(self, message: ViewerApp.Loaded) -> None:  # type: ignore[override]
+        """Count storage before what is read is shown; Textual calls this one first, then the viewer's."""
+        if self.counts_runs:
+            _count_runs(message.disk.chain)
+
+    counts_runs = False
+
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return none, whatever NO_COLOR and TEXTUAL_FILTERS say."""
         return []
 
 
+class LeftError(BlockstrataError):
+    """There is no screen left to show."""
+
+
 async def _take(still: Still) -> Shot:
-    app = _HeadlessApp([still.image], still.opening, still.theme, still.semantics, still.colours)
+    images = (still.image, *still.others)
+    app = _HeadlessApp(images, still.opening, still.theme, still.semantics, still.colours)
+    app.counts_runs = still.counts_runs
     async with app.run_test(size=(still.columns, still.rows)) as pilot:
         await app.settled.wait()
         if app.failure:
@@ -149,7 +174,40 @@ async def _take(still: Still) -> Shot:
         while app.opened.again:
             await pilot.pause(0.01)
         await pilot.pause()
+        for key in still.press:
+            await pilot.press(key)
+            await _settle(app, pilot)
+            if app.return_code is not None:
+                raise LeftError(still.image, "", f"the key {key} leaves the viewer: nothing is left to show")
+        if app.failure:
+            raise app.failure
         return read_shot(app)
+
+
+async def _settle(app: ViewerApp, pilot: Pilot[int]) -> None:
+    """Wait until nothing is read any more, and the screen stays as it is."""
+    await pilot.pause()
+    while unfinished := [worker for worker in app.workers if not worker.is_finished]:
+        await asyncio.gather(*(worker.wait() for worker in unfinished), return_exceptions=True)
+        await pilot.pause()
+    # what a worker says goes from message to message until it is seen, and a busy machine is slow at that
+    before: list[Strip] = []
+    for _ in range(_LOOKS):
+        strips = app.screen._compositor.render_strips()
+        if app.is_at_rest and [strip.text for strip in strips] == [strip.text for strip in before]:
+            return
+        before = strips
+        await pilot.pause()
+
+
+def _count_runs(chain: Chain) -> None:
+    for layer in chain.layers:
+        for file in (layer.node.file, layer.node.host):
+            if isinstance(file, FileNode):
+                totals = file.extents(0, file.length).totals()
+                file.allocated = sum(
+                    length for code, length in totals.items() if storage_of(code) is not Storage.HOLE
+                )
 
 
 def _aimed(scene: Scene, still: Still) -> Scene:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from blockstrata_viewer.lessons.lesson import Lesson, LessonError, Source, Step
 from blockstrata_viewer.lessons.parse import parse_lesson, read_lesson
 
-__all__ = ["Lesson", "LessonError", "Source", "Step", "lessons", "parse_lesson", "read_lesson"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Lesson", "LessonError", "Source", "Step", "lessons", "parse_lesson", "read_lesson", "taught"]
 
 
 def lessons() -> dict[str, Lesson]:
     """Return the lessons that come with the program, by name, in their order."""
     files = sorted(Path(__file__).parent.glob("[0-9]*.md"))
     return {lesson.name: lesson for lesson in (read_lesson(str(file)) for file in files)}
+
+
+def taught(own: Sequence[Lesson] = ()) -> list[Lesson]:
+    """Return some lessons, and after them those of the program that are not among them."""
+    names = [lesson.name for lesson in own]
+    return [*own, *(lesson for name, lesson in lessons().items() if name not in names)]

@@ -87,6 +87,14 @@ class Course:
         """Whether the step waits for an answer."""
         return self.question is not None and not self.is_answered
 
+    def begin(self, name: str) -> bool:
+        """Go to the first step of a lesson; say whether there is one of that name."""
+        names = [lesson.name for lesson in self.lessons]
+        if name not in names:
+            return False
+        self.nth, self.at, self.question = names.index(name), 0, None
+        return True
+
     def move(self, steps: int) -> bool:
         """Go to another step, of the next or last lesson at the ends; say whether there is one."""
         order = [(nth, at) for nth, lesson in enumerate(self.lessons) for at in range(len(lesson.steps))]

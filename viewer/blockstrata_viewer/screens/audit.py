@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual import work
 from textual.binding import Binding
-from textual.containers import ScrollableContainer
+from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Static
@@ -15,11 +15,14 @@ from textual.widgets import Static
 from blockstrata.errors import BlockstrataError
 from blockstrata.served_layers import as_opened
 from blockstrata_viewer.audit_report import AuditReport
+from blockstrata_viewer.screens.pages import folded, heading
 
 if TYPE_CHECKING:
+    from textual import events
     from textual.app import ComposeResult
 
     from blockstrata.chain import Chain
+    from blockstrata_viewer.palette import Palette
 
 
 class AuditScreen(ModalScreen[None]):
@@ -30,19 +33,22 @@ class AuditScreen(ModalScreen[None]):
     class Found(Message):
         """The audit is done."""
 
-        def __init__(self, page: Text) -> None:
+        def __init__(self, lines: list[str]) -> None:
             super().__init__()
-            self.page = page
+            self.lines = lines
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: Chain, palette: Palette) -> None:
         super().__init__()
         self._chain = chain
+        self._palette = palette
+        self._lines = ["…"]
 
     def compose(self) -> ComposeResult:
         """Compose the page."""
-        with ScrollableContainer(classes="dialog wide"):
-            yield Static("Audit: today's answers, read with the proposed meanings", classes="heading")
-            yield Static("…", classes="page")
+        words = "today's answers, read with the proposed meanings"
+        with VerticalScroll(classes="dialog wide"):
+            yield Static(heading("AUDIT", words, self._palette), classes="heading")
+            yield Static(classes="page")
 
     def on_mount(self) -> None:
         """Begin to look."""
@@ -51,17 +57,23 @@ class AuditScreen(ModalScreen[None]):
     @work(thread=True)
     def look(self) -> None:
         """Audit the chain away from the screen: it may have millions of runs, or a server to ask."""
-        self.post_message(self.Found(self._page()))
+        try:
+            lines = "".join(AuditReport(as_opened(self._chain)).human_lines()).splitlines()
+        except BlockstrataError as error:
+            lines = [str(error)]
+        self.post_message(self.Found(lines))
 
     def on_audit_screen_found(self, message: Found) -> None:
         """Show what was found."""
-        self.query_one(".page", Static).update(message.page)
+        self._lines = message.lines
+        self._show()
 
-    def _page(self) -> Text:
-        try:
-            lines = list(AuditReport(as_opened(self._chain)).human_lines())
-        except BlockstrataError as error:
-            return Text(str(error))
+    def on_resize(self, event: events.Resize) -> None:  # noqa: ARG002
+        """Fit the lines to the new width."""
+        self.call_after_refresh(self._show)
+
+    def _show(self) -> None:
+        page = self.query_one(".page", Static)
+        lines = folded(self._lines, max(20, page.size.width))
         # what is not indented is a heading
-        parts = [(line, "" if line.startswith(" ") else "bold") for line in lines]
-        return Text.assemble(*parts, no_wrap=True)
+        page.update(Text("\n").join(Text(line, "" if line.startswith(" ") else "bold") for line in lines))

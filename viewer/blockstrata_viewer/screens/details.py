@@ -10,6 +10,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from blockstrata_viewer.details import describe
+from blockstrata_viewer.screens.pages import heading, labelled
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -29,5 +30,6 @@ class DetailsScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Compose the page."""
         with VerticalScroll(classes="dialog"):
-            yield Static("Extent", classes="heading")
-            yield Static("\n".join(describe(self._scene, self.app.size.width - 10)), markup=False)
+            palette = self._scene.palette
+            yield Static(heading("EXTENT", "its table entry, and its bytes", palette), classes="heading")
+            yield Static(labelled(describe(self._scene, self.app.size.width - 10), palette))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
+    from blockstrata_viewer.palette import Palette
     from blockstrata_viewer.scene import Scene
 
 _GUEST = (
@@ -48,8 +49,9 @@ class HelpScreen(ModalScreen[None]):
 
     BINDINGS: ClassVar = [Binding("escape,question_mark,f1,q,enter", "dismiss", "close")]
 
-    def __init__(self, keys: Sequence[tuple[str, str]], scene: Scene | None) -> None:
+    def __init__(self, keys: Sequence[tuple[str, str]], scene: Scene | None, palette: Palette) -> None:
         super().__init__()
+        self._accent = f"bold {palette.accent}"
         self._keys = keys
         self._scene = scene
 
@@ -72,15 +74,16 @@ class HelpScreen(ModalScreen[None]):
                 if scene.selected == GUEST
                 else _LAYER
             )
-            page.append("Here\n", "bold")
+            page.append("HERE\n", self._accent)
             page.append(f"{text}\n\n")
-        page.append("Keys\n", "bold")
+        page.append("KEYS\n", self._accent)
         for key, words in (*self._keys, *_MOUSE, ("20l", "a count before a key repeats it")):
-            page.append(f"  {key:<14}", "bold")
+            page.append(f"  {key:<14}", self._accent)
             page.append(f"{words}\n")
         if scene:
             semantics = scene.semantics
-            page.append(f"\n{semantics.switch}: {semantics.title}\n", "bold")
+            page.append(f"\n{semantics.word.upper()}  ", self._accent)
+            page.append(f"{semantics.title}\n")
             for row in semantics.protocol_rows if is_file else semantics.format_rows:
                 page.append(f"  {semantics.letters(row.flags, is_protocol=is_file)}  ", "bold")
                 page.append(f"{row.words}\n")

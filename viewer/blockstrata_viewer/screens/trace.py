@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+import re
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.text import Text
 from textual.binding import Binding
@@ -11,12 +12,17 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from blockstrata.errors import BlockstrataError
+from blockstrata_viewer.screens.pages import folded, heading, labelled, page_width
 from blockstrata_viewer.trace_report import trace_lines
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from blockstrata.chain import Chain
+    from blockstrata_viewer.palette import Palette
+
+_LAYER: Final = re.compile("[0-9]")
+"""A layer's line starts with its depth."""
 
 
 class TraceScreen(ModalScreen[None]):
@@ -24,15 +30,17 @@ class TraceScreen(ModalScreen[None]):
 
     BINDINGS: ClassVar = [Binding("escape,enter,q,T", "dismiss", "close")]
 
-    def __init__(self, chain: Chain, offset: int) -> None:
+    def __init__(self, chain: Chain, offset: int, palette: Palette) -> None:
         super().__init__()
+        self._palette = palette
         self._chain = chain
         self._offset = offset
 
     def compose(self) -> ComposeResult:
         """Compose the page."""
         with VerticalScroll(classes="dialog wide"):
-            yield Static("Trace of a read", classes="heading")
+            words = f"of a read at {self._offset:#x}, layer by layer"
+            yield Static(heading("TRACE", words, self._palette), classes="heading")
             yield Static(self._page())
 
     def _page(self) -> Text:
@@ -40,5 +48,4 @@ class TraceScreen(ModalScreen[None]):
             lines = list(trace_lines(self._chain, self._offset))
         except BlockstrataError as error:
             return Text(str(error))
-        # a layer's line starts with its depth
-        return Text("\n").join(Text(line, "bold" if line[:1].isdigit() else "") for line in lines)
+        return labelled(folded(lines, page_width(self.app.size.width)), self._palette, _LAYER)

@@ -38,7 +38,7 @@ def draw_title(scene: Scene, width: int, place: str = "") -> Row:
     row.put(1, "▚", Ink(palette.accent, palette.panel))
     row.put(3, "blockstrata", Ink(palette.text, palette.panel, bold=True))
     facts = _facts(scene, place)
-    end = switch_at - (8 if width >= NARROW else 2)
+    end = switch_at - (10 if width >= NARROW else 2)
     name = base_name(disk.layers[0].name)
     while len(facts) > 1 and 17 + min(len(name), 20) + 3 + len("  ·  ".join(facts)) > end:
         facts.pop()
@@ -94,7 +94,10 @@ def draw_legend(scene: Scene, width: int) -> Row:
     entries = [(state, [state.short, _percent(share)]) for state, share in _shares(scene)]
     # words and shares, words alone, or nothing but letters: whichever has room
     for words_shown in (2, 1, 0):
-        widths = [6 + len(" ".join([state.letters, *words[:words_shown]])) for state, words in entries]
+        widths = [
+            6 + len(" ".join([state.letters, *words[: _words_of(state, words_shown)]]))
+            for state, words in entries
+        ]
         if sum(widths) <= width:
             break
     at = 2
@@ -103,7 +106,7 @@ def draw_legend(scene: Scene, width: int) -> Row:
             break
         draw_swatch(row, at, state.paint, palette)
         at = row.put(at + 3, state.letters, Ink(palette.text, palette.page, bold=True))
-        shown = words[: words_shown if state.letters else max(1, words_shown)]
+        shown = words[: _words_of(state, words_shown)]
         for word, colour in zip(shown, (palette.text, palette.dim), strict=False):
             at = row.put(at + 1, word, Ink(colour, palette.page))
         at += 2
@@ -114,6 +117,11 @@ def draw_legend(scene: Scene, width: int) -> Row:
     if at + len(meanings) + 4 < width:
         row.put(width - len(meanings) - 2, meanings, Ink(palette.dim, palette.page))
     return row
+
+
+def _words_of(state: State, shown: int) -> int:
+    """Return how many words a state has in a legend that shows so many; one without letters has a word."""
+    return shown if state.letters else max(1, shown)
 
 
 def _percent(share: float) -> str:

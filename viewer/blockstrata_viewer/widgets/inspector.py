@@ -50,7 +50,7 @@ def draw_inspector(scene: Scene, width: int, height: int, *, side: bool) -> list
     palette = scene.palette
     rows = [Row(width, Ink(palette.text, palette.panel)) for _ in range(height)]
     if scene.asking:
-        rows[min(1, height - 1)].put(2, _WITHHELD, Ink(palette.dim, palette.panel))
+        _draw_withheld(_Pen(rows[1:] if side else rows, 2, width - 2, palette), scene)
         return rows
     if not side:
         split = int(width * _SPLIT_SHARE)
@@ -122,6 +122,20 @@ def draw_swatch(row: Row, x: int, paint: Paint, palette: Palette) -> None:
     row.put(x, glyph * 2, ink)
 
 
+def _draw_withheld(pen: _Pen, scene: Scene) -> None:
+    """Write where the cursor is, and nothing of what a lesson asks."""
+    palette, run = pen.palette, scene.run
+    head = (("EXTENT  ", palette.accent, True), (track_name(scene), palette.text, True))
+    pen.line(*head, (f"  {_WITHHELD}", palette.dim, False))
+    pen.line()
+    pen.field("at", f"{scene.cursor:#014x}", exact_size(scene.cursor))
+    if run is not None:
+        start, end = map(int, scene.track.view.extents.edges[run : run + 2])
+        pen.field("start", f"{start:#014x}", exact_size(start))
+        pen.field("end", f"{end:#014x}", exact_size(end))
+        pen.field("length", format_size(end - start), f"{end - start:,} bytes")
+
+
 def _draw_extent(pen: _Pen, scene: Scene) -> None:
     palette, track, run = pen.palette, scene.track, scene.run
     name = track_name(scene)
@@ -160,9 +174,11 @@ def _draw_extent(pen: _Pen, scene: Scene) -> None:
     else:
         file = base_name(layer.node.host.name)
         secret = "encrypted · " if layer.node.traits.encrypted else ""
-        pen.field("host", f"{host:#x}", f"{secret}{_mapping(code)} · {file}{via}")
+        what = f"{secret}{_mapping(code)} · "
+        room = pen.end - pen.x - 10 - len(f"{host:#x}{what}{via}")
+        pen.field("host", f"{host:#x}", f"{what}{shorten(file, room) if room >= 8 else file}{via}")
     if code & SYNTHESISED:
-        pen.line(("synthesised by the block layer: nothing below reaches here", palette.dim, False))
+        pen.line(("synthesised: nothing below reaches here", palette.dim, False))
 
 
 def track_name(scene: Scene) -> str:
@@ -181,8 +197,11 @@ def _draw_trip(pen: _Pen, trip: Trip, wire: Wire) -> None:
     """Write by what rules a round trip goes, and how much is lost on it."""
     palette, sent = pen.palette, trip.sent(wire)
     pen.line(("ROUND TRIP  ", palette.accent, True), (wire.server.title, palette.text, False))
-    pen.field("server", wire.rule)
-    pen.field("client", wire.client_rule)
+    for name, rule in (("server", wire.rule), ("client", wire.client_rule)):
+        first, *others = wrap(rule, max(1, pen.end - pen.x - 8)) if pen.wraps else [rule]
+        pen.field(name, first)
+        for words in others:
+            pen.field("", words)
     pen.field("lossy", f"{sent.lossy_runs:,} of {len(sent):,} runs")
     pen.field("", f"{format_size(sent.lossy_bytes)} of {format_size(int(sent.length.sum()))}")
     for names, runs, size in sent.losses():
@@ -232,7 +251,7 @@ def _draw_sample(rows: list[Row], x: int, end: int, scene: Scene) -> None:
     palette, disk = scene.palette, scene.disk
     wire = wire_of(scene.semantics)
     if disk.trip and wire:
-        _draw_trip(_Pen(rows, x, end, palette), disk.trip, wire)
+        _draw_trip(_Pen(rows, x, end, palette, wraps=len(rows) > _EXTENT_LINES + 1), disk.trip, wire)
         return
     answering = disk.guest.run_at(scene.cursor)
     if not rows or answering is None:

@@ -11,6 +11,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from blockstrata.printable import printable
+from blockstrata_viewer.layout import NARROW
+from blockstrata_viewer.palette import Paint
 from blockstrata_viewer.rows import Ink, Row, clip
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 _MARGIN: Final = 2
 _LEAST: Final = 6
 """Rows of the panel at the least."""
+_AIR: Final = 1
+"""Rows more than the longest step needs, where there is room."""
+_KEYS: Final = ((".", "next"), (",", "back"), ("L", "lessons"))
 _TOKEN: Final = re.compile(r"(\*\*.+?\*\*|`[^`]+`)")
 
 
@@ -49,17 +54,31 @@ def draw_lesson(course: Course, palette: Palette, width: int, height: int) -> li
         asked = [line for line in lines if line.asked]
         keep = max(0, room - len(asked))
         lines = [*text[:keep], *asked][:room]
-    for row, line in zip(rows[1:], lines, strict=False):
+    for row, line in zip(rows[1:], _aired(lines, room), strict=False):
         x = _MARGIN
         for part, ink in line.parts:
             x = row.put(x, clip(part, width - x), ink)
     return rows
 
 
+def _aired(lines: list[_Line], room: int) -> list[_Line]:
+    """Return lines with a blank one before what is asked, and then between paragraphs, if there is room."""
+    for before_asked in (True, False):
+        aired: list[_Line] = []
+        for line in lines:
+            last = aired[-1] if aired else None
+            is_wanted = line.asked and not last.asked if last and before_asked else line.is_first
+            if last and last.parts and is_wanted:
+                aired.append(_Line([]))
+            aired.append(line)
+        lines = aired if len(aired) <= room else lines
+    return lines
+
+
 def lesson_height(lesson: Lesson, width: int, most: int) -> int:
     """Return the rows that a lesson's longest step takes, at most so many: no step moves the strips."""
     inside = width - 2 * _MARGIN
-    return max(_LEAST, min(most, 1 + max(_rows_of(step, inside) for step in lesson.steps)))
+    return max(_LEAST, min(most, 1 + _AIR + max(_rows_of(step, inside) for step in lesson.steps)))
 
 
 def _rows_of(step: Step, width: int) -> int:
@@ -84,25 +103,38 @@ _TWO_COLUMNS: Final = 110
 class _Line(NamedTuple):
     parts: list[tuple[str, Ink]]
     asked: bool = False
+    is_first: bool = False
+    """Whether a paragraph begins with it."""
 
 
 def _heading(course: Course, palette: Palette, width: int) -> Row:
     """Return the row that sets the lesson apart: which step, of what, and how to go on."""
     lesson, ground = course.lesson, palette.panel if palette.is_mono else palette.rule
+    strong, dim = Ink(palette.text, ground, bold=True), Ink(palette.dim, ground)
+    accent = Ink(palette.accent, ground, bold=True)
     row = Row(width, Ink(palette.text, ground))
-    place, keys = f"{course.at + 1}/{len(lesson.steps)}", "  . next  , back"
-    end = width - len(place) - len(keys) - _MARGIN
-    x = row.put(_MARGIN, "LESSON  ", Ink(palette.accent, ground, bold=True))
-    x = row.put(x, clip(printable(course.step.title), end - x - 2), Ink(palette.text, ground, bold=True)) + 2
+    steps = len(lesson.steps)
+    keys = _KEYS if width >= NARROW else _KEYS[:2]
+    place = f"{course.at + 1}/{steps}"
+    dots = 2 * steps + 1 if width >= NARROW else 0
+    end = width - _MARGIN - dots - len(place) - sum(len(key) + len(words) + 3 for key, words in keys)
+    x = row.put(_MARGIN, "LESSON  ", accent)
+    x = row.put(x, clip(printable(course.step.title), end - x - 2), strong) + 2
     if end - x > 12:
-        row.put(x, clip(printable(lesson.title), end - x - 2), Ink(palette.dim, ground))
-    row.put(row.put(end, place, Ink(palette.text, ground, bold=True)), keys, Ink(palette.text, ground))
+        row.put(x, clip(printable(lesson.title), end - x - 2), dim)
+    for nth in range(steps if dots else 0):
+        row.put(end + 2 * nth, "●" if nth <= course.at else "○", accent if nth <= course.at else dim)
+    x = row.put(end + dots, place, strong) + 2
+    for key, words in keys:
+        x = row.put(row.put(x, key, accent) + 1, words, Ink(palette.text, ground)) + 2
     return row
 
 
 def _lines(course: Course, palette: Palette, width: int) -> list[_Line]:
     lines = [
-        _Line(_inked(words, palette)) for paragraph in course.step.text for words in _wrap(paragraph, width)
+        _Line(_inked(words, palette), is_first=nth == 0)
+        for paragraph in course.step.text
+        for nth, words in enumerate(_wrap(paragraph, width))
     ]
     question = course.question
     if question is None:
@@ -111,7 +143,7 @@ def _lines(course: Course, palette: Palette, width: int) -> list[_Line]:
     plain, dim = Ink(palette.text, palette.panel), Ink(palette.dim, palette.panel)
     if course.is_answered:
         number, choice = question.right + 1, printable(question.choices[question.right])
-        lines.append(_Line([("Right:  ", strong), (f"{number} {choice}", plain)], asked=True))
+        lines.append(_Line([("✓ Right:  ", strong), (f"{number} {choice}", plain)], asked=True))
         for paragraph in course.step.afterwards:
             lines += [_Line(_inked(words, palette), asked=True) for words in _wrap(paragraph, width)]
         return lines
@@ -119,23 +151,46 @@ def _lines(course: Course, palette: Palette, width: int) -> list[_Line]:
     note = "  press its number" if not wrong else f"  not {wrong[-1] + 1}; try another, or . goes on"
     lines.append(_Line([(f"? {printable(question.prompt)}", strong), (note, dim)], asked=True))
     cells = [
-        (f"{nth} {printable(choice)}", dim if nth - 1 in wrong else plain)
+        _Choice(str(nth), printable(choice), nth - 1 in wrong)
         for nth, choice in enumerate(question.choices, 1)
     ]
-    return lines + [_Line(parts, asked=True) for parts in _columns(cells, width)]
-
-
-def _columns(cells: list[tuple[str, Ink]], width: int) -> list[list[tuple[str, Ink]]]:
-    """Return choices in lines: all in one if they are that short, in two columns if there is room."""
-    if sum(cell_len(text) + 4 for text, _ in cells) <= width:
-        return [[(f"  {text}  ", ink) for text, ink in cells]]
-    columns = 2 if width >= _TWO_COLUMNS else 1
-    each = width // columns
-    height = -(-len(cells) // columns)
-    return [
-        [(f"  {clip(text, each - 3):<{each - 2}}", ink) for text, ink in cells[at::height]]
-        for at in range(height)
+    return lines + [
+        _Line([part for cell in row for part in _choice_parts(cell, palette)], asked=True)
+        for row in _columns(cells, width)
     ]
+
+
+class _Choice(NamedTuple):
+    """A choice: its number and text, and whether it was taken and is wrong."""
+
+    number: str
+    text: str
+    is_wrong: bool
+
+
+def _choice_parts(choice: _Choice, palette: Palette) -> list[tuple[str, Ink]]:
+    dim = Ink(palette.dim, palette.panel)
+    if choice.is_wrong:
+        return [
+            ("✗ ", Ink(palette.paints[Paint.SUSPICIOUS], palette.panel)),
+            (choice.number, dim),
+            (choice.text, dim),
+        ]
+    number = Ink(palette.accent, palette.panel, bold=True)
+    return [("  ", dim), (choice.number, number), (choice.text, Ink(palette.text, palette.panel))]
+
+
+def _columns(choices: list[_Choice], width: int) -> list[list[_Choice]]:
+    """Return choices in lines: all in one if they are that short, in two columns if there is room."""
+    # before each stand a mark, its number and a blank
+    if sum(cell_len(each.text) + 8 for each in choices) <= width:
+        return [[each._replace(text=f" {each.text}    ") for each in choices]]
+    columns = 2 if width >= _TWO_COLUMNS else 1
+    # the last column may reach into the margin
+    room = width // columns - (4 if columns > 1 else 3)
+    height = -(-len(choices) // columns)
+    padded = [each._replace(text=f" {clip(each.text, room):<{room}}") for each in choices]
+    return [padded[at::height] for at in range(height)]
 
 
 def _wrap(paragraph: str, width: int) -> list[list[_Word]]:

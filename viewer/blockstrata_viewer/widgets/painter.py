@@ -53,7 +53,8 @@ class _Painter:
             self.drill_at,
             patterns=scene.patterns,
             differences=scene.differences,
-            letters=not scene.asking,
+            # what is covered where old and new agree would have its letters still
+            letters=not scene.asking and not scene.differences,
         )
         height = max(layout.height, layout.LAYERS + 1)
         self.rows = [Row(layout.width, self.ink(self.palette.text)) for _ in range(height)]

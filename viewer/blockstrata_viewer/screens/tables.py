@@ -1,0 +1,155 @@
+"""The truth tables, and where in the open image each of their rows occurs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from textual import work
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from blockstrata.errors import BlockstrataError
+from blockstrata.semantics import SEMANTICS
+from blockstrata.semantics.nbd import NBD_6_0, wire_of
+from blockstrata_viewer.row_report import tables
+from blockstrata_viewer.widgets.table_view import TableView, entries_of
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from blockstrata.semantics.table import Semantics
+    from blockstrata_viewer.row_report import Entry, Place, Table
+    from blockstrata_viewer.scene import Scene
+
+
+class Target(NamedTuple):
+    """Where to go: a row's place, under the flags whose row it is, on a layer's axis or on its file's."""
+
+    semantics: Semantics
+    place: Place
+    in_file: bool
+
+
+class TablesScreen(ModalScreen[Target | None]):
+    """Returns where to go, or None.  Opens at the row that the cursor is on, under the flags in force."""
+
+    BINDINGS: ClassVar = [
+        Binding("escape,q,B", "dismiss", "close"),
+        Binding("up,k", "move(-1)", "row above"),
+        Binding("down,j", "move(1)", "row below"),
+        Binding("pageup", "move(-10)", "ten rows up"),
+        Binding("pagedown", "move(10)", "ten rows down"),
+        Binding("home", "move(-1000)", "first row"),
+        Binding("end", "move(1000)", "last row"),
+        Binding("n", "seek(1)", "next row that is here"),
+        Binding("p", "seek(-1)", "previous row that is here"),
+        Binding("s,tab", "table(1)", "next table"),
+        Binding("S,shift+tab", "table(-1)", "previous table"),
+        Binding("enter", "go", "go there"),
+    ]
+
+    class Found(Message):
+        """The tables are held against the image."""
+
+        def __init__(self, found: tuple[Table, ...]) -> None:
+            super().__init__()
+            self.found = found
+
+    class Failed(Message):
+        """They cannot be."""
+
+        def __init__(self, error: BlockstrataError | MemoryError) -> None:
+            super().__init__()
+            self.error = error
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__()
+        self._scene = scene
+
+    @property
+    def view(self) -> TableView:
+        """The list."""
+        return self.query_one(TableView)
+
+    @property
+    def chosen(self) -> tuple[Table, Entry] | None:
+        """The row that is chosen, and its table; None before there are any."""
+        rows = entries_of(self.view.tables)
+        return rows[self.view.at] if rows else None
+
+    def compose(self) -> ComposeResult:
+        """Compose the page."""
+        with Vertical(classes="dialog wide tall"):
+            yield Static("Truth tables …", id="wait", markup=False)
+            yield TableView(self._scene.palette)
+
+    def on_mount(self) -> None:
+        """Begin to look."""
+        self.view.display = False
+        self.look()
+
+    @work(thread=True)
+    def look(self) -> None:
+        """Look for each row away from the screen: the image may have millions of runs."""
+        scene = self._scene.above or self._scene
+        wire = self._scene.semantics if wire_of(self._scene.semantics) else NBD_6_0
+        try:
+            self.post_message(self.Found(tuple(tables(scene.disk.chain, (*SEMANTICS, wire)))))
+        except (BlockstrataError, MemoryError) as error:
+            self.post_message(self.Failed(error))
+
+    def on_tables_screen_failed(self, message: Failed) -> None:
+        """Say why there is nothing to see."""
+        self.query_one("#wait", Static).update(str(message.error) or "this takes more memory than there is")
+
+    def on_tables_screen_found(self, message: Found) -> None:
+        """Show the tables, the cursor's own row chosen."""
+        self.query_one("#wait").display = False
+        self.view.display = True
+        self.view.tables = message.found
+        self.view.at = self._first()
+
+    def _first(self) -> int:
+        """Return the row of the run under the cursor, or the first of its table, also if a lesson asks."""
+        scene, rows = self._scene, entries_of(self.view.tables)
+        scene = scene.leave() if scene.disk.trip else scene
+        semantics = self._scene.semantics
+        known = scene.run is not None and not scene.asking
+        letters = scene.track.state_at(scene.run or 0, semantics).letters if known else ""
+        under = [
+            at
+            for at, (table, _) in enumerate(rows)
+            if table.semantics is semantics
+            and (bool(table.semantics.deferred_flag) or table.is_protocol == scene.disk.is_file)
+        ]
+        return next((at for at in under if rows[at][1].letters == letters), under[0])
+
+    def action_move(self, steps: int) -> None:
+        """Choose another row."""
+        self.view.at = max(0, min(self.view.at + steps, len(entries_of(self.view.tables)) - 1))
+
+    def action_seek(self, step: int) -> None:
+        """Choose the next row that occurs."""
+        rows = entries_of(self.view.tables)
+        at = self.view.at + step
+        while 0 <= at < len(rows) and rows[at][1].place is None:
+            at += step
+        if 0 <= at < len(rows):
+            self.view.at = at
+
+    def action_table(self, step: int) -> None:
+        """Choose the first row of another table, after the last one of the first."""
+        if self.chosen is None:
+            return
+        shown = list(self.view.tables)
+        wanted = shown[(shown.index(self.chosen[0]) + step) % len(shown)]
+        self.view.at = sum(len(table.entries) for table in shown[: shown.index(wanted)])
+
+    def action_go(self) -> None:
+        """Leave for the first place where the row occurs, if it can be shown."""
+        table, entry = self.chosen or (None, None)
+        if table and entry and entry.place and entry.place.has_axis:
+            self.dismiss(Target(table.semantics, entry.place, table.is_protocol))

@@ -1,0 +1,132 @@
+"""The lessons as a list to choose from."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+from typing import TYPE_CHECKING, Final
+
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from blockstrata.printable import printable
+from blockstrata_viewer.rows import Ink, Row, clip
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.filter import LineFilter
+
+    from blockstrata_viewer.lessons.course import Course
+    from blockstrata_viewer.lessons.lesson import Lesson
+    from blockstrata_viewer.palette import Palette
+
+_MARGIN: Final = 2
+_WORDS: Final = _MARGIN + 4
+"""Where titles and sentences start."""
+_HEAD: Final = 2
+_FOOT: Final = 2
+_SHAPES: Final = ((True, 1), (True, 0))
+"""Whether every lesson has its sentence, and blank lines after each; the first that fits, else (False, 0)."""
+_LEAVE: Final = "Leave the lesson"
+_LEAVE_WORDS: Final = "Back to the image that was looked at before."
+
+
+def draw_lessons(
+    lessons: Sequence[Lesson], course: Course | None, at: int, palette: Palette, width: int, height: int
+) -> list[Row]:
+    """Return the rows of the screen: each lesson's title and sentence, the one at ``at`` chosen.
+
+    Where there is little room, only the chosen one has its sentence.  While a lesson is open, the last line
+    leaves it.  Needs no app.
+    """
+    rows = [Row(width, Ink(palette.text, palette.panel)) for _ in range(height)]
+    lines = [(f"{nth:>2}", lesson.title, lesson.summary, lesson) for nth, lesson in enumerate(lessons, 1)]
+    titles = [(number, printable(title), printable(words), each) for number, title, words, each in lines]
+    entries = [*titles, *([("", _LEAVE, _LEAVE_WORDS, None)] if course else [])]
+    room = max(1, height - _HEAD - _FOOT)
+    sentences = [wrap(words, width - _WORDS - _MARGIN) for _, _, words, _ in entries]
+    lines_needed = sum(1 + len(each) for each in sentences)
+    shows_all, gap = next(
+        (shape for shape in _SHAPES if lines_needed + shape[1] * (len(entries) - 1) <= room), (False, 0)
+    )
+    drawn: list[Row] = []
+    chosen = 0
+    for nth, (number, title, _, lesson) in enumerate(entries):
+        is_chosen = nth == at
+        chosen = len(drawn) if is_chosen else chosen
+        drawn.append(_title(number, title, _note(lesson, course), palette, width, is_chosen=is_chosen))
+        shown = sentences[nth] if shows_all or is_chosen else ()
+        drawn += [_sentence(words, palette, width, is_chosen=is_chosen) for words in shown]
+        drawn += [Row(width, Ink(palette.text, palette.panel)) for _ in range(gap)]
+    first = max(0, min(chosen - room // 2, len(drawn) - room))
+    for y, row in enumerate(drawn[first : first + room], _HEAD):
+        if y < height:
+            rows[y] = row
+    if rows:
+        x = rows[0].put(_MARGIN, "LESSONS  ", Ink(palette.accent, palette.panel, bold=True))
+        rows[0].put(x, "what the flags mean, on real images", Ink(palette.dim, palette.panel))
+        x = _MARGIN
+        for key, words in (("↑ ↓", "choose"), ("enter", "begin"), ("escape", "close")):
+            x = rows[-1].put(x, key, Ink(palette.accent, palette.panel, bold=True))
+            x = rows[-1].put(x + 1, words, Ink(palette.dim, palette.panel)) + 2
+    return rows
+
+
+def _note(lesson: Lesson | None, course: Course | None) -> str:
+    """Return how long a lesson is, or how far one is in it."""
+    if lesson is None:
+        return ""
+    if course and course.lesson.name == lesson.name:
+        return f"at step {course.at + 1} of {len(lesson.steps)}"
+    return f"{len(lesson.steps)} steps"
+
+
+def _ground(palette: Palette, *, is_chosen: bool) -> str:
+    return palette.selected if is_chosen and not palette.is_mono else palette.panel
+
+
+def _title(number: str, title: str, note: str, palette: Palette, width: int, *, is_chosen: bool) -> Row:
+    ground = _ground(palette, is_chosen=is_chosen)
+    row = Row(width, Ink(palette.text, ground))
+    if is_chosen:
+        row.put(0, "▶" if palette.is_mono else "▌", Ink(palette.accent, ground))
+    row.put(_MARGIN, number, Ink(palette.accent, ground, bold=True))
+    end = width - _MARGIN - len(note)
+    row.put(_WORDS, clip(title, end - _WORDS - 2), Ink(palette.text, ground, bold=True))
+    row.put(end, note, Ink(palette.dim, ground))
+    return row
+
+
+def _sentence(words: str, palette: Palette, width: int, *, is_chosen: bool) -> Row:
+    ground = _ground(palette, is_chosen=is_chosen)
+    row = Row(width, Ink(palette.text, ground))
+    if is_chosen and not palette.is_mono:
+        row.put(0, "▌", Ink(palette.accent, ground))
+    row.put(_WORDS, words, Ink(palette.dim, ground))
+    return row
+
+
+class LessonList(Widget):
+    """Shows lessons, one of them chosen."""
+
+    at: reactive[int] = reactive(0)
+
+    def __init__(self, lessons: Sequence[Lesson], course: Course | None, palette: Palette) -> None:
+        super().__init__()
+        self.lessons = lessons
+        self._course = course
+        self._palette = palette
+        self._drawn: tuple[tuple[int, tuple[int, int]], list[Strip]] | None = None
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return none: the colours are already the terminal's."""
+        return []
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line of a frame that is drawn once."""
+        size = (self.size.width, self.size.height)
+        if self._drawn is None or self._drawn[0] != (self.at, size):
+            rows = draw_lessons(self.lessons, self._course, self.at, self._palette, *size)
+            self._drawn = ((self.at, size), [row.strip() for row in rows])
+        return self._drawn[1][y] if y < len(self._drawn[1]) else Strip.blank(size[0])

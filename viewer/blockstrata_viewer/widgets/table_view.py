@@ -1,0 +1,163 @@
+"""The truth tables as a list to move in: a line for each row, and all there is to say of the chosen one."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+from typing import TYPE_CHECKING, Final
+
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from blockstrata.printable import base_name, printable
+from blockstrata.sizes import format_size
+from blockstrata_viewer.layout import NARROW
+from blockstrata_viewer.palette import state_of_flags
+from blockstrata_viewer.rows import Ink, Row, clip, shorten
+from blockstrata_viewer.widgets.inspector import draw_swatch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.filter import LineFilter
+
+    from blockstrata_viewer.palette import Palette
+    from blockstrata_viewer.row_report import Entry, Table
+
+_MARGIN: Final = 2
+_AMOUNTS: Final = 10
+"""Cells of the bytes on the right."""
+_FOOT: Final = 6
+"""Rows below the list: a line, what the chosen row says, keys."""
+_KEYS: Final = (("↑ ↓", "row"), ("n p", "row that is here"), ("s", "table"), ("enter", "go there"))
+
+
+def draw_tables(tables: Sequence[Table], at: int, palette: Palette, width: int, height: int) -> list[Row]:
+    """Return the rows of the screen, entry ``at`` of all tables chosen and in view.  Needs no app."""
+    rows = [Row(width, Ink(palette.text, palette.panel)) for _ in range(height)]
+    if not rows or not tables:
+        return rows
+    lines, chosen, top = _lines(tables, at, palette, width)
+    table, entry = list(entries_of(tables))[at]
+    _draw_head(rows[0], table, palette)
+    room = max(1, height - _FOOT - 2)
+    # a table begins where the list does, if that shows its chosen row
+    first = max(0, min(top if chosen - top < room else chosen - room // 2, len(lines) - room))
+    for y, line in enumerate(lines[first : first + room], 2):
+        if y < height:
+            rows[y] = line
+    if height > _FOOT + 2:
+        _draw_foot(rows[-_FOOT:], table, entry, palette)
+    return rows
+
+
+def entries_of(tables: Sequence[Table]) -> list[tuple[Table, Entry]]:
+    """Return each row of each table, in order."""
+    return [(table, entry) for table in tables for entry in table.entries]
+
+
+def _lines(tables: Sequence[Table], at: int, palette: Palette, width: int) -> tuple[list[Row], int, int]:
+    """Return the list's lines, which of them is the chosen one, and which the heading of its table."""
+    lines: list[Row] = []
+    chosen = number = top = 0
+    for table in tables:
+        if lines:
+            lines.append(Row(width, Ink(palette.text, palette.panel)))
+        heading = len(lines)
+        lines.append(_heading(table, palette, width))
+        for entry in table.entries:
+            if number == at:
+                chosen, top = len(lines), heading
+            lines.append(_line(table, entry, palette, width, is_chosen=number == at))
+            number += 1
+    return lines, chosen, top
+
+
+def _heading(table: Table, palette: Palette, width: int) -> Row:
+    row = Row(width, Ink(palette.text, palette.panel))
+    x = row.put(_MARGIN, table.semantics.word, Ink(palette.accent, palette.panel, bold=True))
+    row.put(x + 2, f"{table.semantics.title} — {table.kind}", Ink(palette.dim, palette.panel))
+    here = sum(entry.place is not None for entry in table.entries)
+    count = f"{here} of {len(table.entries)} here"
+    row.put(width - len(count) - _MARGIN, count, Ink(palette.dim, palette.panel))
+    return row
+
+
+def _line(table: Table, entry: Entry, palette: Palette, width: int, *, is_chosen: bool) -> Row:
+    """Return a row's line: bright if it occurs, else the scenario that shows it."""
+    ground = palette.selected if is_chosen and not palette.is_mono else palette.panel
+    row = Row(width, Ink(palette.text, ground))
+    if is_chosen:
+        row.put(0, "▶" if palette.is_mono else "▌", Ink(palette.accent, ground))
+    colour = palette.text if entry.place else palette.dim
+    state = state_of_flags(table.semantics, entry.row.flags, is_protocol=table.is_protocol)
+    draw_swatch(row, _MARGIN, state.paint, palette)
+    x = row.put(_MARGIN + 3, f"{entry.letters:<4}", Ink(colour, ground, bold=bool(entry.place)))
+    amount = format_size(entry.place.length) if entry.place else ""
+    scenario = f"demo {entry.scenario}" if entry.scenario else "in no scenario"
+    note, note_room = (amount, _AMOUNTS) if entry.place else (scenario, len(scenario))
+    end = width - _MARGIN - note_room
+    row.put(x + 2, clip(entry.row.words, end - x - 4), Ink(colour, ground))
+    row.put(width - _MARGIN - len(note), note, Ink(colour, ground))
+    return row
+
+
+def _draw_head(row: Row, table: Table, palette: Palette) -> None:
+    """Write whose table the chosen row is in, whose own heading may be out of sight."""
+    x = row.put(_MARGIN, "TRUTH TABLES  ", Ink(palette.accent, palette.panel, bold=True))
+    x = row.put(x, f"{table.semantics.word}, {table.kind}", Ink(palette.text, palette.panel, bold=True))
+    letters = table.semantics.lettered(is_protocol=table.is_protocol)
+    meanings = " · ".join(f"{each.letter} {each.name.lower()}" for each in letters)
+    start = row.width - len(meanings) - _MARGIN
+    if start > x + 1:
+        row.put(start, meanings, Ink(palette.dim, palette.panel))
+
+
+def _draw_foot(rows: list[Row], table: Table, entry: Entry, palette: Palette) -> None:
+    """Write what the chosen row says, where it is, and what the keys do."""
+    width = rows[0].width
+    rows[0].put(_MARGIN, "─" * (width - 2 * _MARGIN), Ink(palette.rule, palette.panel))
+    state = state_of_flags(table.semantics, entry.row.flags, is_protocol=table.is_protocol)
+    draw_swatch(rows[1], _MARGIN, state.paint, palette)
+    x = rows[1].put(_MARGIN + 3, f"{entry.letters:<4}  ", Ink(palette.text, palette.panel, bold=True))
+    for row, words in zip(rows[1:3], wrap(entry.row.words, width - x - _MARGIN), strict=False):
+        row.put(x, words, Ink(palette.text, palette.panel))
+    place = entry.place
+    if place:
+        layer = f" (layer {place.depth})" if place.has_axis else " (tables only)"
+        layer = layer if width >= NARROW else ""
+        where = f"{format_size(place.length)}, first at {place.offset:#x} of "
+        name = shorten(base_name(printable(place.name)), width - x - _MARGIN - len(where) - len(layer))
+        rows[3].put(x, f"{where}{name}{layer}", Ink(palette.text, palette.panel))
+    else:
+        shown = f"blockstrata demo {entry.scenario} shows it" if entry.scenario else "and in no scenario"
+        rows[3].put(x, f"not in this image; {shown}", Ink(palette.dim, palette.panel))
+    x = _MARGIN
+    for key, words in (*_KEYS[: None if place and place.has_axis else -1], ("escape", "close")):
+        x = rows[5].put(x, key, Ink(palette.accent, palette.panel, bold=True))
+        x = rows[5].put(x + 1, words, Ink(palette.dim, palette.panel)) + 2
+
+
+class TableView(Widget):
+    """Shows tables, one of their entries chosen."""
+
+    tables: reactive[tuple[Table, ...]] = reactive((), always_update=True)
+    at: reactive[int] = reactive(0)
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__()
+        self._palette = palette
+        self._drawn: tuple[tuple[object, ...], list[Strip]] | None = None
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return none: the colours are already the terminal's."""
+        return []
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line of a frame that is drawn once."""
+        size = (self.size.width, self.size.height)
+        key = (self.tables, self.at, size)
+        if self._drawn is None or self._drawn[0] != key:
+            rows = draw_tables(self.tables, self.at, self._palette, *size)
+            self._drawn = (key, [row.strip() for row in rows])
+        return self._drawn[1][y] if y < len(self._drawn[1]) else Strip.blank(size[0])
