@@ -12,25 +12,22 @@ the block layer supplies zeroes itself; such runs carry the mark SYNTHESISED::
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from blockstrata.errors import BadImageError, BadRangeError
 from blockstrata.extents import Extents, empty
-from blockstrata.facts import CODES, DEFERRING, NO_HOST, SYNTHESISED, Mapping, Storage, fact
+from blockstrata.facts import DEFERRING, NO_HOST, SYNTHESISED, Mapping, Storage, fact
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blockstrata.chain import Chain, Layer
 
-_DEFERS = np.zeros(CODES, np.bool_)
-_DEFERS[[fact(mapping, storage) for mapping in DEFERRING for storage in Storage]] = True
-
-_ENDED = np.arange(CODES, dtype=np.uint8)
-_ENDED[_DEFERS] |= SYNTHESISED
-"""What a fact is where nothing lies below."""
+_FIRST_DEFERRING: Final = fact(min(DEFERRING))
+_DEFERRING_CODES: Final = fact(max(DEFERRING), max(Storage)) + 1 - _FIRST_DEFERRING
+"""The codes that defer follow one another, so that many can be told from the others without a table."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +79,7 @@ def merged(chain: Chain, start: int, length: int) -> View:
             break
         first, last = int(wanted[0, 0]), int(wanted[1, -1])
         own = _end_at(layer.extents(first, last - first), _backing_end(chain, layer))
-        defers = _DEFERS.take(own.facts)
+        defers = _defers(own.facts)
         if layer.depth == 0 and not defers.any():
             return _of_one(own, chain.layers, 0)
         pieces, run = _intersect(own, wanted)
@@ -121,6 +118,12 @@ def alone(layer: Layer, start: int, length: int) -> View:
     return _of_one(_end_at(layer.extents(start, length), 0), (layer,), 0)
 
 
+def _defers(facts: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Say which facts leave the guest's bytes to the layer below, (n,)."""
+    # what is smaller than the first one wraps around
+    return facts - np.uint8(_FIRST_DEFERRING) < _DEFERRING_CODES
+
+
 def _of_one(extents: Extents, layers: tuple[Layer, ...], index: int, *, in_place: bool = False) -> View:
     source = np.broadcast_to(np.int64(index), len(extents))
     return View(extents, source, source, layers, in_place)
@@ -147,7 +150,9 @@ def _end_at(own: Extents, end: int) -> Extents:
         rest = NO_HOST if host[run] == NO_HOST else host[run] + end - edges[run]
         host = np.insert(host, run + 1, rest)
     past = int(np.searchsorted(edges, end))
-    return Extents(edges, np.concatenate([facts[:past], _ENDED.take(facts[past:])]), host)
+    facts = facts.copy()
+    facts[past:] |= _defers(facts[past:]) * np.uint8(SYNTHESISED)
+    return Extents(edges, facts, host)
 
 
 def _intersect(own: Extents, wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
