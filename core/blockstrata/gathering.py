@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ROOM: Final = 1 << 21
-"""Runs that there is room for at first, at the most: none of it is used before it is needed."""
+"""Runs that there is room for before it is known that they come: none of it is used until they do."""
 
 
 _WASTE: Final = 8
@@ -40,8 +40,9 @@ class Gathering:
     """Takes runs in ascending order, the fewest that say the same.  ``most``: as many as are expected."""
 
     def __init__(self, most: int) -> None:
+        self._most = min(most, _ROOM)
         self._count = 0
-        self._room = _room(min(most, _ROOM))
+        self._room = _room(0)
 
     def add(self, runs: Runs) -> None:
         """Add runs behind those that are there; the last of these ends where the first one added starts."""
@@ -50,7 +51,8 @@ class Gathering:
             starts, facts, host = starts[1:], facts[1:], host[1:]
         part = slice(self._count, self._count + len(starts))
         if part.stop > len(self._room.facts):
-            self._move(max(part.stop, 2 * len(self._room.facts)))
+            # often the first runs are all
+            self._move(max(part.stop, 2 * len(self._room.facts), self._most if self._count else 0))
         self._count = part.stop
         _put(self._room, part, Runs(starts, facts, host))
 

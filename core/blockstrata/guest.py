@@ -19,6 +19,7 @@ import numpy as np
 from blockstrata.errors import BadImageError, BadRangeError
 from blockstrata.extents import Extents, empty
 from blockstrata.facts import DEFERRING, NO_HOST, SYNTHESISED, Mapping, Storage, fact
+from blockstrata.painting import Served, painted, served_by
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,33 +73,34 @@ def merged(chain: Chain, start: int, length: int) -> View:
     ``BadRangeError`` if the window does not lie in the chain; one of no bytes lies anywhere.
     """
     _check_window(chain.layers[0], start, length)
-    wanted = np.array([[start], [start + length]], np.int64) if length else np.empty((2, 0), np.int64)
-    starts, facts, host, depth = [], [], [], []
+    if not length:
+        return _of_one(empty(start), chain.layers, 0)
+    found: list[Served] = []
+    first, last, wanted = start, start + length, length
     for layer in chain.layers:
-        if not wanted.size:
-            break
-        first, last = int(wanted[0, 0]), int(wanted[1, -1])
         own = _end_at(layer.extents(first, last - first), _backing_end(chain, layer))
         defers = _defers(own.facts)
         if layer.depth == 0 and not defers.any():
             return _of_one(own, chain.layers, 0)
-        pieces, run = _intersect(own, wanted)
-        deferred = defers.take(run)
-        served = np.flatnonzero(~deferred)
-        run, first = run.take(served), pieces[0].take(served)
-        serving = own.host.take(run)
-        starts.append(first)
-        facts.append(own.facts.take(run))
-        host.append(np.where(serving == NO_HOST, NO_HOST, serving + first - own.edges.take(run)))
-        depth.append(np.full(len(run), layer.depth, np.int64))
-        wanted = _joined(pieces.take(np.flatnonzero(deferred), axis=1))
-    if not starts:
-        return _of_one(empty(start), chain.layers, 0)
-    order = np.argsort(np.concatenate(starts), kind="stable")
-    edges = np.append(np.concatenate(starts)[order], start + length)
-    extents = Extents(edges, np.concatenate(facts)[order], np.concatenate(host)[order])
-    depths = np.concatenate(depth)[order]
-    return View(extents, depths, depths, chain.layers)
+        found.append(served_by(own, ~defers, layer.depth))
+        wanted -= found[-1].length
+        # what layers serve may overlap: only when it could be all, it is found out
+        if wanted <= 0 or not defers.any():
+            found = [painted(found, start, start + length)]
+            wanted = length - found[0].length
+        if not wanted:
+            break
+        first, last = _hull(own, defers)
+    (whole,) = found
+    extents = Extents(np.append(whole.starts, start + length), whole.facts, whole.host)
+    depth = whole.depth.astype(np.int64)
+    return View(extents, depth, depth, chain.layers)
+
+
+def _hull(own: Extents, chosen: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return where the first of some runs starts and the last one ends."""
+    last = len(chosen) - int(chosen[::-1].argmax())
+    return int(own.edges[chosen.argmax()]), int(own.edges[last])
 
 
 def in_place(chain: Chain, depth: int, start: int, length: int) -> View:
@@ -153,22 +155,3 @@ def _end_at(own: Extents, end: int) -> Extents:
     facts = facts.copy()
     facts[past:] |= _defers(facts[past:]) * np.uint8(SYNTHESISED)
     return Extents(edges, facts, host)
-
-
-def _intersect(own: Extents, wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
-    """Return the pieces of runs in wanted ranges, (2, n) starts and ends, and the run of each piece."""
-    first = np.searchsorted(own.edges, wanted[0], side="right") - 1
-    pieces = np.searchsorted(own.edges, wanted[1], side="left") - first
-    run = np.repeat(first - np.cumsum(pieces) + pieces, pieces)
-    run += np.arange(len(run))
-    starts = np.maximum(own.edges.take(run), np.repeat(wanted[0], pieces))
-    ends = np.minimum(own.edges.take(run + 1), np.repeat(wanted[1], pieces))
-    return np.stack([starts, ends]), run
-
-
-def _joined(ranges: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return sorted ranges, (2, n), with those that touch joined."""
-    if not ranges.size:
-        return ranges
-    apart = ranges[0, 1:] != ranges[1, :-1]
-    return np.stack([ranges[0, np.append(True, apart)], ranges[1, np.append(apart, True)]])

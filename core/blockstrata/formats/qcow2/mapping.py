@@ -18,7 +18,7 @@ import numpy as np
 from blockstrata.extents import Extents
 from blockstrata.facts import NO_HOST, Mapping, fact
 from blockstrata.formats.qcow2.directory import parts_of
-from blockstrata.formats.qcow2.tables import Entries, Stretches, decode, telling
+from blockstrata.formats.qcow2.tables import Breaks, Entries, decode, telling
 from blockstrata.gathering import Gathering, Runs
 
 if TYPE_CHECKING:
@@ -29,11 +29,18 @@ if TYPE_CHECKING:
     from blockstrata.driver import HostNode
     from blockstrata.formats.qcow2.directory import Directory, Pieces
 
-_READ: Final = 1 << 18
+_READ: Final = 1 << 19
 """Bytes of table looked through at once: what a processor keeps close."""
 
 _DECODED: Final = 1 << 15
 """Clusters, or subclusters, decoded at once: few enough to stay close, enough to hide numpy's cost a call."""
+
+_KEPT: Final = 1 << 22
+"""Bytes."""
+
+# glibc gives freed memory of this size back at once, and every use costs page faults anew, until a block was
+# freed that was larger: from then on it keeps as much
+np.empty(_KEPT, np.uint8)
 
 _UNALLOCATED: Final = fact(Mapping.UNALLOCATED)
 _INVALID: Final = fact(Mapping.INVALID)
@@ -67,7 +74,7 @@ def _entries(file: HostNode, directory: Directory, pieces: Pieces, end: int) -> 
 
 def _words(
     file: HostNode, directory: Directory, pieces: Pieces, end: int
-) -> Iterator[tuple[NDArray[np.uint64], Stretches]]:
+) -> Iterator[tuple[NDArray[np.uint64], Breaks]]:
     """Yield the entries of pieces, many at a time.
 
     Behind a piece before a gap comes one entry of zeroes, which stands for what no table maps::
@@ -97,7 +104,7 @@ def _words(
             words[count] = 0
             count += 1
         if stop % at_once == 0 or stop == len(host):
-            yield words[:count], Stretches(*np.array(stretches).T)
+            yield words[:count], Breaks(*np.array(stretches).T)
             words, count, stretches = np.empty(shape, np.uint64), 0, []
 
 

@@ -65,7 +65,7 @@ class Entries(NamedTuple):
     words: NDArray[np.uint64]
 
 
-class Stretches(NamedTuple):
+class Breaks(NamedTuple):
     """Where entries that lie one after another map guest bytes that do not: the first of each stretch.
 
     ``first`` int64 (m,), which entry, from 0 on; ``guest`` int64 (m,), the first byte that it maps.
@@ -75,10 +75,13 @@ class Stretches(NamedTuple):
     guest: NDArray[np.int64]
 
 
-def telling(header: Header, words: NDArray[np.uint64], stretches: Stretches) -> Entries:
+def telling(header: Header, words: NDArray[np.uint64], breaks: Breaks) -> Entries:
     """Leave out entries that are sure to continue the one before, as most do, without taking them apart.
 
-    ``words`` uint64 (n,), or (n, 2) for extended L2 entries.  The first entry of a stretch stays.
+    ``words`` uint64 (n,), or (n, 2) for extended L2 entries.  The first entry after a break stays::
+
+        words    0  0  0  A  A+1  A+2  Z  Z  Z  0
+        telling  0        A            Z        0
     """
     extended = header.extended_l2
     firsts = words[:, 0] if extended else words
@@ -87,32 +90,23 @@ def telling(header: Header, words: NDArray[np.uint64], stretches: Stretches) -> 
     # neither 0 nor a cluster
     steps &= ~np.uint64(header.cluster_size)
     np.not_equal(steps, 0, out=apart[1:])
-    apart[stretches.first] = True
+    apart[breaks.first] = True
     if extended:
         bitmaps = words[:, 1]
         apart |= ~np.isin(bitmaps, _UNIFORM)
         apart[1:] |= bitmaps[1:] != bitmaps[:-1]
     at = np.flatnonzero(apart)
     if len(at) < len(words):
-        more = np.diff(at, append=len(words)) - 1
+        more = np.empty_like(at)
+        more[:-1], more[-1] = at[1:] - at[:-1], len(words) - at[-1]
+        more -= 1
         several = np.flatnonzero(more)
         is_one = _is_one_run(header, firsts, at.take(several), more.take(several))
         if not is_one.all():
             mixed = np.zeros(len(at), np.bool_)
             mixed[several] = ~is_one
             at = np.flatnonzero(apart | np.repeat(mixed, more + 1))
-    return Entries(_mapped_by(header, at, stretches), words.take(at, axis=0))
-
-
-def _mapped_by(header: Header, at: NDArray[np.intp], stretches: Stretches) -> NDArray[np.int64]:
-    """Return the first guest byte that each of some entries maps."""
-    guest = at << header.cluster_bits
-    lead = stretches.guest - (stretches.first << header.cluster_bits)
-    if len(lead) > 1:
-        bounds = np.searchsorted(at, stretches.first)
-        lead = np.repeat(lead, np.diff(bounds, append=len(at)))
-    guest += lead
-    return guest
+    return Entries(_mapped_by(header, at, breaks), words.take(at, axis=0))
 
 
 _UNIFORM: Final = np.array([0, ALL_ALLOCATED, ALL_ALLOCATED << SUBCLUSTERS], np.uint64)
@@ -131,6 +125,17 @@ def _is_one_run(
     host = first & np.uint64(OFFSET_MASK)
     goes_on = (grown == more.astype(np.uint64) << np.uint64(header.cluster_bits)) & (host != 0)
     return np.asarray(((grown == 0) & (first <= ZERO)) | (goes_on & (host + grown <= OFFSET_MASK)), np.bool_)
+
+
+def _mapped_by(header: Header, at: NDArray[np.intp], breaks: Breaks) -> NDArray[np.int64]:
+    """Return the first guest byte that each of some entries maps."""
+    guest = at << header.cluster_bits
+    lead = breaks.guest - (breaks.first << header.cluster_bits)
+    if len(lead) > 1:
+        bounds = np.searchsorted(at, breaks.first)
+        lead = np.repeat(lead, np.diff(bounds, append=len(at)))
+    guest += lead
+    return guest
 
 
 def decode(header: Header, entries: Entries) -> Runs:
