@@ -118,11 +118,14 @@ class Extents:
     def _host_range(self) -> tuple[int, int]:
         """Return the first host byte of all runs, and the first after them; both 0 if no run has one."""
         low, high = 1 << 63, 0
-        for part in self._blocks():
+        for part in blocks(len(self)):
             host = self.host[part]
             # NO_HOST is the largest there is
             low = min(low, int(host.view(np.uint64).min()))
-            high = max(high, int(np.where(host == NO_HOST, 0, host + self._lengths(part)).max()))
+            ends = host + self._lengths(part)
+            higher = (ends > high) & (host != NO_HOST)
+            if higher.any():
+                high = int(ends[higher].max())
         return (low, high) if high else (0, 0)
 
     def compose(self, ask: Callable[[int, int], Extents], unit: int = 1) -> Extents:
@@ -187,7 +190,7 @@ class Extents:
         table[1:] = np.repeat(below.facts & 0x7, np.diff(firsts, prepend=0, append=last - base))
         table[1 + edges[edges % unit != 0] // unit - base] = _SEVERAL
         shift, others = unit.bit_length() - 1, []
-        for part in self._blocks():
+        for part in blocks(len(self)):
             host = self.host[part]
             storage = table.take((host >> shift) - (base - 1), mode="clip")
             is_other = (host & (unit - 1)) + self._lengths(part) > unit
@@ -197,11 +200,6 @@ class Extents:
             facts[part] |= storage
             others.append(np.flatnonzero(is_other) + part.start)
         return np.concatenate(others)
-
-    def _blocks(self) -> Iterator[slice]:
-        """Yield parts of all runs that are worked on at once: so few that a processor keeps them close."""
-        for start in range(0, len(self), _BLOCK):
-            yield slice(start, min(start + _BLOCK, len(self)))
 
     def _lengths(self, part: slice) -> NDArray[np.int64]:
         return self.edges[part.start + 1 : part.stop + 1] - self.edges[part]
@@ -222,6 +220,12 @@ class Extents:
         """Return bytes per fact code, for the codes that occur."""
         lengths = self.lengths
         return {int(code): int(lengths[self.facts == code].sum()) for code in np.unique(self.facts)}
+
+
+def blocks(runs: int) -> Iterator[slice]:
+    """Yield parts of so many runs to be worked on one after another: a processor keeps them close."""
+    for start in range(0, runs, _BLOCK):
+        yield slice(start, min(start + _BLOCK, runs))
 
 
 def empty(at: int) -> Extents:
@@ -257,17 +261,20 @@ def run_starts(
 
     Two runs join when every key is equal and either both lack a host offset or the host offsets continue.
     This is the rule by which ``qemu-img map`` merges its entries (SPEC.md section 2).
-    ``edges`` int64 (n + 1,), ``host`` and each key (n,).
+    ``edges`` int64 (n + 1,), of which the last may be left out; ``host`` and each key (n,).
     """
     starts = np.ones(len(host), np.bool_)
     if len(host) > 1:
         equal = np.ones(len(host) - 1, np.bool_)
         for key in keys:
             equal &= key[1:] == key[:-1]
-        # few are, in most disks, so that hosts are compared for these alone
-        at = np.flatnonzero(equal)
-        before, lengths = host.take(at), edges.take(at + 1) - edges.take(at)
-        starts[at + 1] = host.take(at + 1) - before != lengths * (before != NO_HOST)
+        # in many disks none are
+        if equal.any():
+            for part in blocks(len(equal)):
+                before, after = host[:-1][part], host[1:][part]
+                lengths = edges[1:][part] - edges[:-1][part]
+                goes_on = np.where(before == NO_HOST, after == NO_HOST, after - before == lengths)
+                np.logical_not(equal[part] & goes_on, out=starts[1:][part])
     return starts
 
 

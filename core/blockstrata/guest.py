@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from blockstrata.errors import BadImageError, BadRangeError
-from blockstrata.extents import Extents, empty
+from blockstrata.extents import Extents, blocks, empty
 from blockstrata.facts import DEFERRING, NO_HOST, SYNTHESISED, Mapping, Storage, fact
 from blockstrata.painting import Served, painted, served_by
 
@@ -75,6 +75,8 @@ def merged(chain: Chain, start: int, length: int) -> View:
     _check_window(chain.layers[0], start, length)
     if not length:
         return _of_one(empty(start), chain.layers, 0)
+    if len(chain.layers) == 1:
+        return alone(chain.layers[0], start, length)
     found: list[Served] = []
     first, last, wanted = start, start + length, length
     for layer in chain.layers:
@@ -153,5 +155,7 @@ def _end_at(own: Extents, end: int) -> Extents:
         host = np.insert(host, run + 1, rest)
     past = int(np.searchsorted(edges, end))
     facts = facts.copy()
-    facts[past:] |= _defers(facts[past:]) * np.uint8(SYNTHESISED)
+    for part in blocks(len(facts) - past):
+        marked = facts[past:][part]
+        marked |= _defers(marked) * np.uint8(SYNTHESISED)
     return Extents(edges, facts, host)

@@ -29,6 +29,7 @@ COPIED: Final = 1 << 63
 COMPRESSED: Final = 1 << 62
 ZERO: Final = 1
 SUBCLUSTERS: Final = 32
+_SUBCLUSTER_BITS: Final = 5
 ALL_ALLOCATED: Final = 0xFFFFFFFF
 
 _ZERO_BIT, _DATA_BIT, _PRESENT, _COMPRESSED, _INVALID = (1 << bit for bit in range(5))
@@ -50,7 +51,7 @@ def _mapping(code: int) -> Mapping:
 
 
 _FACTS = np.array([fact(_mapping(code)) for code in range(32)], np.uint8)
-_PLAIN_ABSENT, _PLAIN_DATA = np.array([fact(Mapping.UNALLOCATED), fact(Mapping.NORMAL)], np.uint8)
+_UNALLOCATED, _NORMAL = np.array([fact(Mapping.UNALLOCATED), fact(Mapping.NORMAL)], np.uint8)
 _HOSTED = (Mapping.UNALLOCATED_ALLOC, Mapping.ZERO_ALLOC, Mapping.NORMAL)
 _HAS_HOST = np.array([_mapping(code) in _HOSTED for code in range(32)])
 
@@ -96,16 +97,17 @@ def telling(header: Header, words: NDArray[np.uint64], breaks: Breaks) -> Entrie
         apart |= ~np.isin(bitmaps, _UNIFORM)
         apart[1:] |= bitmaps[1:] != bitmaps[:-1]
     at = np.flatnonzero(apart)
-    if len(at) < len(words):
-        more = np.empty_like(at)
-        more[:-1], more[-1] = at[1:] - at[:-1], len(words) - at[-1]
-        more -= 1
-        several = np.flatnonzero(more)
-        is_one = _is_one_run(header, firsts, at.take(several), more.take(several))
-        if not is_one.all():
-            mixed = np.zeros(len(at), np.bool_)
-            mixed[several] = ~is_one
-            at = np.flatnonzero(apart | np.repeat(mixed, more + 1))
+    if len(at) == len(words):
+        return Entries(_mapped_by(header, at, breaks), words)
+    more = np.empty_like(at)
+    more[:-1], more[-1] = at[1:] - at[:-1], len(words) - at[-1]
+    more -= 1
+    several = np.flatnonzero(more != 0)
+    is_one = _is_one_run(header, firsts, at.take(several), more.take(several))
+    if not is_one.all():
+        mixed = np.zeros(len(at), np.bool_)
+        mixed[several] = ~is_one
+        at = np.flatnonzero(apart | np.repeat(mixed, more + 1))
     return Entries(_mapped_by(header, at, breaks), words.take(at, axis=0))
 
 
@@ -146,15 +148,15 @@ def decode(header: Header, entries: Entries) -> Runs:
     if not header.extended_l2 and _are_plain(header, entries.words):
         host = (entries.words & np.uint64(OFFSET_MASK)).view(np.int64)
         absent = host == 0
-        host[absent] = NO_HOST
-        return Runs(entries.guest, np.where(absent, _PLAIN_ABSENT, _PLAIN_DATA), host)
+        np.putmask(host, absent, NO_HOST)
+        return Runs(entries.guest, np.where(absent, _UNALLOCATED, _NORMAL), host)
     extended = header.extended_l2
     starts = entries.guest
     host, codes = _taken_apart(header, starts, entries.words[:, 0] if extended else entries.words)
     if extended:
         at, codes = _subclusters(codes, entries.words[:, 1])
-        cluster = at // SUBCLUSTERS
-        into = (at - cluster * SUBCLUSTERS) * (header.cluster_size // SUBCLUSTERS)
+        cluster = at >> _SUBCLUSTER_BITS
+        into = (at & SUBCLUSTERS - 1) << header.cluster_bits - _SUBCLUSTER_BITS
         starts, host = starts.take(cluster) + into, host.take(cluster) + into
     return Runs(starts, _FACTS.take(codes), np.where(_HAS_HOST.take(codes), host, NO_HOST))
 
@@ -205,9 +207,9 @@ def _subclusters(
     clash = (allocated & zero != 0) | ((allocated != 0) & (codes & _PRESENT == 0))
     codes = codes | (clash & (codes & _COMPRESSED == 0)) * np.uint8(_INVALID)
     one = np.uint32(1)
-    at = np.flatnonzero(_bits(allocated ^ (allocated << one) | zero ^ (zero << one) | one))
+    at = np.flatnonzero(_bits(allocated ^ (allocated << one) | zero ^ (zero << one) | one).view(np.bool_))
     said = _bits(allocated) * np.uint8(_DATA_BIT) | _bits(zero) * np.uint8(_ZERO_BIT)
-    return at, said.take(at) | codes.take(at // SUBCLUSTERS)
+    return at, said.take(at) | codes.take(at >> _SUBCLUSTER_BITS)
 
 
 def _bits(words: NDArray[np.uint32]) -> NDArray[np.uint8]:
