@@ -19,7 +19,7 @@ import numpy as np
 from blockstrata.errors import BadImageError, BadRangeError
 from blockstrata.extents import Extents, blocks, empty
 from blockstrata.facts import DEFERRING, NO_HOST, SYNTHESISED, Mapping, Storage, fact
-from blockstrata.painting import Served, painted, served_by
+from blockstrata.painting import Gaps, Served, gaps_in, painted, served_by
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,21 +78,25 @@ def merged(chain: Chain, start: int, length: int) -> View:
     if len(chain.layers) == 1:
         return alone(chain.layers[0], start, length)
     found: list[Served] = []
-    first, last, wanted = start, start + length, length
+    gaps, wanted = Gaps(np.array([start]), np.array([start + length])), length
+    first, last = start, start + length
     for layer in chain.layers:
         own = _end_at(layer.extents(first, last - first), _backing_end(chain, layer))
         defers = _defers(own.facts)
         if layer.depth == 0 and not defers.any():
             return _of_one(own, chain.layers, 0)
-        found.append(served_by(own, ~defers, layer.depth))
-        wanted -= found[-1].length
-        # what layers serve may overlap: only when it could be all, it is found out
+        served, reach = gaps.reached_by(served_by(own, ~defers, layer.depth))
+        found.append(served)
+        wanted -= reach
+        # what layers reach may overlap: only when it could be all, it is found out
         if wanted <= 0 or not defers.any():
             found = [painted(found, start, start + length)]
-            wanted = length - found[0].length
+            gaps = gaps_in(found[0], start, start + length)
+            wanted = gaps.length
         if not wanted:
             break
         first, last = _hull(own, defers)
+        first, last = max(first, int(gaps.starts[0])), min(last, int(gaps.ends[-1]))
     (whole,) = found
     extents = Extents(np.append(whole.starts, start + length), whole.facts, whole.host)
     depth = whole.depth.astype(np.int64)

@@ -40,10 +40,41 @@ class Served(NamedTuple):
     host: NDArray[np.int64]
     depth: NDArray[np.int32]
 
+
+class Gaps(NamedTuple):
+    """n ranges of bytes that nobody serves yet, ascending: ``starts`` and ``ends`` int64 (n,)."""
+
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
     @property
     def length(self) -> int:
-        """Bytes of all runs."""
+        """Bytes of all ranges."""
         return int((self.ends - self.starts).sum())
+
+    def reached_by(self, layer: Served) -> tuple[Served, int]:
+        """Return the runs of a layer that reach into a range, and how many bytes of ranges they cover."""
+        reach = self._below(layer.ends) - self._below(layer.starts)
+        if not reach.all():
+            kept = np.flatnonzero(reach)
+            starts, ends, facts, host, depth = layer
+            layer = Served(starts[kept], ends[kept], facts[kept], host[kept], depth[kept])
+        return layer, int(reach.sum())
+
+    def _below(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the bytes of ranges that lie below each of some offsets, (m,)."""
+        begun = np.searchsorted(self.starts, offsets, side="right")
+        lengths = np.append(0, np.cumsum(self.ends - self.starts))
+        # the last one that has begun may reach past the offset
+        past = np.append(0, self.ends).take(begun) - offsets
+        return lengths.take(begun) - np.maximum(past, 0)
+
+
+def gaps_in(found: Served, start: int, end: int) -> Gaps:
+    """Return what is left of a window between runs."""
+    starts, ends = np.append(start, found.ends), np.append(found.starts, end)
+    some = starts < ends
+    return Gaps(starts[some], ends[some])
 
 
 def served_by(own: Extents, serves: NDArray[np.bool_], depth: int) -> Served:

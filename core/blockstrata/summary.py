@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from blockstrata.extents import Extents
+from blockstrata.extents import Extents, blocks
 from blockstrata.facts import CODES, NO_HOST, Mapping
 from blockstrata.guest import View
 from blockstrata.semantics import SEMANTICS
@@ -24,13 +24,13 @@ class Total:
 
 def totals(view: View) -> list[Total]:
     """Return one line for each combination of flags in a view, the largest first, INVALID runs last."""
-    lengths = view.extents.lengths
     # runs of one fact and layer mean the same: one of each stands for all
-    keys = view.source * CODES + view.extents.facts
-    runs = np.bincount(keys)
+    runs, sums = np.zeros((2, len(view.layers) * CODES), np.int64)
+    for part in blocks(len(view.extents)):
+        keys = view.source[part] * CODES + view.extents.facts[part]
+        runs += np.bincount(keys, minlength=len(runs))
+        np.add.at(sums, keys, np.diff(view.extents.edges[part.start : part.stop + 1]))
     found = np.flatnonzero(runs)
-    sums = np.zeros(len(runs), np.int64)
-    np.add.at(sums, keys, lengths)
     each = Extents(
         np.arange(len(found) + 1), (found % CODES).astype(np.uint8), np.full(len(found), NO_HOST, np.int64)
     )

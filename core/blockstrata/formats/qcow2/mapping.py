@@ -35,12 +35,9 @@ _READ: Final = 1 << 19
 _DECODED: Final = 1 << 15
 """Clusters, or subclusters, decoded at once: few enough to stay close, enough to hide numpy's cost a call."""
 
-_KEPT: Final = 1 << 22
-"""Bytes."""
-
-# glibc gives freed memory of this size back at once, and every use costs page faults anew, until a block was
-# freed that was larger: from then on it keeps as much
-np.empty(_KEPT, np.uint8)
+# glibc gives arrays of more than 128 KiB back to Linux as soon as they are freed, so that the next
+# one costs page faults anew, until a larger block was freed: from then on it keeps what is smaller
+np.empty(1 << 22, np.uint8)
 
 _UNALLOCATED: Final = fact(Mapping.UNALLOCATED)
 _INVALID: Final = fact(Mapping.INVALID)
@@ -81,41 +78,50 @@ def _words(
 
         guest    ├── A ──┼── B ──┤ · · · · · · ├── C ──┤
         words    a a a a  b b b b 0              c c c c
-        stretch  1                               2
+        breaks   │                               │
     """
     header, piece = directory.header, directory.piece
     guest, host = pieces
-    per_piece, at_once = piece // header.l2_entry_size, _READ // piece
-    shape = (at_once * (per_piece + 1), header.l2_entry_size // 8)[: 2 if header.extended_l2 else 1]
+    per_piece, width = piece // header.l2_entry_size, header.l2_entry_size // 8
+    at_once = max(1, min(_READ // piece, len(host)))
+    shape = (at_once * (per_piece + 1), width) if header.extended_l2 else (at_once * (per_piece + 1),)
     has_gap = np.append(guest[1:], end) != guest + directory.piece_span
-    # what is read in one go lies side by side in the file and in the guest
+    # what lies side by side in the file is read in one go
     starts = np.ones(len(host), np.bool_)
-    starts[1:] = has_gap[:-1] | (np.diff(host) != piece)
+    starts[1:] = np.diff(host) != piece
     starts[::at_once] = True
-    words, count, stretches = np.empty(shape, np.uint64), 0, []
+    words, count, breaks = np.empty(shape, np.uint64), 0, []
     for first, stop in pairwise([*np.flatnonzero(starts).tolist(), len(host)]):
         if not count or has_gap[first - 1]:
-            stretches.append((count, int(guest[first])))
-        raw = file.read(int(host[first]), (stop - first) * piece)
-        found = np.frombuffer(raw, ">u8").reshape(-1, *shape[1:])
+            breaks.append((count, int(guest[first])))
+        found = np.frombuffer(file.read(int(host[first]), (stop - first) * piece), ">u8").reshape(
+            -1, *shape[1:]
+        )
+        if has_gap[first : stop - 1].any():
+            after = np.flatnonzero(has_gap[first : stop - 1]) + 1
+            places = count + after * per_piece + np.arange(1, len(after) + 1)
+            breaks.extend(zip(places.tolist(), guest[first + after].tolist(), strict=True))
+            found = np.insert(found, after * per_piece, 0, axis=0)
         words[count : count + len(found)] = found
         count += len(found)
         if has_gap[stop - 1]:
             words[count] = 0
             count += 1
         if stop % at_once == 0 or stop == len(host):
-            yield words[:count], Breaks(*np.array(stretches).T)
-            words, count, stretches = np.empty(shape, np.uint64), 0, []
+            yield words[:count], Breaks(*np.array(breaks).T)
+            words, count, breaks = np.empty(shape, np.uint64), 0, []
 
 
 def _regrouped(found: Iterator[Entries], most: int) -> Iterator[Entries]:
     """Yield the same entries, about ``most`` at once."""
     parts: list[Entries] = []
+    count = 0
     for each in found:
         parts.append(each)
-        if sum(len(part.guest) for part in parts) >= most:
+        count += len(each.guest)
+        if count >= most:
             yield from _split(_joined(parts), most)
-            parts = []
+            parts, count = [], 0
     if parts:
         yield from _split(_joined(parts), most)
 
