@@ -22,7 +22,7 @@ import numpy as np
 from blockstrata.facts import NO_HOST
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 _MOST_UNITS: Final = 16
 """Units counted off for each offset that is looked for: beyond, searching is quicker."""
 
+
+_BLOCK: Final = 1 << 15
+"""Runs worked on at once."""
+
+_SEVERAL: Final = 0xFF
+"""Stands for the storage of a unit that has more than one."""
 
 _OVERLAP = 1 << 22
 """Runs that composing may make beyond those of both sides; more than none where host ranges overlap."""
@@ -109,31 +115,46 @@ class Extents:
         edges = np.append(self.edges.take(kept), self.edges[-1])
         return Extents(edges, self.facts.take(kept), self.host.take(kept))
 
-    def compose(self, below: Extents) -> Extents:
+    def _host_range(self) -> tuple[int, int]:
+        """Return the first host byte of all runs, and the first after them; both 0 if no run has one."""
+        low, high = 1 << 63, 0
+        for part in blocks(len(self)):
+            host = self.host[part]
+            # NO_HOST is the largest there is
+            low = min(low, int(host.view(np.uint64).min()))
+            ends = host + self._lengths(part)
+            higher = (ends > high) & (host != NO_HOST)
+            if higher.any():
+                high = int(ends[higher].max())
+        return (low, high) if high else (0, 0)
+
+    def compose(self, ask: Callable[[int, int], Extents], unit: int = 1) -> Extents:
         """Return these runs, cut and marked by what lies at their host offsets.
 
-        ``below`` covers host bytes; its storage goes into the facts here.  Runs without a host offset stay as
-        they are.  ``IndexError`` if a host range lies outside ``below``; ``MemoryError`` if host ranges
-        overlap so much that a small image comes to millions of runs::
+        ``ask(start, length)`` gives a window of host bytes; its storage goes into the facts here.  Runs
+        without a host offset stay as they are.  ``unit``: a power of two; it is quick where many host ranges
+        do not cross a multiple of it.  ``MemoryError`` if host ranges overlap so much that a small image
+        comes to millions of runs::
 
             guest   ├──────── NORMAL @ 100 ────────┤
             below   … ─┤100    DATA    ├── HOLE ── …
             result  ├─ NORMAL on DATA ─┼ on HOLE ──┤
         """
-        hosted = self.host != NO_HOST
-        if not hosted.any():
+        low, high = self._host_range()
+        if low == high:
             return self
-        at = np.flatnonzero(hosted)
+        below = ask(low, high - low)
+        facts, storage = self.facts.copy(), below.facts & 0x7
+        at = self._compose_units(below, unit, facts)
+        if not len(at):
+            return Extents(self.edges, facts, self.host)
         start = self.host.take(at)
-        end = start + self.lengths.take(at)
-        if start.min() < below.start or end.max() > below.end:
-            raise IndexError(f"a host range lies outside {below.start} to {below.end}")
+        end = start + self.edges.take(at + 1) - self.edges.take(at)
         first = _holding(below.edges, start)
         more = _holding(below.edges, end - 1) - first
-        facts = self.facts.copy()
-        facts[at] |= (below.facts & 0x7).take(first)
+        facts[at] |= storage.take(first)
         if not more.any():
-            return Extents(self.edges, facts, self.host).coalesce()
+            return Extents(self.edges, facts, self.host)
         if int(more.sum()) > len(below) + _OVERLAP:
             raise MemoryError
         # each edge below that lies inside a host range starts one run more
@@ -145,9 +166,43 @@ class Extents:
         host = below.edges.take(piece)
         return Extents(
             np.insert(self.edges, run + 1, self.edges.take(run) + host - self.host.take(run)),
-            np.insert(facts, run + 1, self.facts.take(run) | (below.facts & 0x7).take(piece)),
+            np.insert(facts, run + 1, self.facts.take(run) | storage.take(piece)),
             np.insert(self.host, run + 1, host),
         ).coalesce()
+
+    def _compose_units(self, below: Extents, unit: int, facts: NDArray[np.uint8]) -> NDArray[np.intp]:
+        """Put storage into the facts of runs that lie in one unit each, and return the others, (m,).
+
+        That is, of those that have a host offset, in units of one storage: these are looked up in a table::
+
+            below    ├─────── DATA ───────┼─ HOLE ──┤
+            units    ├────┼────┼────┼────┼────┼────┤
+            table     D    D    D    D    ?    H
+        """
+        base, last = below.start // unit, -(-below.end // unit)
+        if last - base > _MOST_UNITS * len(self):
+            return np.flatnonzero(self.host != NO_HOST)
+        edges = below.edges[1:-1]
+        # the unit in which a run is the first time the one that holds its first byte
+        firsts = -(-edges // unit) - base
+        # runs without a host offset find the entry before the first
+        table = np.zeros(1 + last - base, np.uint8)
+        table[1:] = np.repeat(below.facts & 0x7, np.diff(firsts, prepend=0, append=last - base))
+        table[1 + edges[edges % unit != 0] // unit - base] = _SEVERAL
+        shift, others = unit.bit_length() - 1, []
+        for part in blocks(len(self)):
+            host = self.host[part]
+            storage = table.take((host >> shift) - (base - 1), mode="clip")
+            is_other = (host & (unit - 1)) + self._lengths(part) > unit
+            is_other &= host != NO_HOST
+            is_other |= storage == _SEVERAL
+            storage[is_other] = 0
+            facts[part] |= storage
+            others.append(np.flatnonzero(is_other) + part.start)
+        return np.concatenate(others)
+
+    def _lengths(self, part: slice) -> NDArray[np.int64]:
+        return self.edges[part.start + 1 : part.stop + 1] - self.edges[part]
 
     def stretches(self, *keys: NDArray[np.generic]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """Return stretches of neighbours whose keys are equal, wherever they are stored.
@@ -165,6 +220,12 @@ class Extents:
         """Return bytes per fact code, for the codes that occur."""
         lengths = self.lengths
         return {int(code): int(lengths[self.facts == code].sum()) for code in np.unique(self.facts)}
+
+
+def blocks(runs: int) -> Iterator[slice]:
+    """Yield parts of so many runs to be worked on one after another: a processor keeps them close."""
+    for start in range(0, runs, _BLOCK):
+        yield slice(start, min(start + _BLOCK, runs))
 
 
 def empty(at: int) -> Extents:
@@ -200,17 +261,20 @@ def run_starts(
 
     Two runs join when every key is equal and either both lack a host offset or the host offsets continue.
     This is the rule by which ``qemu-img map`` merges its entries (SPEC.md section 2).
-    ``edges`` int64 (n + 1,), ``host`` and each key (n,).
+    ``edges`` int64 (n + 1,), of which the last may be left out; ``host`` and each key (n,).
     """
     starts = np.ones(len(host), np.bool_)
     if len(host) > 1:
         equal = np.ones(len(host) - 1, np.bool_)
         for key in keys:
             equal &= key[1:] == key[:-1]
-        # few are, in most disks, so that hosts are compared for these alone
-        at = np.flatnonzero(equal)
-        before, lengths = host.take(at), edges.take(at + 1) - edges.take(at)
-        starts[at + 1] = host.take(at + 1) - before != lengths * (before != NO_HOST)
+        # in many disks none are
+        if equal.any():
+            for part in blocks(len(equal)):
+                before, after = host[:-1][part], host[1:][part]
+                lengths = edges[1:][part] - edges[:-1][part]
+                goes_on = np.where(before == NO_HOST, after == NO_HOST, after - before == lengths)
+                np.logical_not(equal[part] & goes_on, out=starts[1:][part])
     return starts
 
 

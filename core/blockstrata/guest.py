@@ -12,25 +12,23 @@ the block layer supplies zeroes itself; such runs carry the mark SYNTHESISED::
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from blockstrata.errors import BadImageError, BadRangeError
-from blockstrata.extents import Extents, empty
-from blockstrata.facts import CODES, DEFERRING, NO_HOST, SYNTHESISED, Mapping, Storage, fact
+from blockstrata.extents import Extents, blocks, empty
+from blockstrata.facts import DEFERRING, NO_HOST, SYNTHESISED, Mapping, Storage, fact
+from blockstrata.painting import Gaps, Served, gaps_in, painted, served_by
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blockstrata.chain import Chain, Layer
 
-_DEFERS = np.zeros(CODES, np.bool_)
-_DEFERS[[fact(mapping, storage) for mapping in DEFERRING for storage in Storage]] = True
-
-_ENDED = np.arange(CODES, dtype=np.uint8)
-_ENDED[_DEFERS] |= SYNTHESISED
-"""What a fact is where nothing lies below."""
+_FIRST_DEFERRING: Final = fact(min(DEFERRING))
+_DEFERRING_CODES: Final = fact(max(DEFERRING), max(Storage)) + 1 - _FIRST_DEFERRING
+"""The codes that defer follow one another, so that many can be told from the others without a table."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,33 +73,40 @@ def merged(chain: Chain, start: int, length: int) -> View:
     ``BadRangeError`` if the window does not lie in the chain; one of no bytes lies anywhere.
     """
     _check_window(chain.layers[0], start, length)
-    wanted = np.array([[start], [start + length]], np.int64) if length else np.empty((2, 0), np.int64)
-    starts, facts, host, depth = [], [], [], []
+    if not length:
+        return _of_one(empty(start), chain.layers, 0)
+    if len(chain.layers) == 1:
+        return alone(chain.layers[0], start, length)
+    found: list[Served] = []
+    gaps, wanted = Gaps(np.array([start]), np.array([start + length])), length
+    first, last = start, start + length
     for layer in chain.layers:
-        if not wanted.size:
-            break
-        first, last = int(wanted[0, 0]), int(wanted[1, -1])
         own = _end_at(layer.extents(first, last - first), _backing_end(chain, layer))
-        defers = _DEFERS.take(own.facts)
+        defers = _defers(own.facts)
         if layer.depth == 0 and not defers.any():
             return _of_one(own, chain.layers, 0)
-        pieces, run = _intersect(own, wanted)
-        deferred = defers.take(run)
-        served = np.flatnonzero(~deferred)
-        run, first = run.take(served), pieces[0].take(served)
-        serving = own.host.take(run)
-        starts.append(first)
-        facts.append(own.facts.take(run))
-        host.append(np.where(serving == NO_HOST, NO_HOST, serving + first - own.edges.take(run)))
-        depth.append(np.full(len(run), layer.depth, np.int64))
-        wanted = _joined(pieces.take(np.flatnonzero(deferred), axis=1))
-    if not starts:
-        return _of_one(empty(start), chain.layers, 0)
-    order = np.argsort(np.concatenate(starts), kind="stable")
-    edges = np.append(np.concatenate(starts)[order], start + length)
-    extents = Extents(edges, np.concatenate(facts)[order], np.concatenate(host)[order])
-    depths = np.concatenate(depth)[order]
-    return View(extents, depths, depths, chain.layers)
+        served, reach = gaps.reached_by(served_by(own, ~defers, layer.depth))
+        found.append(served)
+        wanted -= reach
+        # what layers reach may overlap: only when it could be all, it is found out
+        if wanted <= 0 or not defers.any():
+            found = [painted(found, start, start + length)]
+            gaps = gaps_in(found[0], start, start + length)
+            wanted = gaps.length
+        if not wanted:
+            break
+        first, last = _hull(own, defers)
+        first, last = max(first, int(gaps.starts[0])), min(last, int(gaps.ends[-1]))
+    (whole,) = found
+    extents = Extents(np.append(whole.starts, start + length), whole.facts, whole.host)
+    depth = whole.depth.astype(np.int64)
+    return View(extents, depth, depth, chain.layers)
+
+
+def _hull(own: Extents, chosen: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return where the first of some runs starts and the last one ends."""
+    last = len(chosen) - int(chosen[::-1].argmax())
+    return int(own.edges[chosen.argmax()]), int(own.edges[last])
 
 
 def in_place(chain: Chain, depth: int, start: int, length: int) -> View:
@@ -119,6 +124,12 @@ def alone(layer: Layer, start: int, length: int) -> View:
     """Return one layer as QEMU sees it when it is opened with ``backing: null``; its depth is 0."""
     _check_window(layer, start, length)
     return _of_one(_end_at(layer.extents(start, length), 0), (layer,), 0)
+
+
+def _defers(facts: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Say which facts leave the guest's bytes to the layer below, (n,)."""
+    # what is smaller than the first one wraps around
+    return facts - np.uint8(_FIRST_DEFERRING) < _DEFERRING_CODES
 
 
 def _of_one(extents: Extents, layers: tuple[Layer, ...], index: int, *, in_place: bool = False) -> View:
@@ -147,23 +158,8 @@ def _end_at(own: Extents, end: int) -> Extents:
         rest = NO_HOST if host[run] == NO_HOST else host[run] + end - edges[run]
         host = np.insert(host, run + 1, rest)
     past = int(np.searchsorted(edges, end))
-    return Extents(edges, np.concatenate([facts[:past], _ENDED.take(facts[past:])]), host)
-
-
-def _intersect(own: Extents, wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
-    """Return the pieces of runs in wanted ranges, (2, n) starts and ends, and the run of each piece."""
-    first = np.searchsorted(own.edges, wanted[0], side="right") - 1
-    pieces = np.searchsorted(own.edges, wanted[1], side="left") - first
-    run = np.repeat(first - np.cumsum(pieces) + pieces, pieces)
-    run += np.arange(len(run))
-    starts = np.maximum(own.edges.take(run), np.repeat(wanted[0], pieces))
-    ends = np.minimum(own.edges.take(run + 1), np.repeat(wanted[1], pieces))
-    return np.stack([starts, ends]), run
-
-
-def _joined(ranges: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return sorted ranges, (2, n), with those that touch joined."""
-    if not ranges.size:
-        return ranges
-    apart = ranges[0, 1:] != ranges[1, :-1]
-    return np.stack([ranges[0, np.append(True, apart)], ranges[1, np.append(apart, True)]])
+    facts = facts.copy()
+    for part in blocks(len(facts) - past):
+        marked = facts[past:][part]
+        marked |= _defers(marked) * np.uint8(SYNTHESISED)
+    return Extents(edges, facts, host)

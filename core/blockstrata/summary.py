@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from blockstrata.extents import Extents
+from blockstrata.extents import Extents, blocks
 from blockstrata.facts import CODES, NO_HOST, Mapping
 from blockstrata.guest import View
 from blockstrata.semantics import SEMANTICS
@@ -51,14 +51,15 @@ class Summary:
         extents = view.extents
         if not len(extents):
             return
-        keys = view.source.astype(np.int64) * CODES + extents.facts
-        runs = np.bincount(keys)
-        sums = np.zeros(len(runs), np.int64)
-        np.add.at(sums, keys, extents.lengths)
+        runs, sums = np.zeros((2, len(self._layers) * CODES), np.int64)
+        for part in blocks(len(extents)):
+            keys = view.source[part] * CODES + extents.facts[part]
+            runs += np.bincount(keys, minlength=len(runs))
+            np.add.at(sums, keys, np.diff(extents.edges[part.start : part.stop + 1]))
         for key in np.flatnonzero(runs).tolist():
             before = self._sums.get(key, (0, 0))
             self._sums[key] = before[0] + int(sums[key]), before[1] + int(runs[key])
-        first, last = int(keys[0]), int(keys[-1])
+        first, last = (int(view.source[run]) * CODES + int(extents.facts[run]) for run in (0, -1))
         if self._open == (first, int(extents.host[0])):
             # one run that goes on from the view before
             self._sums[first] = self._sums[first][0], self._sums[first][1] - 1

@@ -421,6 +421,22 @@ def test_a_gap_hides_only_what_is_deferred_to_it():
     assert chain_of(image(DATA)).gap is None
 
 
+def test_a_layer_is_asked_only_for_what_nobody_above_serves():
+    """Here two layers serve all together, neither of them alone."""
+    nodes = [image(DATA, UNALLOCATED, DATA), image(UNALLOCATED, ZERO, UNALLOCATED), image(DATA, DATA, DATA)]
+    asked = []
+
+    def asking(start, length):
+        asked.append((start, length))
+        return FakeImage.extents(nodes[1], start, length)
+
+    nodes[1].extents = asking
+    nodes[2].extents = None
+    view = merged(chain_of(*nodes), 0, 3 * SECTOR)
+    assert asked == [(SECTOR, SECTOR)]
+    assert view.depth.tolist() == [0, 1, 0]
+
+
 def test_three_hundred_layers():
     deep = 300
     bottom = image(DATA, DATA, *[UNALLOCATED] * (deep - 3))

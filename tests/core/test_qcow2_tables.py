@@ -16,7 +16,7 @@ from blockstrata.extents import Extents, uniform
 from blockstrata.facts import NO_HOST, Mapping, Storage, fact
 from blockstrata.formats.qcow2.header import Encryption, Header, Incompatible
 from blockstrata.formats.qcow2.refcounts import count_references, looks_preallocated
-from blockstrata.formats.qcow2.tables import TableEntry, compressed_at, decode, explain, telling
+from blockstrata.formats.qcow2.tables import Breaks, TableEntry, compressed_at, decode, explain, telling
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -156,9 +156,13 @@ def parts_of(extents: Extents, step: int) -> list[Part]:
     ]
 
 
+def no_break(first: int) -> Breaks:
+    return Breaks(np.array([0]), np.array([first]))
+
+
 def decoded(of: Header, first: int, entries: list[Entry]) -> Extents:
     """Return what decode says of one table, or of as much of it as there is."""
-    runs = decode(of, telling(of, np.array([first], np.int64), as_array(of, entries)))
+    runs = decode(of, telling(of, as_array(of, entries), no_break(first)))
     end = first + len(entries) * of.cluster_size
     return Extents(np.append(runs.starts, end), runs.facts, runs.host)
 
@@ -204,13 +208,14 @@ def test_entries_left_out_continue_the_one_before(case: tuple[Header, list[Entry
     per_table = len(entries) // count
     span = per_table * of.cluster_size * (2 if apart else 1)
     firsts = np.arange(count, dtype=np.int64) * span
-    runs = decode(of, telling(of, firsts, as_array(of, entries)))
+    told = telling(of, as_array(of, entries), Breaks(np.arange(count) * per_table, firsts))
+    runs = decode(of, told)
     step = of.cluster_size // (32 if of.extended_l2 else 1)
     for nth, first in enumerate(firsts.tolist()):
         end = first + per_table * of.cluster_size
         inside = (runs.starts >= first) & (runs.starts < end)
         found = Extents(np.append(runs.starts[inside], end), runs.facts[inside], runs.host[inside])
-        assert found.start == first, "every table starts a run"
+        assert found.start == first, "every stretch starts a run"
         own = entries[nth * per_table : (nth + 1) * per_table]
         parts = [classify(of, first + index * of.cluster_size, entry) for index, entry in enumerate(own)]
         assert parts_of(found, step) == [part for each in parts for part in each]
@@ -219,7 +224,7 @@ def test_entries_left_out_continue_the_one_before(case: tuple[Header, list[Entry
 def test_what_continues_is_left_out():
     of = header()
     words = [0] * 9 + [COPIED | (7 + nth) * of.cluster_size for nth in range(9)] + [ZERO] * 9
-    found = telling(of, np.array([0], np.int64), np.array(words, np.uint64))
+    found = telling(of, np.array(words, np.uint64), no_break(0))
     assert (found.guest // of.cluster_size).tolist() == [0, 9, 18]
 
 

@@ -173,13 +173,10 @@ class ForeignNode:
 
         What the file says is overruled only where it contradicts QEMU, which may happen when it changes.
         """
-        hosted = mapped.host != NO_HOST
-        if not hosted.any():
+        if not (mapped.host != NO_HOST).any():
             return mapped
         asked = bool((mapped.facts & _MARK).any())
-        low = int(mapped.host[hosted].min())
-        high = int((mapped.host + mapped.lengths)[hosted].max())
-        mapped = mapped.compose(self.host.extents(low, high - low))
+        mapped = mapped.compose(self.host.extents)
         marked = mapped.facts & _MARK != 0
         facts = mapped.facts & ~_MARK
         if asked:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -41,6 +41,13 @@ class Kind(IntEnum):
     UNALIGNED = 2
     REPEATED = 3
     """It names a table that was named before, and the budget for that is spent."""
+
+
+class Pieces(NamedTuple):
+    """m stored pieces of L2 tables: the first guest byte that each maps, and its host byte, int64 (m,)."""
+
+    guest: NDArray[np.int64]
+    host: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,11 +135,8 @@ class Directory:
         starts, ends = bad[np.append(True, apart)[: len(bad)]], bad[np.append(apart, True)[: len(bad)]]
         return starts * self.header.l2_span, (ends + 1) * self.header.l2_span
 
-    def stored(self, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the pieces that entries ``first`` up to ``last`` lead to, by guest offset.
-
-        The first guest byte that each maps, and the host byte at which it is stored, int64 (m,) both.
-        """
+    def stored(self, first: int, last: int) -> Pieces:
+        """Return the pieces that entries ``first`` up to ``last`` lead to, by guest offset."""
         header = self.header
         low, high = np.searchsorted(self.entries, [first, last]).tolist()
         used = low + np.flatnonzero(self.pieces[low:high])
@@ -144,7 +148,8 @@ class Directory:
         group, nth = counting((self.stretches.ends[stretch] - starts) // self.piece)
         hosts = starts[group] + nth * self.piece
         clusters = (hosts - tables[group]) // header.l2_entry_size
-        return self.entries[used[group]] * header.l2_span + (clusters << header.cluster_bits), hosts
+        guests = self.entries[used[group]] * header.l2_span + (clusters << header.cluster_bits)
+        return Pieces(guests, hosts)
 
 
 def read_directory(file: HostNode, header: Header, l1_offset: int, entries: int) -> Directory:

@@ -3,42 +3,29 @@
 from __future__ import annotations
 
 from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
-
-import numpy as np
 
 from blockstrata.driver import whole_sectors
 from blockstrata.errors import BadImageError, BadReferenceError, BlockstrataError
-from blockstrata.extents import Extents, empty, join
-from blockstrata.facts import NO_HOST, Mapping, Traits, fact
+from blockstrata.extents import Extents, empty
+from blockstrata.facts import Traits
 from blockstrata.formats.qcow2 import bitmaps, snapshots, tables
 from blockstrata.formats.qcow2.directory import Directory, Kind, read_directory
 from blockstrata.formats.qcow2.header import Encryption, Header, Incompatible, read_header
+from blockstrata.formats.qcow2.mapping import mapped
 from blockstrata.formats.qcow2.refcounts import looks_preallocated
-from blockstrata.formats.qcow2.tables import Entries, Runs, TableEntry
+from blockstrata.formats.qcow2.tables import TableEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping as Dict
 
-    from numpy.typing import NDArray
-
     from blockstrata.driver import Driver, HostNode
     from blockstrata.formats.qcow2.bitmaps import Bitmap, DirtyRuns
     from blockstrata.formats.qcow2.snapshots import Snapshot
 
-_BATCH: Final = 1 << 19
-"""Clusters, or subclusters, decoded at once: 4 MiB of table, enough to hide numpy's cost a call."""
-
-_AT_ONCE: Final = 1 << 18
-"""Bytes of table read at once: what a processor keeps close while it looks for the entries that matter."""
-
 _WINDOW: Final = 1 << 20
 """As many in a window of :meth:`Qcow2Node.windows`: some tens of milliseconds."""
-
-_UNALLOCATED = fact(Mapping.UNALLOCATED)
-_INVALID = fact(Mapping.INVALID)
 
 
 class Qcow2Node:
@@ -111,12 +98,8 @@ class Qcow2Node:
         """Return the facts of a window of guest bytes, storage included."""
         if length == 0:
             return empty(start)
-        end = start + length
-        span = self.header.l2_span
-        first, last = start // span, -(-end // span)
-        batches = self._directory.batches(first, last, _BATCH)
-        parts = [self._on_storage(self._mapped(*batch)) for *batch, _ in batches]
-        return join(parts).cut(start, end)
+        found = mapped(self.file, self._directory, start, start + length)
+        return found.compose(self.host.extents, self.header.cluster_size)
 
     def windows(self) -> Iterator[tuple[int, int, int]]:
         """Yield windows that take a few batches of L2 tables each; what no table maps is in one of them."""
@@ -129,65 +112,6 @@ class Qcow2Node:
         """Return what the L1 table alone says of all the image; what L2 tables say is UNREAD."""
         size = whole_sectors(self.length)
         return self._directory.overview(size) if size else empty(0)
-
-    def _on_storage(self, mapped: Extents) -> Extents:
-        hosted = mapped.host >= 0
-        if not hosted.any():
-            return mapped
-        low = int(mapped.host[hosted].min())
-        high = int((mapped.host + mapped.lengths)[hosted].max())
-        return mapped.compose(self.host.extents(low, high - low))
-
-    def _mapped(self, first: int, last: int) -> Extents:
-        """Return the facts of L1 entries ``first`` up to ``last``, storage left open.
-
-        Where neither the L1 table nor a stored piece of an L2 table says anything, all is zeroes, so
-        unallocated::
-
-            L1       ·  ·  ·  A  A  A  A  B  B  B  B  ·  ·  ·  !  !
-            pieces            ├──┤     ├──┼──┤     ├──┤
-            invalid                                            ├──┤
-            nothing  ├─ · · ·    ├ · ·       ├ · ·    ├─ · · ·
-        """
-        header, directory = self.header, self._directory
-        start, end = first * header.l2_span, last * header.l2_span
-        pieces, hosts = directory.stored(first, last)
-        invalid, invalid_ends = directory.invalid(first, last)
-        taken = np.concatenate([pieces, invalid])
-        free = np.concatenate([[start], pieces + directory.piece_span, invalid_ends])
-        free = free[(free < end) & ~np.isin(free, taken)]
-        runs = [
-            Runs(free, np.full(len(free), _UNALLOCATED, np.uint8), np.full(len(free), NO_HOST, np.int64)),
-            Runs(
-                invalid, np.full(len(invalid), _INVALID, np.uint8), np.full(len(invalid), NO_HOST, np.int64)
-            ),
-        ]
-        if len(pieces):
-            runs.append(tables.decode(header, self._telling(pieces, hosts)))
-        starts, facts, host = (
-            np.concatenate(each)
-            for each in zip(*((part.starts, part.facts, part.host) for part in runs), strict=True)
-        )
-        if len(free) or len(invalid):
-            order = np.argsort(starts, kind="stable")
-            starts, facts, host = starts.take(order), facts.take(order), host.take(order)
-        return Extents(np.append(starts, end), facts, host).coalesce()
-
-    def _telling(self, guests: NDArray[np.int64], hosts: NDArray[np.int64]) -> Entries:
-        """Return the entries that matter of pieces at host offsets; neighbours are read in one go."""
-        piece = self._directory.piece
-        parts = []
-        for at in range(0, len(hosts), _AT_ONCE // piece):
-            part = slice(at, at + _AT_ONCE // piece)
-            words = np.frombuffer(self._read(hosts[part], piece), ">u8").astype(np.uint64)
-            if self.header.extended_l2:
-                words = words.reshape(-1, 2)
-            parts.append(tables.telling(self.header, guests[part], words))
-        return Entries(*map(np.concatenate, zip(*parts, strict=True)))
-
-    def _read(self, hosts: NDArray[np.int64], piece: int) -> bytes:
-        bounds = [0, *(np.flatnonzero(np.diff(hosts) != piece) + 1).tolist(), len(hosts)]
-        return b"".join(self.file.read(int(hosts[at]), (end - at) * piece) for at, end in pairwise(bounds))
 
     @cached_property
     def _directory(self) -> Directory:
@@ -203,7 +127,7 @@ class Qcow2Node:
         return -(-self.length // self.header.l2_span)
 
     def entry_at(self, offset: int) -> TableEntry:
-        """Return where in the tables a guest byte is mapped."""
+        """Return where in the tables a guest byte is found."""
         header = self.header
         l1_index, rest = divmod(offset, header.l2_span)
         l2_index = rest >> header.cluster_bits

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from blockstrata.facts import NO_HOST, Mapping, fact
+from blockstrata.gathering import Runs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +29,7 @@ COPIED: Final = 1 << 63
 COMPRESSED: Final = 1 << 62
 ZERO: Final = 1
 SUBCLUSTERS: Final = 32
+_SUBCLUSTER_BITS: Final = 5
 ALL_ALLOCATED: Final = 0xFFFFFFFF
 
 _ZERO_BIT, _DATA_BIT, _PRESENT, _COMPRESSED, _INVALID = (1 << bit for bit in range(5))
@@ -49,17 +51,9 @@ def _mapping(code: int) -> Mapping:
 
 
 _FACTS = np.array([fact(_mapping(code)) for code in range(32)], np.uint8)
+_UNALLOCATED, _NORMAL = np.array([fact(Mapping.UNALLOCATED), fact(Mapping.NORMAL)], np.uint8)
 _HOSTED = (Mapping.UNALLOCATED_ALLOC, Mapping.ZERO_ALLOC, Mapping.NORMAL)
 _HAS_HOST = np.array([_mapping(code) in _HOSTED for code in range(32)])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Runs:
-    """Runs without ends, each up to the next: starts and host offsets int64 (n,), facts uint8 (n,)."""
-
-    starts: NDArray[np.int64]
-    facts: NDArray[np.uint8]
-    host: NDArray[np.int64]
 
 
 class Entries(NamedTuple):
@@ -72,36 +66,49 @@ class Entries(NamedTuple):
     words: NDArray[np.uint64]
 
 
-def telling(header: Header, guests: NDArray[np.int64], tables: NDArray[np.uint64]) -> Entries:
+class Breaks(NamedTuple):
+    """Where entries that lie one after another map guest bytes that do not: the first of each stretch.
+
+    ``first`` int64 (m,), which entry, from 0 on; ``guest`` int64 (m,), the first byte that it maps.
+    """
+
+    first: NDArray[np.int64]
+    guest: NDArray[np.int64]
+
+
+def telling(header: Header, words: NDArray[np.uint64], breaks: Breaks) -> Entries:
     """Leave out entries that are sure to continue the one before, as most do, without taking them apart.
 
-    ``guests`` int64 (tables,) the first guest byte that each table maps, ascending; ``tables`` uint64, the
-    entries of all tables one after another, (n,), or (n, 2) for extended L2 entries.  The first entry of a
-    table stays.
+    ``words`` uint64 (n,), or (n, 2) for extended L2 entries.  The first entry after a break stays::
+
+        words    0  0  0  A  A+1  A+2  Z  Z  Z  0
+        telling  0        A            Z        0
     """
-    per_table = len(tables) // len(guests)
     extended = header.extended_l2
-    words = tables[:, 0] if extended else tables
-    apart = np.ones(len(words), np.bool_)
-    steps = words[1:] - words[:-1]
-    apart[1:] = steps != 0
-    apart[1:] &= steps != np.uint64(header.cluster_size)
-    apart[::per_table] = True
+    firsts = words[:, 0] if extended else words
+    apart = np.empty(len(words), np.bool_)
+    steps = firsts[1:] - firsts[:-1]
+    # neither 0 nor a cluster
+    steps &= ~np.uint64(header.cluster_size)
+    np.not_equal(steps, 0, out=apart[1:])
+    apart[breaks.first] = True
     if extended:
-        bitmaps = tables[:, 1]
+        bitmaps = words[:, 1]
         apart |= ~np.isin(bitmaps, _UNIFORM)
         apart[1:] |= bitmaps[1:] != bitmaps[:-1]
     at = np.flatnonzero(apart)
-    more = np.diff(at, append=len(words)) - 1
-    mixed = np.zeros(len(at), np.bool_)
-    several = np.flatnonzero(more)
-    mixed[several] = ~_is_one_run(header, words, at.take(several), more.take(several))
-    if mixed.any():
+    if len(at) == len(words):
+        return Entries(_mapped_by(header, at, breaks), words)
+    more = np.empty_like(at)
+    more[:-1], more[-1] = at[1:] - at[:-1], len(words) - at[-1]
+    more -= 1
+    several = np.flatnonzero(more != 0)
+    is_one = _is_one_run(header, firsts, at.take(several), more.take(several))
+    if not is_one.all():
+        mixed = np.zeros(len(at), np.bool_)
+        mixed[several] = ~is_one
         at = np.flatnonzero(apart | np.repeat(mixed, more + 1))
-    table = at // per_table
-    return Entries(
-        guests.take(table) + (at - table * per_table << header.cluster_bits), tables.take(at, axis=0)
-    )
+    return Entries(_mapped_by(header, at, breaks), words.take(at, axis=0))
 
 
 _UNIFORM: Final = np.array([0, ALL_ALLOCATED, ALL_ALLOCATED << SUBCLUSTERS], np.uint64)
@@ -122,20 +129,42 @@ def _is_one_run(
     return np.asarray(((grown == 0) & (first <= ZERO)) | (goes_on & (host + grown <= OFFSET_MASK)), np.bool_)
 
 
+def _mapped_by(header: Header, at: NDArray[np.intp], breaks: Breaks) -> NDArray[np.int64]:
+    """Return the first guest byte that each of some entries maps."""
+    guest = at << header.cluster_bits
+    lead = breaks.guest - (breaks.first << header.cluster_bits)
+    if len(lead) > 1:
+        bounds = np.searchsorted(at, breaks.first)
+        lead = np.repeat(lead, np.diff(bounds, append=len(at)))
+    guest += lead
+    return guest
+
+
 def decode(header: Header, entries: Entries) -> Runs:
     """Return the facts of L2 entries, storage left open.
 
-    Runs may continue the one before.  The last run of a table ends where the table does.
+    Runs may continue the one before; the last ends where the entries do.
     """
+    if not header.extended_l2 and _are_plain(header, entries.words):
+        host = (entries.words & np.uint64(OFFSET_MASK)).view(np.int64)
+        absent = host == 0
+        np.putmask(host, absent, NO_HOST)
+        return Runs(entries.guest, np.where(absent, _UNALLOCATED, _NORMAL), host)
     extended = header.extended_l2
     starts = entries.guest
     host, codes = _taken_apart(header, starts, entries.words[:, 0] if extended else entries.words)
     if extended:
         at, codes = _subclusters(codes, entries.words[:, 1])
-        cluster = at // SUBCLUSTERS
-        into = (at - cluster * SUBCLUSTERS) * (header.cluster_size // SUBCLUSTERS)
+        cluster = at >> _SUBCLUSTER_BITS
+        into = (at & SUBCLUSTERS - 1) << header.cluster_bits - _SUBCLUSTER_BITS
         starts, host = starts.take(cluster) + into, host.take(cluster) + into
     return Runs(starts, _FACTS.take(codes), np.where(_HAS_HOST.take(codes), host, NO_HOST))
+
+
+def _are_plain(header: Header, words: NDArray[np.uint64]) -> bool:
+    """Say whether standard entries are all data or nothing, so that a host offset, or none, says it all."""
+    others = COMPRESSED | ZERO | (header.cluster_size - 1) & OFFSET_MASK
+    return not header.has_data_file and not int(np.bitwise_or.reduce(words)) & others
 
 
 def _taken_apart(
@@ -178,9 +207,9 @@ def _subclusters(
     clash = (allocated & zero != 0) | ((allocated != 0) & (codes & _PRESENT == 0))
     codes = codes | (clash & (codes & _COMPRESSED == 0)) * np.uint8(_INVALID)
     one = np.uint32(1)
-    at = np.flatnonzero(_bits(allocated ^ (allocated << one) | zero ^ (zero << one) | one))
+    at = np.flatnonzero(_bits(allocated ^ (allocated << one) | zero ^ (zero << one) | one).view(np.bool_))
     said = _bits(allocated) * np.uint8(_DATA_BIT) | _bits(zero) * np.uint8(_ZERO_BIT)
-    return at, said.take(at) | codes.take(at // SUBCLUSTERS)
+    return at, said.take(at) | codes.take(at >> _SUBCLUSTER_BITS)
 
 
 def _bits(words: NDArray[np.uint32]) -> NDArray[np.uint8]:
