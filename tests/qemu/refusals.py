@@ -343,6 +343,8 @@ def _bitmaps() -> None:
         ("flags-reserved-in-use", second + FLAGS, 9, 4),
         ("table-at-0", second, 0, 8),
         ("table-unaligned", second, BITMAP_TABLE + 512, 8),
+        ("table-past-8-eib", second, 1 << 63, 8),
+        ("table-where-files-end", second, 2**63 - (1 << 30), 8),
         ("table-of-no-entries", second + TABLE_SIZE, 0, 4),
         ("table-of-2-entries", second + TABLE_SIZE, 2, 4),
         ("table-of-8193-entries", second + TABLE_SIZE, 8193, 4),

@@ -35,6 +35,9 @@ _MAX_NAME: Final = 1023
 _MAX_BYTES: Final = 512 << 20
 """Bytes that the clusters of one bitmap may take."""
 
+_LONGEST_FILE: Final = 2**63 - (1 << 30)
+"""Bytes: where QEMU lets no node have any."""
+
 _OFFSET_MASK: Final = 0x00FFFFFFFFFFFE00
 _ALL_DIRTY: Final = 1
 _CLEAN, _DIRTY, _STORED = 0, 1, 2
@@ -145,6 +148,8 @@ def read_table(file: HostNode, header: Header, bitmap: Bitmap) -> NDArray[np.uin
     if bitmap.table_entries != needed:
         what = f"the table has {bitmap.table_entries} entries, the disk needs {needed}"
         raise _bad(file, bitmap, what)
+    if bitmap.table_offset + bitmap.table_entries * 8 > _LONGEST_FILE:
+        raise _bad(file, bitmap, f"the table at {bitmap.table_offset:#x} is past the end of the longest file")
     table = np.frombuffer(file.read(bitmap.table_offset, bitmap.table_entries * 8), ">u8").astype(np.uint64)
     offsets = table & np.uint64(_OFFSET_MASK)
     invalid = (table & np.uint64(~(_OFFSET_MASK | _ALL_DIRTY) & 2**64 - 1)) != 0
