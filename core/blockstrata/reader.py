@@ -11,7 +11,7 @@ What the L1 tables say is known at once; L2 tables are read where somebody looks
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 _UNREAD = fact(Mapping.UNREAD)
 _INVALID = fact(Mapping.INVALID)
-
-_WINDOWS_AT_ONCE: Final = 4
-"""Windows of work a region, of a chain that has as many layers: some tenths of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ class Reader:
         self._at_once = [self._overview(*each) for each in zip(chain.layers, windows, strict=True)]
         self._known = self._at_once.copy()
         size = max(layer.size for layer in chain.layers)
-        self.regions = regions(windows, 0, size, min(len(windows), _WINDOWS_AT_ONCE))
+        self.regions = regions(windows, 0, size)
         self._waiting = {region for region in self.regions if self._has_unread(region)}
         self._fresh: dict[Region, list[Extents]] = {}
         self.runs: dict[Region, int] = {}
@@ -171,7 +168,7 @@ def in_parts(chain: Chain, start: int, end: int) -> Iterator[tuple[Region, Chain
     For whoever goes through a disk once and keeps little of it.  Errors as the drivers raise them.
     """
     windows = [list(layer.node.windows()) for layer in chain.layers]
-    for region in regions(windows, start, end, len(windows)):
+    for region in regions(windows, start, end):
         known = [
             layer.extents(first, min(region.end, layer.size) - first)
             for layer in chain.layers

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _PLACES: Final = 1 << 12
 """Places at which a disk may be cut; they are multiples of a power of two of bytes."""
+_LAYERS_A_WINDOW: Final = 4
 
 Windows = list[tuple[int, int, int]]
 """What :meth:`Driver.windows` yields: start, length, tables."""
@@ -35,14 +36,17 @@ class Region:
     tables: int
 
 
-def regions(layers: Sequence[Windows], start: int, end: int, most: int) -> list[Region]:
+def regions(layers: Sequence[Windows], start: int, end: int, most: int | None = None) -> list[Region]:
     """Return regions that cover ``start`` up to ``end`` bytes, none if that is nothing.
 
     ``layers`` are the windows of each layer.  A region takes about ``most`` windows' work, those of all
-    layers together, or what lies between two places at which the disk may be cut.
+    layers together, or what lies between two places at which the disk may be cut.  If it is not given, one
+    window's for every four layers: in less, the calls would cost more than the work.
     """
     if start >= end:
         return []
+    if most is None:
+        most = -(-len(layers) // _LAYERS_A_WINDOW)
     size = max(end, *(window[0] + window[1] for windows in layers for window in windows[-1:]), 1)
     grain = max(SECTOR, 1 << (-(-size // _PLACES) - 1).bit_length())
     places = np.minimum(np.arange(-(-size // grain) + 1, dtype=np.int64) * grain, size)

@@ -107,7 +107,8 @@ def test_what_is_given_up_is_unread_and_read_again_when_wanted(chain):
         reader.forget(region)
     less = reader.chain()
     for region in gone:
-        assert less.layers[1].known.cut(region.start, region.end).having(Mapping.UNREAD).any()
+        parts = [layer.known.cut(region.start, region.end) for layer in less.layers]
+        assert any(part.having(Mapping.UNREAD).any() for part in parts)
     assert not list(reader.steps())
     reader.want(gone[1:])
     assert [progress.read for progress in reader.steps()] == [reader.progress.known] * 2

@@ -158,7 +158,7 @@ async def test_the_viewer_reads_again_where_one_goes(image):
         assert not app.scene.disk.loading
         await until(pilot, lambda: not app.opened.again)
         # zooming in reads what comes into view, and no more than that
-        await pilot.press(*"+" * 6)
+        await pilot.press(*"+" * 8)
         await until(pilot, lambda: not app.opened.again)
         await pilot.pause()
         shown = app.scene.viewport

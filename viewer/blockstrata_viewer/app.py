@@ -237,6 +237,8 @@ class ViewerApp(App[int]):
             self.call_from_thread(self.say, "this takes more memory than there is")
         finally:
             opened.again = 0
+            # somebody may have looked elsewhere while this was about to end
+            self.call_later(self.read_again)
 
     def on_viewer_app_failed(self, message: Failed) -> None:
         """Say why there is nothing to see; the viewer stays until it is left."""

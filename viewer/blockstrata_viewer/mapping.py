@@ -54,7 +54,7 @@ class Part:
         layers = chain.layers if self.layer is None else (chain.layer(self.layer),)
         windows = [list(layer.node.windows()) for layer in layers]
         end = self.start + self.length(layers[0].size)
-        for region in regions(windows, self.start, end, len(layers)):
+        for region in regions(windows, self.start, end):
             yield seen(region.start, region.end - region.start)
         if self.start >= end:
             yield seen(self.start, 0)
