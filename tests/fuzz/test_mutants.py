@@ -4,7 +4,7 @@ An hour of it::
 
     BLOCKSTRATA_MUTANTS_MINUTES=60 pytest -q tests/fuzz
 
-``BLOCKSTRATA_MUTANTS`` is how many mutants are tried (400); ``BLOCKSTRATA_MUTANTS_SEED`` where to start (the
+``BLOCKSTRATA_MUTANTS`` is how many mutants are tried (150); ``BLOCKSTRATA_MUTANTS_SEED`` where to start (the
 time, if not set); ``BLOCKSTRATA_MUTANTS_MINUTES`` goes on, seed after seed, for so long.  A failure shows the
 smallest list of changes that hypothesis finds, and the command that makes the mutant again.
 """
@@ -24,7 +24,7 @@ from mutants import COMMANDS, MAPS, PICTURES, again, answer, disagreement, make,
 from mutations import mutations, weighted
 
 SEED = int(os.environ.get("BLOCKSTRATA_MUTANTS_SEED") or time.time())
-MUTANTS = int(os.environ.get("BLOCKSTRATA_MUTANTS", "400"))
+MUTANTS = int(os.environ.get("BLOCKSTRATA_MUTANTS", "150"))
 MINUTES = float(os.environ.get("BLOCKSTRATA_MUTANTS_MINUTES", "0"))
 
 
