@@ -136,7 +136,7 @@ def test_the_table_for_people_is_what_c_s_formats_write(rows):
 def test_nbdinfo_s_json_says_what_the_runs_say(runs):
     edges = np.concatenate([[0], np.cumsum([length for length, _ in runs], dtype=np.int64)]).astype(np.int64)
     types = np.array([kind for _, kind in runs], np.uint64)
-    text = "".join(nbdinfo.json_text(edges, types, "base:allocation"))
+    text = "".join(nbdinfo.json_text([(edges, types)], "base:allocation"))
     words = ("data", "hole", "zero", "hole,zero")
     expected = [
         {

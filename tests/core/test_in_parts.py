@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from blockstrata.chain import open_chain
 from blockstrata.formats.qcow2.author import Data, Image, Preallocated, ZeroAlloc, ZeroPlain, write_image
 from blockstrata.guest import in_place, merged
+from blockstrata.interchange import nbdinfo
 from blockstrata.interchange.entries import entries, in_parts
 from blockstrata.reader import in_parts as regions_of
 from blockstrata.semantics import by_name
@@ -92,6 +94,22 @@ def test_entries_in_parts_are_those_of_the_whole(chain, cuts, name):
     views = (merged(chain, start, end - start) for start, end in pairwise(edges))
     found = [row for part in in_parts(views, semantics) for row in rows(part)]
     assert found == rows(entries(merged(chain, 0, chain.size), semantics))
+
+
+@settings(max_examples=30, deadline=None)
+@given(cuts=st.sets(st.integers(1, TABLES * 64 - 1), max_size=12))
+def test_what_a_server_says_in_parts_is_what_it_says_of_the_whole(chain, cuts):
+    server = by_name("nbd")
+    edges = [0, *(512 * cut for cut in sorted(cuts)), chain.size]
+    views = [merged(chain, start, end - start) for start, end in pairwise(edges)]
+    texts = [
+        "".join(nbdinfo.json_text(nbdinfo.block_status(each, server), nbdinfo.BASE_ALLOCATION))
+        for each in (views, [merged(chain, 0, chain.size)])
+    ]
+    assert texts[0] == texts[1]
+    types = [entry["type"] for entry in json.loads(texts[0])]
+    assert len(types) > 40
+    assert all(one != other for one, other in pairwise(types))
 
 
 def test_an_empty_window_has_its_one_empty_entry(chain):

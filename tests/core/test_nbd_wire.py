@@ -357,7 +357,7 @@ def test_missing_certificates(tmp_path):
 
 def test_json_as_nbdinfo_lays_it_out():
     edges, types = np.array([0, 1, 3, 9], np.int64), np.array([0, 3, 7], np.uint64)
-    lines = "".join(nbdinfo.json_text(edges, types, "base:allocation")).splitlines()
+    lines = "".join(nbdinfo.json_text([(edges, types)], "base:allocation")).splitlines()
     assert lines == [
         "[",
         '{ "offset": 0, "length": 1, "type": 0, "description": "data"},',
@@ -369,6 +369,6 @@ def test_json_as_nbdinfo_lays_it_out():
 
 def test_json_of_many_entries_is_one_array():
     edges = np.arange(20_001, dtype=np.int64)
-    entries = json.loads("".join(nbdinfo.json_text(edges, np.arange(20_000, dtype=np.uint64), "x:y")))
+    entries = json.loads("".join(nbdinfo.json_text([(edges, np.arange(20_000, dtype=np.uint64))], "x:y")))
     assert [entry["offset"] for entry in entries] == edges[:-1].tolist()
     assert all(entry["type"] == entry["offset"] and "description" not in entry for entry in entries)

@@ -71,12 +71,14 @@ class Part:
 
 def status_lines(part: Part, chain: Chain, semantics: Semantics, output: str) -> Iterator[str]:
     """Return the lines of the block status; ``NoOffsetError`` as :func:`qemu_img.human_lines` has it."""
-    if output == "nbd-json":
-        view = part.view(chain)
-        return nbdinfo.json_text(*nbdinfo.block_status(view, semantics), nbdinfo.BASE_ALLOCATION)
-    parts = in_parts(part.views(chain), semantics)
+    views = part.views(chain)
     # what is wrong with most images is known before a line is written
-    found = itertools.chain([next(parts)], parts)
+    first = next(views)
+    first.require_valid()
+    views = itertools.chain([first], views)
+    if output == "nbd-json":
+        return nbdinfo.json_text(nbdinfo.block_status(views, semantics), nbdinfo.BASE_ALLOCATION)
+    found = in_parts(views, semantics)
     if output == "json":
         return qemu_img.json_text(found)
     if output == "csv":
@@ -104,7 +106,7 @@ def bitmap_lines(chain: Chain, part: Part, bitmap: str, output: str) -> Iterator
     size = chain.size if part.layer is None else chain.layer(part.layer).size
     runs = dirty_runs(chain, bitmap, part.layer, part.start, part.length(size))
     if output == "nbd-json":
-        return nbdinfo.json_text(runs.edges, runs.dirty.astype(np.uint64), f"qemu:dirty-bitmap:{bitmap}")
+        return nbdinfo.json_text([(runs.edges, runs.dirty.astype(np.uint64))], f"qemu:dirty-bitmap:{bitmap}")
     lines = {
         "human": bitmap_listing.human_lines,
         "json": bitmap_listing.json_text,
@@ -122,4 +124,4 @@ def server_lines(image: str, access: Access, context: str | None, part: Part) ->
         runs = node.status(name, min(part.start, node.length), length)
     finally:
         node.close()
-    yield from nbdinfo.json_text(runs.edges, runs.types, name)
+    yield from nbdinfo.json_text([(runs.edges, runs.types)], name)

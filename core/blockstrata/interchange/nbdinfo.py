@@ -11,7 +11,7 @@ from blockstrata.interchange.columns import Words, text
 from blockstrata.semantics.nbd import WIRE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -28,30 +28,58 @@ _BITMAP: Final = re.compile("qemu:dirty-bitmap:.*", re.DOTALL)
 _BITMAP_WORDS: Final = ("clean", "dirty")
 
 
-def block_status(view: View, server: Semantics) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    """Return edges and types of what a server says of a view; ``BadImageError`` if a run is INVALID."""
+Status = tuple["NDArray[np.int64]", "NDArray[np.uint64]"]
+"""n neighbouring runs that differ in type: edges (n + 1,), bytes, and types (n,)."""
+
+
+def block_status(views: Iterable[View], server: Semantics) -> Iterator[Status]:
+    """Yield what a server says of views that follow one another, as it would of one view of it all.
+
+    ``BadImageError`` when it comes to a run that is INVALID.
+    """
+    waiting: Status | None = None
+    for view in views:
+        edges, types = _status(view, server)
+        if not len(types):
+            continue
+        if waiting and waiting[1][0] == types[0]:
+            edges = np.append(waiting[0][:1], edges[1:])
+        elif waiting:
+            yield waiting
+        yield edges[:-1], types[:-1]
+        waiting = edges[-2:], types[-1:]
+    if waiting:
+        yield waiting
+
+
+def _status(view: View, server: Semantics) -> Status:
     view.require_valid()
     flags = server.flags(view) & np.uint8(WIRE)
     first, edges = view.extents.stretches(flags)
     return edges, flags[first].astype(np.uint64)
 
 
-def json_text(edges: NDArray[np.int64], types: NDArray[np.uint64], context: str) -> Iterator[str]:
+def json_text(parts: Iterable[Status], context: str) -> Iterator[str]:
     """Yield a JSON array in pieces, one object a line, laid out as nbdinfo lays them out.
 
-    ``edges`` of shape (n + 1,), bytes; ``types`` of shape (n,); neighbours differ in type.  Types that
-    nbdinfo has no word for carry no description.
+    Types that nbdinfo has no word for carry no description.
     """
-    kinds, which = np.unique(types, return_inverse=True)
-    described = np.array([f"{kind}{_description(context, kind)}".encode() for kind in kinds.tolist()])
-    starts, lengths = edges[:-1], np.diff(edges)
-    rows = text(
-        len(types),
-        *(b',\n{ "offset": ', starts, b', "length": ', lengths, b', "type": ', Words(described, which), b"}"),
-    )
+    rows = (piece for edges, types in parts for piece in _rows(edges, types, context))
     yield "[\n" + next(rows, "").removeprefix(",\n")
     yield from rows
     yield "\n]\n"
+
+
+def _rows(edges: NDArray[np.int64], types: NDArray[np.uint64], context: str) -> Iterator[str]:
+    kinds, which = np.unique(types, return_inverse=True)
+    described = np.array(
+        [f"{kind}{_description(context, kind)}".encode() for kind in kinds.tolist()] or [b""]
+    )
+    starts, lengths = edges[:-1], np.diff(edges)
+    return text(
+        len(types),
+        *(b',\n{ "offset": ', starts, b', "length": ', lengths, b', "type": ', Words(described, which), b"}"),
+    )
 
 
 def _description(context: str, kind: int) -> str:
