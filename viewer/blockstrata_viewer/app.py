@@ -191,6 +191,7 @@ class ViewerApp(App[int]):
     def begin(self, opened: Opened) -> None:
         """Begin to read an image; what is still being read of any is given up."""
         opened.turn += 1
+        opened.loader = None
         self.load(opened, opened.turn)
 
     @work(thread=True, exclusive=True)
@@ -199,7 +200,9 @@ class ViewerApp(App[int]):
         from blockstrata_viewer.loading import Loader  # noqa: PLC0415
 
         worker = get_current_worker()
-        loader = opened.loader = Loader(opened.image, opened.opening)
+        loader = Loader(opened.image, opened.opening)
+        if turn == opened.turn:
+            opened.loader = loader
         try:
             for disk in loader.load(lambda: worker.is_cancelled):
                 if not disk.loading:
