@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from blockstrata import __version__
+from blockstrata.formats.qcow2.author import Compressed, Image, write_image, write_raw
 from blockstrata_viewer.cli import main
 
 
@@ -39,6 +40,29 @@ def test_a_command_is_no_image(tmp_path, monkeypatch):
     assert run("map").exit_code == 2
     assert run("./map").exit_code == 1
     assert "./map: No such file or directory" in run("./map").stderr
+
+
+def test_a_misspelt_command_is_no_missing_image(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, what in (
+        ("tabel", "no such command"),
+        ("tabel.raw", "No such file"),
+        ("./tabel", "No such file"),
+    ):
+        done = run(name)
+        assert done.exit_code == 1
+        assert done.stderr.count("\n") == 1
+        assert what in done.stderr
+        assert ("--help" in done.stderr) == (name == "tabel")
+    write_raw(tmp_path / "tabel", 1 << 20, [(0, b"x")])
+    assert "tabel" in run("tabel").stdout
+
+
+def test_where_the_table_for_people_ends_it_says_what_lists_the_rest(tmp_path):
+    write_image(tmp_path / "top.qcow2", Image(1 << 20), {0: Compressed(b"x")})
+    done = run("map", str(tmp_path / "top.qcow2"))
+    assert done.exit_code == 1
+    assert "compressed clusters. --output json lists them" in done.stderr
 
 
 @pytest.mark.parametrize(

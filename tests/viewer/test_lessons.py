@@ -391,7 +391,7 @@ def test_an_own_lesson_on_an_own_image(tmp_path):
         ("ask: row", "", 4, "nothing is asked"),
         ("Look at `this`.", "", 4, "has no text"),
         ("ask: row", "ask: lost", 8, "needs one of the nbd semantics"),
-        ("file: my.qcow2", "file: gone.qcow2", None, "No such file"),
+        ("file: my.qcow2", "file: gone.qcow2", 6, "there is no file 'gone.qcow2'"),
     ],
 )
 def test_a_bad_lesson_is_one_line(tmp_path, old, new, line, what):
@@ -418,6 +418,13 @@ def test_what_is_no_lesson(tmp_path, raw):
     missing = run("learn", str(tmp_path / "none.md"))
     assert missing.exit_code == 1
     assert "No such file" in missing.stderr
+
+
+def test_a_lesson_has_a_number_too():
+    assert run("learn", "2").output == run("learn", "four-bits-today").output
+    for number in ("0", "11"):
+        done = run("learn", number)
+        assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
 
 
 def test_keys_that_are_left_out_are_as_before():

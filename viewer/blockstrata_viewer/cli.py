@@ -19,7 +19,7 @@ import click
 
 from blockstrata import __version__
 from blockstrata.access import Access, Consent, Probe
-from blockstrata.errors import BlockstrataError
+from blockstrata.errors import BlockstrataError, OpenError
 from blockstrata.printable import printable
 from blockstrata.sizes import parse_size
 from blockstrata_viewer.memory import bound_memory
@@ -58,6 +58,10 @@ class ImplicitView(click.Group):
         """Insert ``view`` before an image or an option of view."""
         own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
         if args and args[0] not in self.commands and args[0] not in own:
+            if re.fullmatch("[a-z-]*[a-z]", args[0]) and not os.path.lexists(args[0]):
+                raise OpenError(
+                    args[0], "", "No such file or directory, and no such command; --help names these"
+                )
             args = ["view", *args]
         return super().parse_args(ctx, args)
 
@@ -271,7 +275,7 @@ def map_command(
         try:
             _write(lines)
         except NoOffsetError as error:
-            _fail(EXIT_FAILED, f"{image}: {error}")
+            _fail(EXIT_FAILED, f"{image}: {error} --output json lists them")
         _tell_notices(chain)
 
 
@@ -466,6 +470,8 @@ def learn(lesson: str | None, list_lessons: bool, **look: Any) -> None:
     if list_lessons:
         _write(_listed((each.name, f"{each.title}. {each.summary}") for each in known.values()))
         return
+    if lesson and lesson.isdecimal() and 1 <= int(lesson) <= len(known):
+        lesson = list(known)[int(lesson) - 1]
     own = lesson is not None and lesson not in known
     if lesson and own and not lesson.endswith(".md"):
         raise click.UsageError(f"no lesson '{lesson}'; blockstrata learn --list names them")

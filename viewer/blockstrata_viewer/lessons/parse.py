@@ -63,7 +63,12 @@ def read_lesson(path: str) -> Lesson:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise LessonError(path, f"line {line}", "is not UTF-8 text") from None
-    return parse_lesson(text, path)
+    lesson = parse_lesson(text, path)
+    for step in lesson.steps:
+        name = step.source.file
+        if name is not None and "file" in step.lines and not (Path(path).parent / name).exists():
+            raise LessonError(path, f"line {step.lines['file']}", f"there is no file '{name}' beside it")
+    return lesson
 
 
 def parse_lesson(text: str, file: str) -> Lesson:
