@@ -49,7 +49,7 @@ def regions(layers: Sequence[Windows], start: int, end: int, most: int | None = 
         most = -(-len(layers) // _LAYERS_A_WINDOW)
     size = max(end, *(window[0] + window[1] for windows in layers for window in windows[-1:]), 1)
     grain = max(SECTOR, 1 << (-(-size // _PLACES) - 1).bit_length())
-    places = np.minimum(np.arange(-(-size // grain) + 1, dtype=np.int64) * grain, size)
+    places = np.append(np.arange(-(-size // grain), dtype=np.int64) * grain, size)
     work, tables = np.zeros((2, len(places)))
     for windows in layers:
         starts, lengths, counts = np.array(windows, np.int64).reshape(-1, 3).T

@@ -60,16 +60,17 @@ class Summary:
             before = self._sums.get(key, (0, 0))
             self._sums[key] = before[0] + int(sums[key]), before[1] + int(runs[key])
         first, last = (int(view.source[run]) * CODES + int(extents.facts[run]) for run in (0, -1))
-        if self._open == (first, int(extents.host[0])):
-            # one run that goes on from the view before
+        goes_on = self._open == (first, int(extents.host[0]))
+        if goes_on:
+            # one run, of which the view before had the start
             self._sums[first] = self._sums[first][0], self._sums[first][1] - 1
         host = int(extents.host[-1])
         self._open = last, host if host == NO_HOST else host + extents.end - int(extents.edges[-2])
-        self._explain(view)
+        self._explain(view, 1 if goes_on else 0)
 
-    def _explain(self, view: View) -> None:
-        broken = np.flatnonzero(view.extents.having(Mapping.INVALID))[: _MOST_FAULTS - len(self.faults)]
-        for run in broken.tolist():
+    def _explain(self, view: View, since: int) -> None:
+        broken = since + np.flatnonzero(view.extents.having(Mapping.INVALID)[since:])
+        for run in broken[: _MOST_FAULTS - len(self.faults)].tolist():
             start, layer = int(view.extents.edges[run]), view.layers[int(view.source[run])]
             self.faults.append(f"guest offset {start:#x}: {layer.fault_at(start)}")
 

@@ -66,6 +66,25 @@ def test_what_is_added_up_is_that_of_the_whole(chain):
         assert parts.runs == len(view.extents)
 
 
+def test_a_fault_that_goes_on_from_one_part_to_the_next_is_one(tmp_path):
+    """Two neighbouring entries of the L1 table are unaligned, and then a third one."""
+    span, tables = 2 << 20, 8
+    clusters = {at * 512: Data(b"x") for at in range(tables)}
+    write_image(tmp_path / "top.qcow2", Image(tables * span, cluster_bits=12), clusters)
+    content = bytearray((tmp_path / "top.qcow2").read_bytes())
+    l1_at = int.from_bytes(content[40:48], "big")
+    for entry in (2, 3, 6):
+        content[l1_at + entry * 8 + 6] |= 2
+    (tmp_path / "top.qcow2").write_bytes(content)
+    with open_chain(str(tmp_path / "top.qcow2")) as chain:
+        whole, parts = Summary(chain.layers), Summary(chain.layers)
+        whole.add(merged(chain, 0, chain.size))
+        for start in range(0, chain.size, span // 2):
+            parts.add(merged(chain, start, span // 2))
+    assert len(whole.faults) == 2
+    assert parts.faults == whole.faults
+
+
 @pytest.mark.usefixtures("in_small_regions")
 def test_a_merged_disk_adds_up_too(chain):
     whole, parts = Summary(chain.layers), Summary(chain.layers)

@@ -148,6 +148,14 @@ def test_regions_take_bounded_work_and_cover_all():
     assert regions([[(0, 1 << 62, 0)]], 0, 1 << 62, 1) == [Region(0, 1 << 62, 0)]
 
 
+def test_the_longest_disk_is_cut_too():
+    end = 2**63 - 512
+    windows = [[(0, 1 << 62, 1000), (1 << 62, end - (1 << 62), 500)], [(0, end, 0)]]
+    found = regions(windows, 0, end, 1)
+    assert [(each.start, each.end) for each in found] == [(0, 1 << 62), (1 << 62, end)]
+    assert [each.tables for each in found] == [1000, 500]
+
+
 def test_a_disk_is_cut_at_some_places_only(monkeypatch):
     monkeypatch.setattr(planning, "_PLACES", 4)
     windows = [[(at, 512, 1) for at in range(0, 1 << 20, 512)]]

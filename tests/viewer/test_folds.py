@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+
 import numpy as np
 import pytest
 from pilots import opened, screen_text, until
@@ -138,6 +141,54 @@ def test_what_is_sought_is_found_in_a_fold(image):
 
 def fact_at_cursor(scene):
     return scene.track.view.extents.facts[scene.run] >> 3
+
+
+def test_folds_of_many_layers_keep_within_bounds(tmp_path, monkeypatch):
+    """What is kept of a layer does not grow with the layers above and below."""
+    monkeypatch.setattr("blockstrata.formats.qcow2.node._WINDOW", 64)
+    layers, size = 48, 256 * SPAN
+    for nth in range(layers):
+        below = f"{nth + 1}.qcow2" if nth + 1 < layers else None
+        image = Image(size, cluster_bits=9, backing=below, backing_format=below and "qcow2")
+        write_image(tmp_path / f"{nth}.qcow2", image, {nth * 200 + at * 3: Data(b"x") for at in range(60)})
+    opening = Opening(memory=1 << 20)
+    loader = Loader(str(tmp_path / "0.qcow2"), opening)
+    *_, disk = loader.load()
+    assert disk.folds
+    folds = [fold for region in disk.folds for fold in (region.guest, *region.layers) if fold]
+    kept = sum(
+        fold.amounts.nbytes + (0 if fold.suppliers is None else fold.suppliers.nbytes) for fold in folds
+    )
+    assert kept < opening.memory // 4
+    assert all(fold.suppliers is None for region in disk.folds for fold in region.layers if fold)
+    whole = load_whole(str(tmp_path / "0.qcow2"))
+    assert disk.guest.suppliers.totals().tolist() == whole.guest.suppliers.totals().tolist()
+
+
+def test_one_may_look_elsewhere_at_any_time_while_it_is_read(image):
+    loader = Loader(image, Opening(memory=300 * 128))
+    switch, faults, is_done = sys.getswitchinterval(), [], threading.Event()
+
+    def look():
+        try:
+            while not is_done.is_set():
+                for at in range(0, TABLES * SPAN, SPAN):
+                    loader.look(Viewport(TABLES * SPAN, 80, 9, at >> 9), at)
+        except RuntimeError as error:
+            faults.append(error)
+
+    sys.setswitchinterval(1e-6)
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for _ in range(3):
+            for _disk in loader.load():
+                pass
+    finally:
+        is_done.set()
+        looking.join()
+        sys.setswitchinterval(switch)
+    assert not faults
 
 
 async def test_the_viewer_reads_again_where_one_goes(image):

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from blockstrata_viewer.widgets.chain_view import ChainView
 
 _NOT_YET = "not yet: the image is still being read"
-_NOT_IN_MEMORY = "not all of this image is in memory; --memory allows more, map and audit need none"
+_NOT_IN_MEMORY = "not all of this image is in memory; --memory allows more, map and info do without"
 _TALL = 30
 """Rows from which the inspector has its full height under the chain."""
 _PANEL_TALL, _PANEL = 9, 7
@@ -239,7 +239,8 @@ class ViewerApp(App[int]):
         except MemoryError:
             self.call_from_thread(self.say, "this takes more memory than there is")
         finally:
-            opened.again = 0
+            if opened.again == turn:
+                opened.again = 0
             # somebody may have looked elsewhere while this was about to end
             self.call_later(self.read_again)
 

@@ -691,7 +691,8 @@ def _view_images(
     config = load_config()
     theme = theme or config.theme or "dark"
     semantics = semantics or config.semantics or "proposed"
-    opening = replace(opening, memory=memory or config.memory or opening.memory)
+    for said in (config.memory, memory):
+        opening = opening if said is None else replace(opening, memory=said)
     if not _is_terminal():
         from blockstrata_viewer.snapshot import picture
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from blockstrata_viewer.loading import Loading
     from blockstrata_viewer.trip import Trip
 
-_BANDS: Final = 256
+BANDS: Final = 256
 """Layers that the ribbon tells apart."""
 
 _STRIDE: Final = 1 << 16
@@ -110,10 +110,11 @@ class Track:
         A band is one layer, up to 256 of them; of more, colours could not be told apart.
         """
         layers = len(self.view.layers)
-        bands = min(layers, _BANDS)
+        bands = min(layers, BANDS)
         band_of = (np.arange(layers) * bands // layers).astype(np.uint16)
         shares = Shares(self.view.extents.edges, band_of[self.view.source], bands)
-        shares.fold([fold.edges for fold in self.folds], [fold.suppliers for fold in self.folds])
+        supplied = [(fold.edges, fold.suppliers) for fold in self.folds if fold.suppliers is not None]
+        shares.fold([edges for edges, _ in supplied], [suppliers for _, suppliers in supplied])
         return shares
 
     @property
@@ -123,8 +124,8 @@ class Track:
 
     def fold(self, edges: NDArray[np.int64]) -> Fold:
         """Return what is to stay of the runs between the first and the last of some edges."""
-        amounts, suppliers = self.shares.between(edges), self.suppliers.between(edges)
-        return Fold(edges, self.facts, amounts, suppliers, len(self))
+        suppliers = None if self.view.in_place else self.suppliers.between(edges)
+        return Fold(edges, self.facts, self.shares.between(edges), len(self), suppliers)
 
     def run_at(self, offset: int) -> int | None:
         """Return the index of the run at a guest byte, None outside the track."""
@@ -292,7 +293,8 @@ def fold_of(chain: Chain, region: Region, chunk: int) -> FoldedRegion:
         end = min(region.end, size)
         if region.start >= end:
             return None
-        edges = np.append(np.arange(region.start, end, chunk, dtype=np.int64), end)
+        inside = np.arange((region.start // chunk + 1) * chunk, end, chunk, dtype=np.int64)
+        edges = np.concatenate([[region.start], inside, [end]])
         return Track(view_of(region.start, end - region.start), size).fold(edges)
 
     return FoldedRegion(

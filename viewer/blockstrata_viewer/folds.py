@@ -30,15 +30,15 @@ class Fold:
     """A region of one track whose runs were given up.
 
     ``edges`` int64 (c + 1,), guest bytes; ``amounts`` int64 (c, kinds), the bytes of each of ``kinds`` in
-    each chunk; ``suppliers`` int64 (c, bands), those that each band of layers supplies; ``runs``, how many
-    there were.
+    each chunk; ``runs``, how many there were; ``suppliers`` int64 (c, bands), of what the guest sees the
+    bytes that each band of layers supplies.
     """
 
     edges: NDArray[np.int64]
     kinds: list[Kind]
     amounts: NDArray[np.int64]
-    suppliers: NDArray[np.int64]
     runs: int
+    suppliers: NDArray[np.int64] | None = None
 
     def by(self, kinds: Sequence[Kind]) -> NDArray[np.int64]:
         """Return the amounts with one column for each of some kinds, among which are all of the fold's."""

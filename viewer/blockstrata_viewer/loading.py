@@ -10,7 +10,7 @@ from blockstrata.facts import SECTOR
 from blockstrata.printable import base_name, printable
 from blockstrata.reader import Focus, Reader
 from blockstrata.served_layers import served_layers
-from blockstrata_viewer.disk import Disk, FoldedRegion, disk_of, fold_of
+from blockstrata_viewer.disk import BANDS, Disk, FoldedRegion, disk_of, fold_of
 from blockstrata_viewer.opening import Opening
 
 if TYPE_CHECKING:
@@ -27,9 +27,13 @@ _SHARE: Final = 4
 """Pictures may take a part of the time that is one in so many."""
 _BYTES_A_RUN: Final = 128
 """What a run of a layer takes: in its track, in what the guest sees, and once more while these are made."""
-_CHUNKS: Final = 1 << 16
-"""Chunks of all layers together, about; of one layer there are as many as _LEAST_CHUNKS at the least."""
-_LEAST_CHUNKS: Final = 1 << 12
+_FOLDS_SHARE: Final = 0.25
+"""Of memory, for what is folded."""
+_LEAST_CHUNKS, _MOST_CHUNKS = 16, 1 << 16
+_BYTES_A_CHUNK: Final = 128
+"""What a chunk takes of each track: eight kinds, and their sums."""
+_BYTES_A_BAND: Final = 16
+"""What it takes for each band of layers that the ribbon tells apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ class Loader:
         began = time.monotonic()
         chain = served_layers(opened)
         reader = self._reader = Reader(chain)
-        self.chunk = chunk_of(chain)
+        self.chunk = chunk_of(chain, self._opening.memory)
         pause, last = _SOON, began
         if not reader.is_short:
             yield self._disk(Loading(reader.progress, 0))
@@ -150,10 +154,15 @@ class Loader:
         """Fold regions until what is left is within bounds; the one at the cursor stays."""
         reader = self._reader
         assert reader is not None  # noqa: S101
-        while sum(reader.runs.values()) * _BYTES_A_RUN > self._opening.memory and len(reader.runs) > 1:
+        while (
+            sum(reader.runs.values()) * _BYTES_A_RUN > self._opening.memory * (1 - _FOLDS_SHARE)
+            and len(reader.runs) > 1
+        ):
             farthest = max(reader.runs, key=reader.focus.distance)
             if farthest not in self._folds:
-                self._folds[farthest] = fold_of(reader.chain_of(farthest), farthest, self.chunk)
+                fold = fold_of(reader.chain_of(farthest), farthest, self.chunk)
+                # a new one, as another thread may be walking through it
+                self._folds = {**self._folds, farthest: fold}
             reader.forget(farthest)
 
     def _disk(self, loading: Loading | None = None) -> Disk:
@@ -168,11 +177,15 @@ class Loader:
         return disk_of(chain, loading, notices, tuple(folds))
 
 
-def chunk_of(chain: Chain) -> int:
-    """Return the bytes of a chunk: so few that many make the disk, so many that all of them are a few MiB."""
+def chunk_of(chain: Chain, memory: int) -> int:
+    """Return the bytes of a chunk: so few that many make the disk, so many that memory has room for all."""
+    layers = len(chain.layers)
+    chunks = int(memory * _FOLDS_SHARE) // (
+        _BYTES_A_CHUNK * (1 + layers) + _BYTES_A_BAND * min(layers, BANDS)
+    )
     size = max(layer.size for layer in chain.layers)
-    chunks = max(_LEAST_CHUNKS, _CHUNKS // len(chain.layers))
-    return max(SECTOR, 1 << (-(-size // chunks) - 1).bit_length())
+    grain = -(-size // max(_LEAST_CHUNKS, min(chunks, _MOST_CHUNKS)))
+    return max(SECTOR, 1 << (grain - 1).bit_length())
 
 
 def _notices(chain: Chain) -> Iterator[str]:
