@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from pilots import screen_text
 from blockstrata.chain import open_chain
 from blockstrata.formats.qcow2.author import Data, Image, write_image
 from blockstrata.guest import merged
+from blockstrata.semantics import SEMANTICS
 from blockstrata_viewer.app import ViewerApp
 from blockstrata_viewer.bindings import BINDINGS
 from blockstrata_viewer.cli import main
@@ -431,3 +433,38 @@ def test_keys_that_are_left_out_are_as_before():
     assert (third.at, third.layer, third.source.file) == ("0", 0, None)
     with pytest.raises(LessonError):
         parse_lesson(text.replace("scenario: punched", "scenario: x"), "x.md")
+
+
+@each
+def test_who_speaks_is_said_where_the_source_is_named(name):
+    """A lesson may be the only one that somebody opens."""
+    lesson = LESSONS[name]
+    texts = [lesson.summary, *(text for step in lesson.steps for text in (*step.text, *step.afterwards))]
+    first = next((text for text in texts if re.search("the (\\*\\*)?source|the message", text)), "")
+    assert not first or "Eric Blake's message" in first, first
+
+
+async def test_what_a_step_says_of_flags_is_on_the_screen(shelf):
+    """The last step of the audit tells today's and the proposed letters of a driver that cannot say."""
+    lesson = LESSONS["the-audit"]
+    course = Course([lesson], shelf, at=len(lesson.steps) - 1)
+    app = ViewerApp([course.image], course=course)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await asyncio.wait_for(app.settled.wait(), 20)
+        await arrived(app, pilot)
+        scene = app.scene
+        for semantics in SEMANTICS:
+            letters = scene.track.state_at(scene.run, semantics).letters
+            assert f"`{letters}`" in "".join(course.step.text)
+            assert letters in screen_text(app)
+
+
+def test_why_today_s_letters_mean_another_thing_is_said(shelf):
+    lesson = LESSONS["two-jobs"]
+    (number,) = [at for at, step in enumerate(lesson.steps) if step.ask == "same"]
+    course = at_step(lesson, number, shelf)
+    with contextlib.closing(open_chain(course.image)) as chain:
+        seen = course.arrive(chain).seen()
+        rows = [each.letters(int(each.flags(seen)[0]), is_protocol=False) for each in SEMANTICS]
+    said = " ".join(course.step.afterwards)
+    assert all(f"`{letters}`" in said for letters in rows)
