@@ -84,13 +84,15 @@ def test_every_step_fits(name, size, shelf):
             if answered and course.question:
                 course.answer(course.question.right + 1)
                 words += [word.strip("`*.,:;?") for part in step.afterwards for word in part.split()]
-            rows = draw_lesson(course, palette, width, lesson_height(lesson, width, most))
+            most_rows = lesson_height(lesson, width, most)
+            rows = draw_lesson(course, palette, width, most_rows, is_alone=height < 34)
             text = "\n".join(row.text() for row in rows)
             missing = [word for word in words if word not in text]
             assert not missing, (step.title, answered, missing, text)
             if course.question and not answered:
                 assert all(choice.split("  ")[0] in text for choice in course.question.choices), text
             assert step.title in rows[0].text()
+            assert ("i inspector" in rows[0].text()) == (height < 34)
 
 
 @each
@@ -188,13 +190,18 @@ async def test_lessons_follow_one_another(shelf):
         await arrived(app, pilot)
         assert course.lesson is second
         assert second.steps[0].title in screen_text(app)
-        # where there is no room for both, i takes turns
+        # where there is no room for both, i takes turns, and each says so
         assert "CORE SAMPLE" not in screen_text(app)
+        assert "i inspector" in screen_text(app)
         await pilot.press("i")
         await pilot.pause()
         assert "CORE SAMPLE" in screen_text(app)
         assert "LESSON" not in screen_text(app)
-        await pilot.press("i", "comma")
+        assert "i leads back to the lesson" in screen_text(app)
+        await pilot.press("i")
+        await pilot.pause()
+        assert "leads back" not in screen_text(app)
+        await pilot.press("comma")
         await arrived(app, pilot)
         assert course.lesson is first
 

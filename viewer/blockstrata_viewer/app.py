@@ -559,7 +559,10 @@ class ViewerApp(App[int]):
         """Show or hide the inspector."""
         self._count = 0
         self.inspector_shown = not self.inspector_shown
+        self._note = ""
         self.arrange()
+        if any(not panel.display for panel in self.query("#lesson")):
+            self.say("i leads back to the lesson")
 
     def action_image(self, step: int) -> None:
         """Show the next image, if there are several."""
@@ -639,10 +642,11 @@ class ViewerApp(App[int]):
         """Fit a lesson's part under the chain, or leave its place to the inspector."""
         if self.course is None:
             return
-        from blockstrata_viewer.widgets.lesson_panel import lesson_height  # noqa: PLC0415
+        from blockstrata_viewer.widgets.lesson_panel import LessonPanel, lesson_height  # noqa: PLC0415
 
         width, height = self.size
-        panel = self.query_one("#lesson")
+        panel = self.query_one(LessonPanel)
+        panel.is_alone = not self.inspector_shown
         most = height - _LESSON_LEAVES - (_PANEL_TALL if height >= _BOTH else 0)
         panel.styles.height = lesson_height(self.course.lesson, width, most)
         panel.display = height >= _BOTH or not self.inspector_shown

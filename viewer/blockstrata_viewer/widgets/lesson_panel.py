@@ -30,7 +30,9 @@ _LEAST: Final = 6
 """Rows of the panel at the least."""
 _AIR: Final = 1
 """Rows more than the longest step needs, where there is room."""
-_KEYS: Final = ((".", "next"), (",", "back"), ("L", "lessons"))
+_KEYS: Final = ((".", "next"), (",", "back"))
+_INSPECTOR: Final = ("i", "inspector")
+_LESSONS: Final = ("L", "lessons")
 _TOKEN: Final = re.compile(r"(\*\*.+?\*\*|`[^`]+`)")
 
 
@@ -42,10 +44,15 @@ class _Word(NamedTuple):
     """Whether a blank stands before it."""
 
 
-def draw_lesson(course: Course, palette: Palette, width: int, height: int) -> list[Row]:
-    """Return the panel's rows: a heading, the text, then the question or what became of it.  Needs no app."""
+def draw_lesson(
+    course: Course, palette: Palette, width: int, height: int, *, is_alone: bool = False
+) -> list[Row]:
+    """Return the panel's rows: a heading, the text, then the question or what became of it.  Needs no app.
+
+    ``is_alone``: the inspector is hidden, and the heading says which key brings it.
+    """
     rows = [Row(width, Ink(palette.text, palette.panel)) for _ in range(height)]
-    rows[0] = _heading(course, palette, width)
+    rows[0] = _heading(course, palette, width, is_alone=is_alone)
     lines = _lines(course, palette, width - 2 * _MARGIN)
     room = height - 1
     # what is asked, or was answered, is what counts; the text gives way
@@ -107,17 +114,22 @@ class _Line(NamedTuple):
     """Whether a paragraph begins with it."""
 
 
-def _heading(course: Course, palette: Palette, width: int) -> Row:
+def _heading(course: Course, palette: Palette, width: int, *, is_alone: bool) -> Row:
     """Return the row that sets the lesson apart: which step, of what, and how to go on."""
     lesson, ground = course.lesson, palette.panel if palette.is_mono else palette.rule
     strong, dim = Ink(palette.text, ground, bold=True), Ink(palette.dim, ground)
     accent = Ink(palette.accent, ground, bold=True)
     row = Row(width, Ink(palette.text, ground))
     steps = len(lesson.steps)
-    keys = _KEYS if width >= NARROW else _KEYS[:2]
+    keys = (*_KEYS, _INSPECTOR) if is_alone else _KEYS
     place = f"{course.at + 1}/{steps}"
     dots = 2 * steps + 1 if width >= NARROW else 0
-    end = width - _MARGIN - dots - len(place) - sum(len(key) + len(words) + 3 for key, words in keys)
+    # the same keys at every step, whatever its title
+    titles = len("LESSON  ") + max(cell_len(printable(step.title)) for step in lesson.steps) + 2
+    titles += cell_len(printable(lesson.title)) + 2
+    if width >= NARROW or titles + _keys_width((*keys, _LESSONS)) + len(place) + 2 * _MARGIN <= width:
+        keys = (*keys, _LESSONS)
+    end = width - _MARGIN - dots - len(place) - _keys_width(keys)
     x = row.put(_MARGIN, "LESSON  ", accent)
     x = row.put(x, clip(printable(course.step.title), end - x - 2), strong) + 2
     if end - x > 12:
@@ -128,6 +140,10 @@ def _heading(course: Course, palette: Palette, width: int) -> Row:
     for key, words in keys:
         x = row.put(row.put(x, key, accent) + 1, words, Ink(palette.text, ground)) + 2
     return row
+
+
+def _keys_width(keys: Sequence[tuple[str, str]]) -> int:
+    return sum(len(key) + len(words) + 3 for key, words in keys)
 
 
 def _lines(course: Course, palette: Palette, width: int) -> list[_Line]:
@@ -241,6 +257,8 @@ class LessonPanel(Widget):
     DEFAULT_CSS = "LessonPanel { width: 1fr; height: 9; }"
 
     scene: reactive[Scene | None] = reactive(None, always_update=True)
+    is_alone: reactive[bool] = reactive(False)
+    """Whether the inspector is hidden."""
 
     def __init__(self, course: Course) -> None:
         super().__init__()
@@ -256,8 +274,9 @@ class LessonPanel(Widget):
         course, size = self.course, (self.size.width, self.size.height)
         if self.scene is None or not y < size[1]:
             return Strip.blank(size[0])
-        key = (course.nth, course.at, course.question, tuple(course.answers), self.scene.palette, size)
+        step = (course.nth, course.at, course.question, tuple(course.answers))
+        key = (*step, self.scene.palette, self.is_alone, size)
         if self._drawn is None or self._drawn[0] != key:
-            rows = draw_lesson(course, self.scene.palette, *size)
+            rows = draw_lesson(course, self.scene.palette, *size, is_alone=self.is_alone)
             self._drawn = (key, [row.strip() for row in rows])
         return self._drawn[1][y]
