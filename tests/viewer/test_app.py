@@ -21,6 +21,7 @@ from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.reader import Reader
 from blockstrata.semantics import SEMANTICS
 from blockstrata_viewer.app import ViewerApp
+from blockstrata_viewer.scenarios import SCENARIOS
 from blockstrata_viewer.scene import GUEST
 from blockstrata_viewer.widgets.chain_view import ChainView
 
@@ -472,6 +473,33 @@ async def test_two_hundred_layers(tmp_path):
         assert "150.qcow2" in screen_text(app)
         await pilot.press("9", "9", "j", "end")
         assert "199.qcow2" in screen_text(app)
+
+
+@pytest.mark.parametrize(
+    ("size", "keys", "strips", "sample"),
+    [
+        ((80, 24), "", ("", "▾ 2 more"), ("", "… 3 more below")),
+        ((80, 24), "7j", ("▴ 2 more", ""), ("", "… 3 more below")),
+        ((80, 23), "4j", ("▴ 2 more", "▾ 1 more"), ("", "… 3 more below")),
+        ((80, 24), "g208K", ("", "▾ 2 more"), ("▴ 2 more", "… 1 more below")),
+        ((80, 24), "g112K", ("", "▾ 2 more"), ("▴ 2 more", "")),
+        ((30, 20), "3j", ("▴2", "▾4"), ("", "")),
+        ((120, 36), "", ("", ""), ("", "")),
+    ],
+)
+async def test_what_has_no_room_is_counted(tmp_path, size, keys, strips, sample):
+    (image,) = SCENARIOS["long-chain"].build(tmp_path)
+    app = ViewerApp([image])
+    async with app.run_test(size=size) as pilot:
+        await opened(app, pilot)
+        await pilot.press(*keys, *(["enter"] if keys[:1] == "g" else []))
+        await pilot.pause()
+        lines = screen_text(app).splitlines()
+    over_labels, rest = lines[8][:24], "\n".join(lines[9:])
+    for said, where, signs in ((strips, over_labels, "▴▾"), (sample, rest, "▴")):
+        assert all(each in where for each in said), where
+        assert {*signs} & {*where} == {each[0] for each in said if each[:1] in {*signs}}, where
+    assert ("below" in rest) == any("below" in each for each in sample)
 
 
 async def test_a_layer_that_fails_keeps_what_was_read(demo_image, monkeypatch):
