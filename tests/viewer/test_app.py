@@ -335,6 +335,16 @@ async def test_patterns_and_inspector(viewer):
     assert "CORE SAMPLE" in screen_text(app)
 
 
+@pytest.mark.parametrize("key", ["t", "i", "question_mark", "f12", "tab", "h"])
+async def test_a_note_leaves_with_the_next_key(viewer, key):
+    app, press = viewer
+    await press("full_stop")
+    assert "L chooses one" in app.note()
+    await press(key, "escape")
+    assert app.note() == ""
+    assert "L chooses one" not in screen_text(app)
+
+
 async def test_the_palette_finds_a_semantics_by_name(viewer):
     app, press = viewer
     await press("ctrl+p")

@@ -8,7 +8,6 @@ import pytest
 
 from blockstrata.chain import open_chain
 from blockstrata_viewer.audit_report import AuditReport
-from blockstrata_viewer.scenarios import SCENARIOS
 from blockstrata_viewer.screens.pages import page_width
 
 
@@ -45,15 +44,3 @@ def test_one_range_is_a_range(lines):
     more = [line for line in lines if "more range" in line]
     assert any(line.strip() == "… 1 more range" for line in more)
     assert all(line.endswith("s") == ("… 1 " not in line) for line in more)
-
-
-def test_every_scenario_tells_its_rows_apart(tmp_path):
-    for image in SCENARIOS["every-row"].build(tmp_path):
-        with open_chain(image) as chain:
-            found = [
-                (judged.driver, each.today, each.reading, each.derived, each.verdict)
-                for judged in AuditReport(chain).judged
-                for each, _, _ in judged.totals()
-                if judged.depth == 0
-            ]
-    assert len(set(found)) == len(found)

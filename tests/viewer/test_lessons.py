@@ -179,6 +179,67 @@ async def test_answering(shelf):
         assert course.is_answered
 
 
+async def test_what_would_tell_waits_for_the_answer(shelf):
+    lesson = LESSONS["two-jobs"]
+    course = Course([lesson], shelf, at=1)
+    app = ViewerApp([course.image], course=course)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await asyncio.wait_for(app.settled.wait(), 20)
+        await arrived(app, pilot)
+        for key in ("enter", "T"):
+            await pilot.press(key)
+            await pilot.pause()
+            assert len(app.screen_stack) == 1
+            assert app.note().startswith("answer first")
+        await pilot.press("l")
+        assert app.note() == ""
+        await pilot.press("h", str(course.question.right + 1), "enter")
+        await pilot.pause()
+        assert len(app.screen_stack) == 2
+
+
+@pytest.mark.parametrize("keys", ["n", "nzs", "down", "v", "Sr"])
+async def test_an_answer_is_shown_at_its_place(shelf, keys):
+    lesson = LESSONS["two-jobs"]
+    course = Course([lesson], shelf, at=1)
+    app = ViewerApp([course.image], course=course)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await asyncio.wait_for(app.settled.wait(), 20)
+        await arrived(app, pilot)
+        before = app.scene
+        right = course.question.right + 1
+        await pilot.press(*([keys] if keys == "down" else keys), str(3 - right))
+        assert app._spot() != app._asked_at
+        assert app.scene.asking
+        await pilot.press(str(right))
+        await pilot.pause()
+        after = app.scene
+        assert course.is_answered
+        assert not after.asking
+        assert (after.cursor, after.selected, after.semantics) == (
+            before.cursor,
+            before.selected,
+            before.semantics,
+        )
+        assert after.disk is before.disk
+        assert after.viewport == before.viewport
+
+
+async def test_an_answer_leaves_a_view_that_is_at_its_place(shelf):
+    lesson = LESSONS["two-jobs"]
+    course = Course([lesson], shelf, at=1)
+    app = ViewerApp([course.image], course=course)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await asyncio.wait_for(app.settled.wait(), 20)
+        await arrived(app, pilot)
+        await pilot.press("minus")
+        closer = app.scene.viewport
+        await pilot.press(str(course.question.right + 1))
+        await pilot.pause()
+        assert course.is_answered
+        assert app.scene.viewport == closer
+
+
 async def test_lessons_follow_one_another(shelf):
     first, second, *_ = LESSONS.values()
     course = Course([first, second], shelf, at=len(first.steps) - 1)

@@ -261,12 +261,12 @@ def _draw_sample(rows: list[Row], x: int, end: int, scene: Scene) -> None:
     answers = int(disk.guest.view.source[answering])
     layers = len(disk.layers)
     first, shown = _sampled(layers, answers, len(rows) - 1)
-    above, below = first, layers - first - shown
-    if above:
-        note = f"▴ {above} more"
+    deeper = layers - first - shown
+    if first:
+        note = f"▴ {first} more"
         rows[0].put(end - len(note), note, Ink(palette.dim, palette.panel))
-    if below and shown + 1 < len(rows):
-        rows[shown + 1].put(x, f"… {below} more below", Ink(palette.dim, palette.panel))
+    if deeper and shown + 1 < len(rows):
+        rows[shown + 1].put(x, f"… {deeper} more below", Ink(palette.dim, palette.panel))
     for row, depth in zip(rows[1:], range(first, first + shown), strict=False):
         track = disk.tracks[depth]
         row.put(x, "▌", Ink(palette.supplier(depth, layers), palette.panel))
