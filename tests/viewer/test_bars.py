@@ -44,19 +44,33 @@ def test_the_legend_has_the_strip_s_states_or_says_that_there_are_more(every_row
     assert len(text) == width
 
 
-def test_the_legend_leaves_out_words_then_shares_then_states(every_row):
+def test_the_legend_leaves_out_words_then_shares_then_what_letters_mean_then_states(every_row):
     scene = every_row.select(2)
-    wide, less, letters, narrow = (draw_legend(scene, width).text() for width in (260, 120, 100, 40))
+    wide, less, few, letters, narrow = (
+        draw_legend(scene, width).text() for width in (260, 180, 152, 112, 40)
+    )
     assert "zero 89.1%" in wide
     assert "hole" in wide
     assert "LZ·· 89.1%" in less
     assert "hole" not in less
+    assert "L local" in less
+    assert "%" not in few
+    assert "L local" in few
+    assert "L local" not in letters
     assert "%" not in letters
     assert "····" in letters
+    assert "…" not in letters
     assert narrow.rstrip().endswith("…")
     # what most of the strip is stays
     assert "LZ··" in narrow
     assert "L··O" in narrow
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_legend_tells_that_only_differences_are_shown(every_row, width):
+    scene = every_row.drawn(differences=True)
+    assert draw_legend(scene, width).text().endswith("  differences only  ")
+    assert "differences" not in draw_legend(every_row, width).text()
 
 
 @pytest.mark.parametrize("width", [80, 120])

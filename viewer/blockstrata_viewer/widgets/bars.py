@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from textual.reactive import reactive
 from textual.strip import Strip
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from blockstrata.semantics.table import Semantics
     from blockstrata_viewer.palette import State
     from blockstrata_viewer.scene import Scene
+
+
+_DIFFERENCES: Final = "differences only"
 
 
 def draw_title(scene: Scene, width: int, place: str = "") -> Row:
@@ -90,16 +93,25 @@ def _count(number: int, noun: str) -> str:
 def draw_legend(scene: Scene, width: int) -> Row:
     """Return the legend: every state of the chain under the semantics in force, and its share.
 
-    Where there is no room for all of it, words go first, then shares, then states, those that the selected
-    track has none of before the others; "…" says that states are missing.
+    Words say what letters do; without room for all words, the letters are explained on the right instead.
+    Where that does not fit either, shares go first, then the explanation, then states, those that the
+    selected track has none of before the others; "…" says that states are missing.  That only differences
+    are shown is said whatever room there is.
     """
     palette = scene.palette
     row = Row(width, Ink(palette.text, palette.page))
     shares = _shares(scene)
-    for shape, gap in (("all", 2), ("share", 2), ("none", 2), ("none", 1)):
+    if scene.differences:
+        whole, width = width, max(0, width - len(_DIFFERENCES) - 2)
+        row.put(whole - len(_DIFFERENCES) - 2, _DIFFERENCES, Ink(palette.accent, palette.page, bold=True))
+    meanings = "" if scene.differences else _meanings(scene)
+    explained = len(meanings) + 4 if meanings else 0
+    for shape, gap, more in (("all", 2, 0), ("share", 2, explained), ("none", 2, explained), ("none", 2, 0)):
         entries = [_entry(state, share, shape) for state, share in shares]
-        if _legend_width(entries, gap) < width:
+        if _legend_width(entries, gap) + more < width:
             break
+    else:
+        gap = 1
     kept = list(range(len(entries)))
     while kept and _legend_width([entries[nth] for nth in kept], gap) + _more(kept, entries) >= width:
         # of those that have as much, the last one
@@ -117,13 +129,16 @@ def draw_legend(scene: Scene, width: int) -> Row:
             at = row.put(at + 1, part, ink) if part else at
         at += gap
     at = row.put(at, "…" if _more(kept, entries) else "", Ink(palette.text, palette.page))
-    # on a round trip, D and Z say more than H and Z
-    wire = wire_of(scene.semantics) if scene.disk.trip else None
-    lettered = (wire.base if wire else scene.semantics).lettered(is_protocol=scene.disk.is_file)
-    meanings = " · ".join(f"{each.letter} {each.name.lower()}" for each in lettered)
-    if at + len(meanings) + 4 < width:
+    if meanings and at + len(meanings) + 4 < width + gap:
         row.put(width - len(meanings) - 2, meanings, Ink(palette.dim, palette.page))
     return row
+
+
+def _meanings(scene: Scene) -> str:
+    """Return what letters stand for; on a round trip, D and Z say more than H and Z."""
+    wire = wire_of(scene.semantics) if scene.disk.trip else None
+    lettered = (wire.base if wire else scene.semantics).lettered(is_protocol=scene.disk.is_file)
+    return " · ".join(f"{each.letter} {each.name.lower()}" for each in lettered)
 
 
 _Entry = tuple[str, str, str]
