@@ -21,6 +21,7 @@ from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.reader import Reader
 from blockstrata.semantics import SEMANTICS
 from blockstrata_viewer.app import ViewerApp
+from blockstrata_viewer.scenarios import SCENARIOS
 from blockstrata_viewer.scene import GUEST
 from blockstrata_viewer.widgets.chain_view import ChainView
 
@@ -250,7 +251,9 @@ async def test_differences(viewer):
     before = screen_text(app)
     assert (await press("D")).differences
     assert screen_text(app) != before
+    assert "differences only" in screen_text(app)
     assert not (await press("D")).differences
+    assert "differences only" not in screen_text(app)
 
 
 async def test_suspicious_runs(viewer):
@@ -334,6 +337,16 @@ async def test_patterns_and_inspector(viewer):
     assert "CORE SAMPLE" in screen_text(app)
 
 
+@pytest.mark.parametrize("key", ["t", "i", "question_mark", "f12", "tab", "h"])
+async def test_a_note_leaves_with_the_next_key(viewer, key):
+    app, press = viewer
+    await press("full_stop")
+    assert "L chooses one" in app.note()
+    await press(key, "escape")
+    assert app.note() == ""
+    assert "L chooses one" not in screen_text(app)
+
+
 async def test_the_palette_finds_a_semantics_by_name(viewer):
     app, press = viewer
     await press("ctrl+p")
@@ -383,7 +396,7 @@ async def test_keys_can_be_remapped(demo_image):
         await pilot.press("y", "l", "right")
         assert app.scene.cursor == app.scene.viewport.cell
         await pilot.press("?")
-        assert "y             move the cursor to the right" in screen_text(app)
+        assert "y move the cursor to the right" in " ".join(screen_text(app).split())
 
 
 async def test_drag_selects_a_range(demo_image):
@@ -472,6 +485,33 @@ async def test_two_hundred_layers(tmp_path):
         assert "150.qcow2" in screen_text(app)
         await pilot.press("9", "9", "j", "end")
         assert "199.qcow2" in screen_text(app)
+
+
+@pytest.mark.parametrize(
+    ("size", "keys", "strips", "sample"),
+    [
+        ((80, 24), "", ("", "▾ 2 more"), ("", "… 3 more below")),
+        ((80, 24), "7j", ("▴ 2 more", ""), ("", "… 3 more below")),
+        ((80, 23), "4j", ("▴ 2 more", "▾ 1 more"), ("", "… 3 more below")),
+        ((80, 24), "g208K", ("", "▾ 2 more"), ("▴ 2 more", "… 1 more below")),
+        ((80, 24), "g112K", ("", "▾ 2 more"), ("▴ 2 more", "")),
+        ((30, 20), "3j", ("▴2", "▾4"), ("", "")),
+        ((120, 36), "", ("", ""), ("", "")),
+    ],
+)
+async def test_what_has_no_room_is_counted(tmp_path, size, keys, strips, sample):
+    (image,) = SCENARIOS["long-chain"].build(tmp_path)
+    app = ViewerApp([image])
+    async with app.run_test(size=size) as pilot:
+        await opened(app, pilot)
+        await pilot.press(*keys, *(["enter"] if keys[:1] == "g" else []))
+        await pilot.pause()
+        lines = screen_text(app).splitlines()
+    over_labels, rest = lines[8][:24], "\n".join(lines[9:])
+    for said, where, signs in ((strips, over_labels, "▴▾"), (sample, rest, "▴")):
+        assert all(each in where for each in said), where
+        assert {*signs} & {*where} == {each[0] for each in said if each[:1] in {*signs}}, where
+    assert ("below" in rest) == any("below" in each for each in sample)
 
 
 async def test_a_layer_that_fails_keeps_what_was_read(demo_image, monkeypatch):

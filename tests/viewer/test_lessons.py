@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from pilots import screen_text
 from blockstrata.chain import open_chain
 from blockstrata.formats.qcow2.author import Data, Image, write_image
 from blockstrata.guest import merged
+from blockstrata.semantics import SEMANTICS
 from blockstrata_viewer.app import ViewerApp
 from blockstrata_viewer.bindings import BINDINGS
 from blockstrata_viewer.cli import main
@@ -82,13 +84,17 @@ def test_every_step_fits(name, size, shelf):
             if answered and course.question:
                 course.answer(course.question.right + 1)
                 words += [word.strip("`*.,:;?") for part in step.afterwards for word in part.split()]
-            rows = draw_lesson(course, palette, width, lesson_height(lesson, width, most))
+            most_rows = lesson_height(lesson, width, most)
+            rows = draw_lesson(course, palette, width, most_rows, is_alone=height < 34)
             text = "\n".join(row.text() for row in rows)
             missing = [word for word in words if word not in text]
             assert not missing, (step.title, answered, missing, text)
             if course.question and not answered:
-                assert all(choice.split("  ")[0] in text for choice in course.question.choices), text
+                whole = " ".join(text.split())
+                assert all(" ".join(choice.split()) in whole for choice in course.question.choices), text
+                assert "…" not in "".join(row.text() for row in rows[1:]), text
             assert step.title in rows[0].text()
+            assert ("i inspector" in rows[0].text()) == (height < 34)
 
 
 @each
@@ -175,6 +181,67 @@ async def test_answering(shelf):
         assert course.is_answered
 
 
+async def test_what_would_tell_waits_for_the_answer(shelf):
+    lesson = LESSONS["two-jobs"]
+    course = Course([lesson], shelf, at=1)
+    app = ViewerApp([course.image], course=course)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await asyncio.wait_for(app.settled.wait(), 20)
+        await arrived(app, pilot)
+        for key in ("enter", "T"):
+            await pilot.press(key)
+            await pilot.pause()
+            assert len(app.screen_stack) == 1
+            assert app.note().startswith("answer first")
+        await pilot.press("l")
+        assert app.note() == ""
+        await pilot.press("h", str(course.question.right + 1), "enter")
+        await pilot.pause()
+        assert len(app.screen_stack) == 2
+
+
+@pytest.mark.parametrize("keys", ["n", "nzs", "down", "v", "Sr"])
+async def test_an_answer_is_shown_at_its_place(shelf, keys):
+    lesson = LESSONS["two-jobs"]
+    course = Course([lesson], shelf, at=1)
+    app = ViewerApp([course.image], course=course)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await asyncio.wait_for(app.settled.wait(), 20)
+        await arrived(app, pilot)
+        before = app.scene
+        right = course.question.right + 1
+        await pilot.press(*([keys] if keys == "down" else keys), str(3 - right))
+        assert app._spot() != app._asked_at
+        assert app.scene.asking
+        await pilot.press(str(right))
+        await pilot.pause()
+        after = app.scene
+        assert course.is_answered
+        assert not after.asking
+        assert (after.cursor, after.selected, after.semantics) == (
+            before.cursor,
+            before.selected,
+            before.semantics,
+        )
+        assert after.disk is before.disk
+        assert after.viewport == before.viewport
+
+
+async def test_an_answer_leaves_a_view_that_is_at_its_place(shelf):
+    lesson = LESSONS["two-jobs"]
+    course = Course([lesson], shelf, at=1)
+    app = ViewerApp([course.image], course=course)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await asyncio.wait_for(app.settled.wait(), 20)
+        await arrived(app, pilot)
+        await pilot.press("minus")
+        closer = app.scene.viewport
+        await pilot.press(str(course.question.right + 1))
+        await pilot.pause()
+        assert course.is_answered
+        assert app.scene.viewport == closer
+
+
 async def test_lessons_follow_one_another(shelf):
     first, second, *_ = LESSONS.values()
     course = Course([first, second], shelf, at=len(first.steps) - 1)
@@ -186,13 +253,18 @@ async def test_lessons_follow_one_another(shelf):
         await arrived(app, pilot)
         assert course.lesson is second
         assert second.steps[0].title in screen_text(app)
-        # where there is no room for both, i takes turns
+        # where there is no room for both, i takes turns, and each says so
         assert "CORE SAMPLE" not in screen_text(app)
+        assert "i inspector" in screen_text(app)
         await pilot.press("i")
         await pilot.pause()
         assert "CORE SAMPLE" in screen_text(app)
         assert "LESSON" not in screen_text(app)
-        await pilot.press("i", "comma")
+        assert "i leads back to the lesson" in screen_text(app)
+        await pilot.press("i")
+        await pilot.pause()
+        assert "leads back" not in screen_text(app)
+        await pilot.press("comma")
         await arrived(app, pilot)
         assert course.lesson is first
 
@@ -438,3 +510,38 @@ def test_keys_that_are_left_out_are_as_before():
     assert (third.at, third.layer, third.source.file) == ("0", 0, None)
     with pytest.raises(LessonError):
         parse_lesson(text.replace("scenario: punched", "scenario: x"), "x.md")
+
+
+@each
+def test_who_speaks_is_said_where_the_source_is_named(name):
+    """A lesson may be the only one that somebody opens."""
+    lesson = LESSONS[name]
+    texts = [lesson.summary, *(text for step in lesson.steps for text in (*step.text, *step.afterwards))]
+    first = next((text for text in texts if re.search("the (\\*\\*)?source|the message", text)), "")
+    assert not first or "Eric Blake's message" in first, first
+
+
+async def test_what_a_step_says_of_flags_is_on_the_screen(shelf):
+    """The last step of the audit tells today's and the proposed letters of a driver that cannot say."""
+    lesson = LESSONS["the-audit"]
+    course = Course([lesson], shelf, at=len(lesson.steps) - 1)
+    app = ViewerApp([course.image], course=course)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await asyncio.wait_for(app.settled.wait(), 20)
+        await arrived(app, pilot)
+        scene = app.scene
+        for semantics in SEMANTICS:
+            letters = scene.track.state_at(scene.run, semantics).letters
+            assert f"`{letters}`" in "".join(course.step.text)
+            assert letters in screen_text(app)
+
+
+def test_why_today_s_letters_mean_another_thing_is_said(shelf):
+    lesson = LESSONS["two-jobs"]
+    (number,) = [at for at, step in enumerate(lesson.steps) if step.ask == "same"]
+    course = at_step(lesson, number, shelf)
+    with contextlib.closing(open_chain(course.image)) as chain:
+        seen = course.arrive(chain).seen()
+        rows = [each.letters(int(each.flags(seen)[0]), is_protocol=False) for each in SEMANTICS]
+    said = " ".join(course.step.afterwards)
+    assert all(f"`{letters}`" in said for letters in rows)

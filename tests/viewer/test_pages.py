@@ -7,7 +7,9 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pilots import opened, screen_text
 
+from blockstrata_viewer.app import ViewerApp
 from blockstrata_viewer.palette import DARK
 from blockstrata_viewer.screens.pages import folded, labelled
 
@@ -57,3 +59,46 @@ def test_headings_stand_out():
     assert [text.plain[span.start : span.end] for span in text.spans if span.style == "bold"] == [
         "0  top.qcow2"
     ]
+
+
+@pytest.mark.parametrize("key", ["a", "T", "B", "L", "question_mark", "enter"])
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_nothing_stands_beside_a_page(demo_image, key, size):
+    app = ViewerApp([demo_image])
+    async with app.run_test(size=size) as pilot:
+        await opened(app, pilot)
+        await pilot.press(key)
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert len(app.screen_stack) == 2
+        page = app.screen.query_one(".dialog").region
+        lines = screen_text(app).splitlines()
+    for y, line in enumerate(lines):
+        beside = line[: page.x] + line[page.right :] if page.y <= y < page.bottom else line
+        assert not beside.strip(), (y, line)
+    assert any(line.strip() for line in lines)
+
+
+async def test_a_page_is_folded_once(demo_image):
+    """Folded for more room than there is, lines would be broken again, at their left."""
+    app = ViewerApp([demo_image])
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("a")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        page = app.screen.query_one(".page")
+        told = page.visual.plain.splitlines() if hasattr(page.visual, "plain") else []
+        assert told
+        assert page.virtual_size.height == len(told)
+
+
+async def test_every_key_of_the_help_stands_off_its_words(demo_image):
+    app = ViewerApp([demo_image])
+    async with app.run_test(size=(120, 60)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("question_mark")
+        await pilot.pause()
+        text = screen_text(app)
+    assert "q ctrl-c ctrl-q quit" in text
+    assert "20l" in text

@@ -179,6 +179,7 @@ def test_every_row_can_be_seen(demo_image, size, look):
             assert f"{entry.letters:<4}  {entry.row.words[:20]}" in text
             assert ("first at" in text) == (entry.place is not None)
             assert "TRUTH TABLES" in text
+            assert rows[1].text().endswith("bytes of all layers  ")
 
 
 async def test_a_chain_that_is_incomplete(tmp_path):

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 _NOT_YET = "not yet: the image is still being read"
 _NOT_IN_MEMORY = "not all of this image is in memory; --memory allows more, map and info do without"
+_ASKED = "answer first: that would tell what the lesson asks"
 _TALL = 30
 """Rows from which the inspector has its full height under the chain."""
 _PANEL_TALL, _PANEL = 9, 7
@@ -122,6 +123,7 @@ class ViewerApp(App[int]):
         self._shelf: Shelf | None = None
         self._made: TemporaryDirectory[str] | None = None
         self._left_for_lesson = 0
+        self._asked_at: tuple[object, ...] = ()
         self.shown = 0
         self.settled = asyncio.Event()
         """Set once the first image is wholly read and on the screen, or the reason why it is not."""
@@ -419,11 +421,17 @@ class ViewerApp(App[int]):
             return
         if event.character and event.character.isdigit() and event.character.isascii():
             if self.course and self.course.answer(int(event.character)):
-                asks = self.course.is_open
-                self.change(lambda scene: scene.drawn(asking=asks))
+                self.show_answer()
                 return
             self._count = min(self._count * 10 + int(event.character), 10**6)
             self.refresh_parts()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Take a note away before the next key does what it does."""
+        if isinstance(event, events.Key) and not event.is_forwarded and self._note:
+            self._note = ""
+            self.refresh_parts()
+        await super().on_event(event)
 
     def on_resize(self, event: events.Resize) -> None:  # noqa: ARG002
         """Fit to the new size."""
@@ -560,7 +568,10 @@ class ViewerApp(App[int]):
         """Show or hide the inspector."""
         self._count = 0
         self.inspector_shown = not self.inspector_shown
+        self._note = ""
         self.arrange()
+        if any(not panel.display for panel in self.query("#lesson")):
+            self.say("i leads back to the lesson")
 
     def action_image(self, step: int) -> None:
         """Show the next image, if there are several."""
@@ -592,7 +603,9 @@ class ViewerApp(App[int]):
         self._count = 0
         from blockstrata_viewer.screens.details import DetailsScreen  # noqa: PLC0415
 
-        if self.scene is not None:
+        if self.scene is not None and self.scene.asking:
+            self.say(_ASKED)
+        elif self.scene is not None:
             self.push_screen(DetailsScreen(self.scene))
 
     def action_trace(self) -> None:
@@ -600,7 +613,9 @@ class ViewerApp(App[int]):
         self._count = 0
         from blockstrata_viewer.screens.trace import TraceScreen  # noqa: PLC0415
 
-        if self.scene is not None and self.scene.disk.size:
+        if self.scene is not None and self.scene.asking:
+            self.say(_ASKED)
+        elif self.scene is not None and self.scene.disk.size:
             # a round trip's tracks are no layers
             scene = self.scene.leave() if self.scene.disk.trip else self.scene
             self.push_screen(TraceScreen(scene.disk.chain, scene.cursor, self.palette()))
@@ -640,10 +655,11 @@ class ViewerApp(App[int]):
         """Fit a lesson's part under the chain, or leave its place to the inspector."""
         if self.course is None:
             return
-        from blockstrata_viewer.widgets.lesson_panel import lesson_height  # noqa: PLC0415
+        from blockstrata_viewer.widgets.lesson_panel import LessonPanel, lesson_height  # noqa: PLC0415
 
         width, height = self.size
-        panel = self.query_one("#lesson")
+        panel = self.query_one(LessonPanel)
+        panel.is_alone = not self.inspector_shown
         most = height - _LESSON_LEAVES - (_PANEL_TALL if height >= _BOTH else 0)
         panel.styles.height = lesson_height(self.course.lesson, width, most)
         panel.display = height >= _BOTH or not self.inspector_shown
@@ -659,10 +675,28 @@ class ViewerApp(App[int]):
             site = self.course.arrive(scene.disk.chain)
             step, asks = self.course.step, self.course.is_open
             self.change(lambda _: aim(scene, step, site).drawn(asking=asks))
+            self._asked_at = self._spot()
         except BlockstrataError as error:
             self.say(str(error))
         self._step_shown = True
         self.arrange()
+
+    def show_answer(self) -> None:
+        """Show what became of a choice; the right one, where the question was asked."""
+        assert self.course is not None  # noqa: S101
+        if self.course.is_answered and self._spot() != self._asked_at:
+            self.go_to_step()
+        else:
+            asks = self.course.is_open
+            self.change(lambda scene: scene.drawn(asking=asks))
+
+    def _spot(self) -> tuple[object, ...]:
+        """Return where the screen is: image, axis, flags, layer, byte."""
+        scene = self.scene
+        if scene is None:
+            return ()
+        axis = (scene.disk.is_file, scene.disk.trip is not None)
+        return self.shown, axis, scene.semantics, scene.selected, scene.cursor
 
     def action_lesson(self, steps: int) -> None:
         """Go to another step of the lessons."""

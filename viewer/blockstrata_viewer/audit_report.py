@@ -95,11 +95,14 @@ class AuditReport:
             if not rows:
                 yield "  nothing to say\n"
                 continue
-            yield f"  {'driver':<12}{'today':<7}{'row':<6}{'class':<22}{'count':>9}{'bytes':>12}  words\n"
+            yield (
+                f"  {'driver':<12}{'today':<6}{'row':<6}{'facts':<7}"
+                f"{'class':<20}{'count':>8}{'bytes':>10}  words\n"
+            )
             for (driver, judgement), (runs, size) in rows.items():
                 yield (
-                    f"  {driver:<12}{judgement.today:<7}{judgement.reading:<6}{WORDS[judgement.verdict]:<22}"
-                    f"{runs:>9,}{format_size(size):>12}  {judgement.why}\n"
+                    f"  {driver:<12}{judgement.today:<6}{judgement.reading:<6}{judgement.derived:<7}"
+                    f"{WORDS[judgement.verdict]:<20}{runs:>8,}{format_size(size):>10}  {judgement.why}\n"
                 )
 
 
@@ -144,8 +147,9 @@ def _judged_lines(judged: Judged) -> Iterator[str]:
     if not totals:
         yield "  nothing to say\n"
     for judgement, runs, size in totals:
+        derived = "" if judgement.derived in judgement.why else f", facts say {judgement.derived}"
         yield (
-            f"  {WORDS[judgement.verdict]}: today {judgement.today}, read as {judgement.reading}; "
+            f"  {WORDS[judgement.verdict]}: today {judgement.today}, read as {judgement.reading}{derived}; "
             f"{judgement.why}\n"
         )
         chosen = np.flatnonzero(judged.kind == judged.judgements.index(judgement))
@@ -172,4 +176,5 @@ def _client_lines(found: list[Conclusion]) -> Iterator[str]:
         for start, length in zip(each.start[:_MOST_RANGES].tolist(), each.length.tolist(), strict=False):
             yield f"    {start:#014x}  {format_size(length)}\n"
         if len(each.start) > _MOST_RANGES:
-            yield f"    … {len(each.start) - _MOST_RANGES:,} more ranges\n"
+            more = len(each.start) - _MOST_RANGES
+            yield f"    … {more:,} more range{'' if more == 1 else 's'}\n"

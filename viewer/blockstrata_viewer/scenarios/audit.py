@@ -40,7 +40,8 @@ row that follows from where the bytes really are.
 - *bug row*: the table marks the row as a bug.
 - *misstatement*: the row is legal, but not the one that the facts lead to.
 - *offset without data*: a protocol driver gives an offset and says that there is no data at it.
-- *question*: the same for a hole in a file, which the source leaves open; it counts as no finding.
+- *question*: the same for a hole in a file; whether that is right is left open by the message that proposed
+  the rows, Eric Blake's of 2018. It counts as no finding.
 
 This page is written by `python -m blockstrata_viewer.scenarios.audit > docs/audit.md`; a test keeps it true.
 """

@@ -15,7 +15,7 @@ from textual.widgets import Static
 from blockstrata.errors import BlockstrataError
 from blockstrata.served_layers import as_opened
 from blockstrata_viewer.audit_report import AuditReport
-from blockstrata_viewer.screens.pages import folded, heading
+from blockstrata_viewer.screens.pages import folded, heading, page_width
 
 if TYPE_CHECKING:
     from textual import events
@@ -74,6 +74,6 @@ class AuditScreen(ModalScreen[None]):
 
     def _show(self) -> None:
         page = self.query_one(".page", Static)
-        lines = folded(self._lines, max(20, page.size.width))
+        lines = folded(self._lines, page_width(self.app.size.width))
         # what is not indented is a heading
         page.update(Text("\n").join(Text(line, "" if line.startswith(" ") else "bold") for line in lines))

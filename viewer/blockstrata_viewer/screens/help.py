@@ -77,8 +77,10 @@ class HelpScreen(ModalScreen[None]):
             page.append("HERE\n", self._accent)
             page.append(f"{text}\n\n")
         page.append("KEYS\n", self._accent)
-        for key, words in (*self._keys, *_MOUSE, ("20l", "a count before a key repeats it")):
-            page.append(f"  {key:<14}", self._accent)
+        keys = (*self._keys, *_MOUSE, ("20l", "a count before a key repeats it"))
+        widest = max(len(key) for key, _ in keys)
+        for key, words in keys:
+            page.append(f"  {key:<{widest}} ", self._accent)
             page.append(f"{words}\n")
         if scene:
             semantics = scene.semantics

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from textual.reactive import reactive
 from textual.strip import Strip
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from blockstrata.semantics.table import Semantics
     from blockstrata_viewer.palette import State
     from blockstrata_viewer.scene import Scene
+
+
+_DIFFERENCES: Final = "differences only"
 
 
 def draw_title(scene: Scene, width: int, place: str = "") -> Row:
@@ -88,40 +91,73 @@ def _count(number: int, noun: str) -> str:
 
 
 def draw_legend(scene: Scene, width: int) -> Row:
-    """Return the legend: every state of the chain under the semantics in force, and its share."""
+    """Return the legend: every state of the chain under the semantics in force, and its share.
+
+    Words say what letters do; without room for all words, the letters are explained on the right instead.
+    Where that does not fit either, shares go first, then the explanation, then states, those that the
+    selected track has none of before the others; "…" says that states are missing.  That only differences
+    are shown is said whatever room there is.
+    """
     palette = scene.palette
     row = Row(width, Ink(palette.text, palette.page))
-    entries = [(state, [state.short, _percent(share)]) for state, share in _shares(scene)]
-    # words and shares, words alone, or nothing but letters: whichever has room
-    for words_shown in (2, 1, 0):
-        widths = [
-            6 + len(" ".join([state.letters, *words[: _words_of(state, words_shown)]]))
-            for state, words in entries
-        ]
-        if sum(widths) <= width:
+    shares = _shares(scene)
+    if scene.differences:
+        whole, width = width, max(0, width - len(_DIFFERENCES) - 2)
+        row.put(whole - len(_DIFFERENCES) - 2, _DIFFERENCES, Ink(palette.accent, palette.page, bold=True))
+    meanings = "" if scene.differences else _meanings(scene)
+    explained = len(meanings) + 4 if meanings else 0
+    for shape, gap, more in (("all", 2, 0), ("share", 2, explained), ("none", 2, explained), ("none", 2, 0)):
+        entries = [_entry(state, share, shape) for state, share in shares]
+        if _legend_width(entries, gap) + more < width:
             break
+    else:
+        gap = 1
+    kept = list(range(len(entries)))
+    while kept and _legend_width([entries[nth] for nth in kept], gap) + _more(kept, entries) >= width:
+        # of those that have as much, the last one
+        kept.remove(min(kept, key=lambda nth: (shares[nth][1], -nth)))
     at = 2
-    for (state, words), needed in zip(entries, widths, strict=True):
-        if at + needed - 3 > width:
-            break
-        draw_swatch(row, at, state.paint, palette)
-        at = row.put(at + 3, state.letters, Ink(palette.text, palette.page, bold=True))
-        shown = words[: _words_of(state, words_shown)]
-        for word, colour in zip(shown, (palette.text, palette.dim), strict=False):
-            at = row.put(at + 1, word, Ink(colour, palette.page))
+    for nth in kept:
+        draw_swatch(row, at, shares[nth][0].paint, palette)
         at += 2
-    # on a round trip, D and Z say more than H and Z
-    wire = wire_of(scene.semantics) if scene.disk.trip else None
-    lettered = (wire.base if wire else scene.semantics).lettered(is_protocol=scene.disk.is_file)
-    meanings = " · ".join(f"{each.letter} {each.name.lower()}" for each in lettered)
-    if at + len(meanings) + 4 < width:
+        letters, word, share = entries[nth]
+        for part, ink in (
+            (letters, Ink(palette.text, palette.page, bold=True)),
+            (word, Ink(palette.text, palette.page)),
+            (share, Ink(palette.dim, palette.page)),
+        ):
+            at = row.put(at + 1, part, ink) if part else at
+        at += gap
+    at = row.put(at, "…" if _more(kept, entries) else "", Ink(palette.text, palette.page))
+    if meanings and at + len(meanings) + 4 < width + gap:
         row.put(width - len(meanings) - 2, meanings, Ink(palette.dim, palette.page))
     return row
 
 
-def _words_of(state: State, shown: int) -> int:
-    """Return how many words a state has in a legend that shows so many; one without letters has a word."""
-    return shown if state.letters else max(1, shown)
+def _meanings(scene: Scene) -> str:
+    """Return what letters stand for; on a round trip, D and Z say more than H and Z."""
+    wire = wire_of(scene.semantics) if scene.disk.trip else None
+    lettered = (wire.base if wire else scene.semantics).lettered(is_protocol=scene.disk.is_file)
+    return " · ".join(f"{each.letter} {each.name.lower()}" for each in lettered)
+
+
+_Entry = tuple[str, str, str]
+
+
+def _entry(state: State, share: float, shape: str) -> _Entry:
+    """Return letters, word and share of a state; one without letters has its word in any shape."""
+    word = state.short if shape == "all" or not state.letters else ""
+    return state.letters, word, "" if shape == "none" else _percent(share)
+
+
+def _legend_width(entries: Sequence[_Entry], gap: int) -> int:
+    """Return the cells of a margin and of entries: a swatch of two, what is said, and a gap after it."""
+    return 2 + sum(2 + sum(1 + len(part) for part in entry if part) + gap for entry in entries) - gap
+
+
+def _more(kept: Sequence[int], entries: Sequence[_Entry]) -> int:
+    """Return the cells of the sign that there are more entries, 0 if there are none."""
+    return 3 if len(kept) < len(entries) else 0
 
 
 def _percent(share: float) -> str:

@@ -259,9 +259,15 @@ def _draw_sample(rows: list[Row], x: int, end: int, scene: Scene) -> None:
     rows[0].put(x, "CORE SAMPLE", Ink(palette.accent, palette.panel, bold=True))
     rows[0].put(x + 13, f"at {exact_size(scene.cursor)}", Ink(palette.dim, palette.panel))
     answers = int(disk.guest.view.source[answering])
-    layers, shown = len(disk.layers), len(rows) - 1
-    first = max(0, min(answers - shown // 2, layers - shown))
-    for row, depth in zip(rows[1:], range(first, layers), strict=False):
+    layers = len(disk.layers)
+    first, shown = _sampled(layers, answers, len(rows) - 1)
+    deeper = layers - first - shown
+    if first:
+        note = f"▴ {first} more"
+        rows[0].put(end - len(note), note, Ink(palette.dim, palette.panel))
+    if deeper and shown + 1 < len(rows):
+        rows[shown + 1].put(x, f"… {deeper} more below", Ink(palette.dim, palette.panel))
+    for row, depth in zip(rows[1:], range(first, first + shown), strict=False):
         track = disk.tracks[depth]
         row.put(x, "▌", Ink(palette.supplier(depth, layers), palette.panel))
         run = track.run_at(scene.cursor)
@@ -285,6 +291,16 @@ def _draw_sample(rows: list[Row], x: int, end: int, scene: Scene) -> None:
         )
         at = row.put(at, below, Ink(palette.dim, palette.panel))
         row.put(at, mark, Ink(palette.accent, palette.panel, bold=True))
+
+
+def _sampled(layers: int, answers: int, room: int) -> tuple[int, int]:
+    """Return a core sample's first layer and how many have room beside a line that says what is below."""
+    if layers <= room:
+        return 0, layers
+    shown = max(1, room - 1)
+    first = max(0, min(answers - shown // 2, layers - shown))
+    # at the end there is no more below
+    return (max(0, layers - room), min(room, layers)) if first + shown == layers else (first, shown)
 
 
 def _protocol_letters(track: Track, run: int | None, scene: Scene) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from textwrap import wrap
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rich.cells import cell_len
@@ -11,6 +12,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from blockstrata.printable import printable
+from blockstrata.semantics import by_name
 from blockstrata_viewer.layout import NARROW
 from blockstrata_viewer.palette import Paint
 from blockstrata_viewer.rows import Ink, Row, clip
@@ -30,7 +32,9 @@ _LEAST: Final = 6
 """Rows of the panel at the least."""
 _AIR: Final = 1
 """Rows more than the longest step needs, where there is room."""
-_KEYS: Final = ((".", "next"), (",", "back"), ("L", "lessons"))
+_KEYS: Final = ((".", "next"), (",", "back"))
+_INSPECTOR: Final = ("i", "inspector")
+_LESSONS: Final = ("L", "lessons")
 _TOKEN: Final = re.compile(r"(\*\*.+?\*\*|`[^`]+`)")
 
 
@@ -42,12 +46,17 @@ class _Word(NamedTuple):
     """Whether a blank stands before it."""
 
 
-def draw_lesson(course: Course, palette: Palette, width: int, height: int) -> list[Row]:
-    """Return the panel's rows: a heading, the text, then the question or what became of it.  Needs no app."""
+def draw_lesson(
+    course: Course, palette: Palette, width: int, height: int, *, is_alone: bool = False
+) -> list[Row]:
+    """Return the panel's rows: a heading, the text, then the question or what became of it.  Needs no app.
+
+    ``is_alone``: the inspector is hidden, and the heading says which key brings it.
+    """
     rows = [Row(width, Ink(palette.text, palette.panel)) for _ in range(height)]
-    rows[0] = _heading(course, palette, width)
-    lines = _lines(course, palette, width - 2 * _MARGIN)
+    rows[0] = _heading(course, palette, width, is_alone=is_alone)
     room = height - 1
+    lines = _lines(course, palette, width - 2 * _MARGIN, room)
     # what is asked, or was answered, is what counts; the text gives way
     if len(lines) > room:
         text = [line for line in lines if not line.asked]
@@ -85,7 +94,6 @@ def _rows_of(step: Step, width: int) -> int:
     text = sum(len(_wrap(paragraph, width)) for paragraph in step.text)
     if not step.ask:
         return text
-    # two columns of choices where they fit; five rows of them where they do not
     after = sum(len(_wrap(paragraph, width - 9)) for paragraph in step.afterwards)
     return text + max(1 + _choice_rows(step, width), after + 1)
 
@@ -93,11 +101,29 @@ def _rows_of(step: Step, width: int) -> int:
 def _choice_rows(step: Step, width: int) -> int:
     if step.ask in ("present", "zero", "data", "same", "lost"):
         return 1
-    count = len(step.choices) or (4 if step.ask == "layer" else 5)
+    if step.ask == "row":
+        texts = _texts_of_rows(step)
+        return len(_columns([_Choice("1", text, is_wrong=False) for text in texts], width, 2 * len(texts)))
+    count = 4 if step.ask == "layer" else 5
     return -(-count // 2) if width >= _TWO_COLUMNS else count
 
 
+def _texts_of_rows(step: Step) -> list[str]:
+    """Return choices as they will stand there; the longest that there may be where the image decides."""
+    semantics = by_name(step.semantics)
+    texts = {
+        letters: f"{letters}  {row.words}"
+        for is_protocol, rows in ((True, semantics.protocol_rows), (False, semantics.format_rows))
+        for row in rows
+        for letters in (semantics.letters(row.flags, is_protocol=is_protocol),)
+    }
+    offered = [texts[letters] for letters in step.choices if letters in texts]
+    return offered or sorted(texts.values(), key=len)[-_MOST_ROWS:]
+
+
 _TWO_COLUMNS: Final = 110
+_MOST_ROWS: Final = 5
+"""Rows that are offered where the lesson names none."""
 
 
 class _Line(NamedTuple):
@@ -107,17 +133,22 @@ class _Line(NamedTuple):
     """Whether a paragraph begins with it."""
 
 
-def _heading(course: Course, palette: Palette, width: int) -> Row:
+def _heading(course: Course, palette: Palette, width: int, *, is_alone: bool) -> Row:
     """Return the row that sets the lesson apart: which step, of what, and how to go on."""
     lesson, ground = course.lesson, palette.panel if palette.is_mono else palette.rule
     strong, dim = Ink(palette.text, ground, bold=True), Ink(palette.dim, ground)
     accent = Ink(palette.accent, ground, bold=True)
     row = Row(width, Ink(palette.text, ground))
     steps = len(lesson.steps)
-    keys = _KEYS if width >= NARROW else _KEYS[:2]
+    keys = (*_KEYS, _INSPECTOR) if is_alone else _KEYS
     place = f"{course.at + 1}/{steps}"
     dots = 2 * steps + 1 if width >= NARROW else 0
-    end = width - _MARGIN - dots - len(place) - sum(len(key) + len(words) + 3 for key, words in keys)
+    # the same keys at every step, whatever its title
+    titles = len("LESSON  ") + max(cell_len(printable(step.title)) for step in lesson.steps) + 2
+    titles += cell_len(printable(lesson.title)) + 2
+    if width >= NARROW or titles + _keys_width((*keys, _LESSONS)) + len(place) + 2 * _MARGIN <= width:
+        keys = (*keys, _LESSONS)
+    end = width - _MARGIN - dots - len(place) - _keys_width(keys)
     x = row.put(_MARGIN, "LESSON  ", accent)
     x = row.put(x, clip(printable(course.step.title), end - x - 2), strong) + 2
     if end - x > 12:
@@ -130,7 +161,11 @@ def _heading(course: Course, palette: Palette, width: int) -> Row:
     return row
 
 
-def _lines(course: Course, palette: Palette, width: int) -> list[_Line]:
+def _keys_width(keys: Sequence[tuple[str, str]]) -> int:
+    return sum(len(key) + len(words) + 3 for key, words in keys)
+
+
+def _lines(course: Course, palette: Palette, width: int, room: int) -> list[_Line]:
     lines = [
         _Line(_inked(words, palette), is_first=nth == 0)
         for paragraph in course.step.text
@@ -149,6 +184,7 @@ def _lines(course: Course, palette: Palette, width: int) -> list[_Line]:
         return lines
     wrong = course.answers
     note = "  press its number" if not wrong else f"  not {wrong[-1] + 1}; try another, or . goes on"
+    room -= len(lines) + 1
     lines.append(_Line([(f"? {printable(question.prompt)}", strong), (note, dim)], asked=True))
     cells = [
         _Choice(str(nth), printable(choice), nth - 1 in wrong)
@@ -156,20 +192,23 @@ def _lines(course: Course, palette: Palette, width: int) -> list[_Line]:
     ]
     return lines + [
         _Line([part for cell in row for part in _choice_parts(cell, palette)], asked=True)
-        for row in _columns(cells, width)
+        for row in _columns(cells, width, room)
     ]
 
 
 class _Choice(NamedTuple):
-    """A choice: its number and text, and whether it was taken and is wrong."""
+    """A choice: its number and text, and whether it was taken and is wrong; or another line of its text."""
 
     number: str
     text: str
     is_wrong: bool
+    goes_on: bool = False
 
 
 def _choice_parts(choice: _Choice, palette: Palette) -> list[tuple[str, Ink]]:
     dim = Ink(palette.dim, palette.panel)
+    if choice.goes_on:
+        return [("   ", dim), (choice.text, dim if choice.is_wrong else Ink(palette.text, palette.panel))]
     if choice.is_wrong:
         return [
             ("✗ ", Ink(palette.paints[Paint.SUSPICIOUS], palette.panel)),
@@ -180,17 +219,36 @@ def _choice_parts(choice: _Choice, palette: Palette) -> list[tuple[str, Ink]]:
     return [("  ", dim), (choice.number, number), (choice.text, Ink(palette.text, palette.panel))]
 
 
-def _columns(choices: list[_Choice], width: int) -> list[list[_Choice]]:
-    """Return choices in lines: all in one if they are that short, in two columns if there is room."""
+def _columns(choices: list[_Choice], width: int, room: int) -> list[list[_Choice]]:
+    """Return choices in lines, cut only where so many lines have no room for them.
+
+    All in one line if they are that short, else in two columns, else one below the other, where long ones go
+    on in the next line.
+    """
     # before each stand a mark, its number and a blank
     if sum(cell_len(each.text) + 8 for each in choices) <= width:
         return [[each._replace(text=f" {each.text}    ") for each in choices]]
-    columns = 2 if width >= _TWO_COLUMNS else 1
+    longest = max(cell_len(each.text) for each in choices)
     # the last column may reach into the margin
-    room = width // columns - (4 if columns > 1 else 3)
-    height = -(-len(choices) // columns)
-    padded = [each._replace(text=f" {clip(each.text, room):<{room}}") for each in choices]
-    return [padded[at::height] for at in range(height)]
+    whole, half = width - 3, width // 2 - 4
+    has_two = width >= _TWO_COLUMNS
+    if has_two and (longest <= half or len(choices) > room):
+        height = -(-len(choices) // 2)
+        padded = [each._replace(text=f" {clip(each.text, half):<{half}}") for each in choices]
+        return [padded[at::height] for at in range(height)]
+    lines = [line for each in choices for line in _choice_lines(each, whole)]
+    if len(lines) > room:
+        lines = [[each._replace(text=f" {clip(each.text, whole)}")] for each in choices]
+    return lines
+
+
+def _choice_lines(choice: _Choice, room: int) -> list[list[_Choice]]:
+    """Return a choice in as many lines as it takes; a row's words go on under themselves."""
+    letters, gap, _ = choice.text.partition("  ")
+    indent = " " * (len(letters) + len(gap) if gap else 0)
+    first, *others = wrap(choice.text, room, subsequent_indent=indent) or [""]
+    more = [[choice._replace(text=f" {text}", goes_on=True)] for text in others]
+    return [[choice._replace(text=f" {first}")], *more]
 
 
 def _wrap(paragraph: str, width: int) -> list[list[_Word]]:
@@ -241,6 +299,8 @@ class LessonPanel(Widget):
     DEFAULT_CSS = "LessonPanel { width: 1fr; height: 9; }"
 
     scene: reactive[Scene | None] = reactive(None, always_update=True)
+    is_alone: reactive[bool] = reactive(False)
+    """Whether the inspector is hidden."""
 
     def __init__(self, course: Course) -> None:
         super().__init__()
@@ -256,8 +316,9 @@ class LessonPanel(Widget):
         course, size = self.course, (self.size.width, self.size.height)
         if self.scene is None or not y < size[1]:
             return Strip.blank(size[0])
-        key = (course.nth, course.at, course.question, tuple(course.answers), self.scene.palette, size)
+        step = (course.nth, course.at, course.question, tuple(course.answers))
+        key = (*step, self.scene.palette, self.is_alone, size)
         if self._drawn is None or self._drawn[0] != key:
-            rows = draw_lesson(course, self.scene.palette, *size)
+            rows = draw_lesson(course, self.scene.palette, *size, is_alone=self.is_alone)
             self._drawn = (key, [row.strip() for row in rows])
         return self._drawn[1][y]

@@ -34,6 +34,7 @@ def draw_chain(scene: Scene, layout: ChainLayout) -> list[Row]:
     if not scene.disk.is_file:
         for depth in range(layout.first, layout.first + layout.shown):
             painter.layer(depth)
+        painter.more()
     painter.drill()
     return painter.rows[: layout.height]
 
@@ -121,6 +122,16 @@ class _Painter:
             self.error(rows[len(rows) // 2], error)
         if layout.gap and depth == scene.selected:
             self.bracket(self.rows[top + layout.strip])
+
+    def more(self) -> None:
+        """Say over the layers' labels how many there are above and below those that have room."""
+        layout = self.layout
+        above, below = layout.first, len(self.scene.disk.tracks) - layout.first - layout.shown
+        counts = [(sign, count) for sign, count in (("▴", above), ("▾", below)) if count > 0]
+        text = "  ".join(f"{sign} {count} more" for sign, count in counts)
+        if len(text) > self.x - 4:
+            text = " ".join(f"{sign}{count}" for sign, count in counts)
+        self.rows[layout.LAYERS - 1].put(3, clip(text, self.x - 4), self.ink(self.palette.dim))
 
     def words_of(self, selected: int) -> tuple[str, str]:
         """Return name and details of a track."""

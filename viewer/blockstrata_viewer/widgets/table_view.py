@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _MARGIN: Final = 2
 _AMOUNTS: Final = 10
 """Cells of the bytes on the right."""
+_SUMS: Final = "bytes of all layers"
+"""What stands over the bytes."""
 _FOOT: Final = 6
 """Rows below the list: a line, what the chosen row says, keys."""
 _KEYS: Final = (("↑ ↓", "row"), ("n p", "row that is here"), ("s", "table"), ("enter", "go there"))
@@ -40,6 +42,8 @@ def draw_tables(tables: Sequence[Table], at: int, palette: Palette, width: int, 
     lines, chosen, top = _lines(tables, at, palette, width)
     table, entry = list(entries_of(tables))[at]
     _draw_head(rows[0], table, palette)
+    if height > 2:
+        rows[1].put(width - len(_SUMS) - _MARGIN, _SUMS, Ink(palette.dim, palette.panel))
     room = max(1, height - _FOOT - 2)
     # a table begins where the list does, if that shows its chosen row
     first = max(0, min(top if chosen - top < room else chosen - room // 2, len(lines) - room))
