@@ -71,7 +71,7 @@ class RecordedNode:
 
     def notices(self) -> list[str]:
         """Say that the storage is recorded, and what there is to say of the file."""
-        return ["its storage is as it was recorded, nobody asked for it here", *self._source.notices()]
+        return ["recorded: where its storage is was noted on another machine", *self._source.notices()]
 
     def windows(self) -> Iterator[tuple[int, int, int]]:
         """Yield the one window: there are no tables to read."""
