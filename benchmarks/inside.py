@@ -27,6 +27,9 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# as the program has it: threads for linear algebra, of which there is none, would count as ours
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
 PIECE: Final = 1 << 20
 """Bytes of the buffer that L2 tables are plainly read into; tables side by side are read at once."""
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from blockstrata.driver import HostNode
     from blockstrata.formats.qcow2.directory import Directory, Pieces
 
-_READ: Final = 1 << 20
+_READ: Final = 1 << 19
 """Bytes of table looked through at once: what a processor keeps close."""
 
 _DECODED: Final = 1 << 15
