@@ -28,7 +28,7 @@ def human_lines(parts: Iterable[Entries], layers: tuple[Layer, ...], semantics: 
     yield f"{'Offset':<16}{'Length':<16}{flags_head:<6}{'Depth':<6}{'Mapped to':<16}File\n"
     names = Names(layers)
     for entries in parts:
-        found = np.unique(entries.flags).tolist()
+        found = entries.meanings()
         letters = {flags: semantics.letters(flags, is_protocol=is_protocol) for flags in found}
         for start, length, depth, source, flags, offset in _rows(entries):
             where, name = "-", ""
@@ -44,7 +44,7 @@ def csv_lines(parts: Iterable[Entries], semantics: Semantics) -> Iterator[str]:
     yield ",".join(["start", "length", "depth", *(column.key for column in columns), "offset"]) + "\n"
     for entries in parts:
         bits = [b""] * 256
-        for flags in np.unique(entries.flags).tolist():
+        for flags in entries.meanings():
             bits[flags] = ",".join("1" if flags & column.flag else "0" for column in columns).encode()
         yield from text(
             len(entries),

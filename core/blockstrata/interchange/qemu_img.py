@@ -39,7 +39,7 @@ def json_text(parts: Iterable[Entries]) -> Iterator[str]:
 def _json_rows(entries: Entries) -> Iterator[str]:
     columns = [(column.key, column.flag) for column in entries.semantics.columns]
     bits = [b""] * 256
-    for flags in np.unique(entries.flags).tolist():
+    for flags in entries.meanings():
         bits[flags] = "".join(f', "{key}": {WORDS[bool(flags & flag)]}' for key, flag in columns).encode()
     return text(
         len(entries),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from blockstrata.formats.qcow2.bitmaps import Bitmap, DirtyRuns
     from blockstrata.formats.qcow2.snapshots import Snapshot
 
-_WINDOW: Final = 1 << 20
+_WINDOW: Final = 1 << 19
 """As many in a window of :meth:`Qcow2Node.windows`: some tens of milliseconds."""
 
 
