@@ -23,7 +23,7 @@ from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.regions import Region, Windows, regions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 _UNREAD = fact(Mapping.UNREAD)
 _INVALID = fact(Mapping.INVALID)
@@ -162,25 +162,26 @@ class Reader:
         return Chain(tuple(replace(layer, known=each, error=error) for layer, each, error in layers))
 
 
+def regions_of(layers: Sequence[Layer], start: int, end: int) -> list[Region]:
+    """Return the regions of a range of layers; errors as :meth:`Driver.windows` has them."""
+    return regions([list(layer.node.windows()) for layer in layers], start, end)
+
+
 def in_parts(chain: Chain, start: int, end: int) -> Iterator[tuple[Region, Chain]]:
     """Yield regions of a range one after another, each with the chain as far as the region goes.
 
     For whoever goes through a disk once and keeps little of it.  Errors as the drivers raise them.
     """
-    windows = [list(layer.node.windows()) for layer in chain.layers]
-    for region in regions(windows, start, end):
-        known = [
-            layer.extents(first, min(region.end, layer.size) - first)
-            for layer in chain.layers
-            for first in [min(region.start, layer.size)]
-        ]
+    for region in regions_of(chain.layers, start, end):
+        known = [layer.extents(*region.within(layer.size)) for layer in chain.layers]
         layers = zip(chain.layers, known, strict=True)
         yield region, Chain(tuple(replace(layer, known=each) for layer, each in layers))
 
 
 def _part(known: Extents, region: Region) -> Extents:
     """Return what lies in a region; a short layer may have no part in it."""
-    return known.cut(min(region.start, known.end), min(region.end, known.end))
+    start, length = region.within(known.end)
+    return known.cut(start, start + length)
 
 
 def _with(known: Extents, changes: list[Extents]) -> Extents:

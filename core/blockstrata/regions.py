@@ -35,6 +35,11 @@ class Region:
     end: int
     tables: int
 
+    def within(self, size: int) -> tuple[int, int]:
+        """Return start and length of what lies in a layer of so many bytes; nothing lies at its end."""
+        start = min(self.start, size)
+        return start, min(self.end, size) - start
+
 
 def regions(layers: Sequence[Windows], start: int, end: int, most: int | None = None) -> list[Region]:
     """Return regions that cover ``start`` up to ``end`` bytes, none if that is nothing.

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stored import Stored
 
 from blockstrata.errors import BadImageError, UnsupportedError
 from blockstrata.formats.qcow2.bitmaps import Bitmap, check_bitmaps, dirty_runs, read_bitmaps, read_table
@@ -23,23 +24,6 @@ from blockstrata_viewer.cli import main
 CLUSTER = 512
 DIRECTORY, TABLE, BITS = 1 << 20, 2 << 20, 3 << 20
 ALL_DIRTY = 1
-
-
-class Stored:
-    """A file of which some bytes are stored, and all others are zeroes."""
-
-    name = "x.qcow2"
-
-    def __init__(self, pieces: dict[int, bytes]) -> None:
-        self.pieces = pieces
-
-    def read(self, offset: int, length: int) -> bytes:
-        found = bytearray(length)
-        for at, piece in self.pieces.items():
-            first, last = max(at, offset), min(at + len(piece), offset + length)
-            if first < last:
-                found[first - offset : last - offset] = piece[first - at : last - at]
-        return bytes(found)
 
 
 def header(size: int, bitmaps: int = 1, directory_size: int = 0) -> Header:

@@ -60,8 +60,7 @@ def test_what_is_added_up_is_that_of_the_whole(chain):
         view = in_place(chain, layer.depth, 0, layer.size)
         whole.add(view)
         for region, part in found:
-            length = max(0, min(region.end, layer.size) - region.start)
-            parts.add(in_place(part, layer.depth, min(region.start, layer.size), length))
+            parts.add(in_place(part, layer.depth, *region.within(layer.size)))
         assert parts.totals() == whole.totals()
         assert parts.runs == len(view.extents)
 

@@ -15,10 +15,11 @@ from blockstrata.facts import DEFERRING, SYNTHESISED, Mapping, Storage, Traits, 
 from blockstrata.formats.qcow2.author import Data, Image, Unallocated, ZeroAlloc, ZeroPlain, write_image
 from blockstrata.guest import alone, in_place, merged
 from blockstrata.interchange import round_trip as listing
+from blockstrata.protocols.nbd.node import STORAGES
 from blockstrata.round_trip import round_trip
 from blockstrata.semantics.historic import HISTORIC
 from blockstrata.semantics.historic import Flag as Old
-from blockstrata.semantics.nbd import NBD_6_0, NBD_2018, NBD_PROPOSED, STORAGES, WIRES, Flag, wire_of
+from blockstrata.semantics.nbd import NBD_6_0, NBD_2018, NBD_PROPOSED, WIRES, Flag, wire_of
 from blockstrata.semantics.proposed import PROPOSED
 from blockstrata.semantics.proposed import Flag as New
 

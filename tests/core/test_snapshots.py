@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stored import Stored
 
 from blockstrata import open_chain
 from blockstrata.errors import BadImageError, BadReferenceError
@@ -23,23 +24,6 @@ from blockstrata_viewer.cli import main
 CLUSTER = 1 << 16
 MI = 1 << 20
 U16, U32, U64 = (st.integers(0, 2**bits - 1) for bits in (16, 32, 64))
-
-
-class Stored:
-    """A file of which some bytes are stored, and all others are zeroes."""
-
-    name = "x.qcow2"
-
-    def __init__(self, pieces: dict[int, bytes]) -> None:
-        self.pieces = pieces
-
-    def read(self, offset: int, length: int) -> bytes:
-        found = bytearray(length)
-        for at, piece in self.pieces.items():
-            first, last = max(at, offset), min(at + len(piece), offset + length)
-            if first < last:
-                found[first - offset : last - offset] = piece[first - at : last - at]
-        return bytes(found)
 
 
 def header(size: int, snapshots: int = 0, at: int = CLUSTER) -> Header:

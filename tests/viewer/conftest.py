@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from pilots import load_whole
 
-from blockstrata_viewer.loading import load_whole
 from blockstrata_viewer.scenarios import DEFAULT, SCENARIOS
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from blockstrata_viewer.loading import Loader
+from blockstrata_viewer.opening import Opening
+
 
 async def opened(app, pilot):
     """Wait until the first image is read and shown."""
@@ -24,3 +27,9 @@ async def until(pilot, is_so):
 
 def screen_text(app) -> str:
     return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+
+def load_whole(image):
+    """Return an image wholly read."""
+    *_, disk = Loader(image, Opening()).load()
+    return disk

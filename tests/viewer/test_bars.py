@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from pilots import load_whole
 
 from blockstrata.semantics import by_name
-from blockstrata_viewer.loading import load_whole
 from blockstrata_viewer.palette import DARK
 from blockstrata_viewer.scenarios import SCENARIOS
 from blockstrata_viewer.scene import Scene

@@ -7,13 +7,13 @@ import threading
 
 import numpy as np
 import pytest
-from pilots import opened, screen_text, until
+from pilots import load_whole, opened, screen_text, until
 
 from blockstrata.facts import Mapping
 from blockstrata.formats.qcow2.author import Data, Image, ZeroAlloc, ZeroPlain, write_image
 from blockstrata.semantics import by_name
 from blockstrata_viewer.app import ViewerApp
-from blockstrata_viewer.loading import Loader, load_whole
+from blockstrata_viewer.loading import Loader
 from blockstrata_viewer.opening import Opening
 from blockstrata_viewer.snapshot import Still, take
 from blockstrata_viewer.viewport import Viewport

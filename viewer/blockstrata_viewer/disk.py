@@ -290,12 +290,11 @@ def fold_of(chain: Chain, region: Region, chunk: int) -> FoldedRegion:
     """Return what stays of a region, of which all is known, in chunks of so many bytes."""
 
     def fold(size: int, view_of: Callable[[int, int], View]) -> Fold | None:
-        end = min(region.end, size)
-        if region.start >= end:
+        start, length = region.within(size)
+        if not length:
             return None
-        inside = np.arange((region.start // chunk + 1) * chunk, end, chunk, dtype=np.int64)
-        edges = np.concatenate([[region.start], inside, [end]])
-        return Track(view_of(region.start, end - region.start), size).fold(edges)
+        inside = np.arange((start // chunk + 1) * chunk, start + length, chunk, dtype=np.int64)
+        return Track(view_of(start, length), size).fold(np.concatenate([[start], inside, [start + length]]))
 
     return FoldedRegion(
         region,

@@ -11,7 +11,6 @@ from blockstrata.printable import base_name, printable
 from blockstrata.reader import Focus, Reader
 from blockstrata.served_layers import served_layers
 from blockstrata_viewer.disk import BANDS, Disk, FoldedRegion, disk_of, fold_of
-from blockstrata_viewer.opening import Opening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from blockstrata.chain import Chain
     from blockstrata.reader import Progress
     from blockstrata.regions import Region
+    from blockstrata_viewer.opening import Opening
     from blockstrata_viewer.viewport import Viewport
 
 _SOON: Final = 0.15
@@ -195,9 +195,3 @@ def _notices(chain: Chain) -> Iterator[str]:
     for layer in chain.layers:
         if layer.node.refusal:
             yield f"QEMU refuses this image: {layer.node.refusal}"
-
-
-def load_whole(image: str) -> Disk:
-    """Return an image wholly read."""
-    *_, disk = Loader(image, Opening()).load()
-    return disk

@@ -16,7 +16,7 @@ from blockstrata.interchange import listing, nbdinfo, qemu_img
 from blockstrata.interchange import round_trip as trip_listing
 from blockstrata.interchange.entries import in_parts
 from blockstrata.nodes import open_export
-from blockstrata.regions import regions
+from blockstrata.reader import regions_of
 from blockstrata.round_trip import round_trip
 from blockstrata.semantics.nbd import wire_of
 
@@ -52,9 +52,8 @@ class Part:
         """Yield the same region by region, so that no more than one need be in memory."""
         seen = self._seen(chain)
         layers = chain.layers if self.layer is None else (chain.layer(self.layer),)
-        windows = [list(layer.node.windows()) for layer in layers]
         end = self.start + self.length(layers[0].size)
-        for region in regions(windows, self.start, end):
+        for region in regions_of(layers, self.start, end):
             yield seen(region.start, region.end - region.start)
         if self.start >= end:
             yield seen(self.start, 0)

@@ -56,12 +56,8 @@ def _summaries(chain: Chain) -> tuple[Summary, list[Summary]]:
     each = [Summary(chain.layers, in_place=True) for _ in chain.layers]
     for region, part in in_parts(chain, 0, max(layer.size for layer in chain.layers)):
         for layer, summary in zip(chain.layers, each, strict=True):
-            length = max(0, min(region.end, layer.size) - region.start)
-            if length:
-                summary.add(in_place(part, layer.depth, region.start, length))
-        length = max(0, min(region.end, chain.size) - region.start)
-        if length:
-            guest.add(merged(part, region.start, length))
+            summary.add(in_place(part, layer.depth, *region.within(layer.size)))
+        guest.add(merged(part, *region.within(chain.size)))
     return guest, each
 
 

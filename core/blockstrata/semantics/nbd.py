@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from blockstrata.facts import DEFERRING, SYNTHESISED, Mapping, Storage, mapping_of
+from blockstrata.facts import DEFERRING, SYNTHESISED, Mapping, mapping_of
 from blockstrata.semantics import historic, proposed
 from blockstrata.semantics.historic import HISTORIC
 from blockstrata.semantics.proposed import PROPOSED
@@ -42,9 +42,6 @@ class Flag(IntFlag):
 
 WIRE: Final = Flag.HOLE | Flag.ZERO
 """The bits that cross."""
-
-STORAGES: Final = (Storage.DATA, Storage.UNDEFINED, Storage.UNWRITTEN, Storage.HOLE)
-"""What an export's storage is, by the two bits; SPEC.md section 1."""
 
 ROWS: Final = (
     Row(Flag.HOLE | Flag.ZERO, "a hole that reads as zero"),

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from blockstrata.protocols.nbd.connection import Connection
     from blockstrata.protocols.nbd.jobs import Job
 
+STORAGES: Final = (Storage.DATA, Storage.UNDEFINED, Storage.UNWRITTEN, Storage.HOLE)
+"""What an export's storage is, by the two bits of ``base:allocation``; SPEC.md section 1."""
+
 _STORAGE: Final = np.array(
-    [
-        fact(Mapping.PASSTHROUGH, storage)
-        for storage in (Storage.DATA, Storage.UNDEFINED, Storage.UNWRITTEN, Storage.HOLE)
-    ],
+    [fact(Mapping.PASSTHROUGH, storage) for storage in STORAGES],
     np.uint8,
 )
 """What the types of ``base:allocation`` mean: bit 0 HOLE, bit 1 ZERO (SPEC.md section 1)."""
