@@ -133,7 +133,7 @@ def open_chain(
     so that the layers above it can still be looked at.
     """
     options = parse_image_opts(image) if image_opts else parse_reference(image, image_format)
-    active = open_node(options, image, access)
+    active = open_node(options, image, access, named="" if image_opts else image)
     layers = [Layer(0, active if snapshot is None else at_snapshot(active, snapshot))]
     followed: set[tuple[object, ...]] = set()
     while True:
@@ -144,7 +144,8 @@ def open_chain(
             if found is None:
                 break
             name, options = found.name, found.options
-            node = open_node(options, name, access, stated=found.stated)
+            named = name if found.stated else ""
+            node = open_node(options, name, access, named=named, stated=found.stated)
             layers.append(Layer(above.depth + 1, node))
         except BackingLoopError as error:
             # the layer is known by the one it repeats

@@ -9,7 +9,7 @@ from blockstrata.errors import BadReferenceError, BlockstrataError, ConsentError
 from blockstrata.facts import MAX_LENGTH
 from blockstrata.formats.foreign import ForeignNode, open_foreign, open_graph
 from blockstrata.formats.luks import LuksNode
-from blockstrata.formats.probe import PROBE_BYTES, probe_format
+from blockstrata.formats.probe import probe_format
 from blockstrata.formats.qcow2.header import read_header
 from blockstrata.formats.qcow2.node import open_qcow2
 from blockstrata.formats.raw import RawNode
@@ -47,10 +47,13 @@ _NAME_OTHERS: Final = ("qcow2", "vmdk")
 """Formats whose images name other files than a backing file: data files, extents."""
 
 
-def open_node(options: Options, name: str, access: Access, *, stated: bool = False) -> Driver:
+def open_node(
+    options: Options, name: str, access: Access, *, named: str = "", stated: bool = False
+) -> Driver:
     """Open what options describe: a format node on its file, or a protocol node alone.
 
-    ``name`` is how messages call it.  The format is probed where no driver is given, as QEMU does.
+    ``name`` is how messages call it, ``named`` the name that the options come from, empty if they come from
+    none.  The format is probed where no driver is given, as QEMU does.
     ``stated``: an image, not the user, names it; what is then remote needs consent (``ConsentError``).
     """
     driver = driver_option(options)
@@ -64,6 +67,7 @@ def open_node(options: Options, name: str, access: Access, *, stated: bool = Fal
         raise BadReferenceError(name, "file", what)
     file = _open_host(file_options, name, access, stated=stated)
     try:
+        driver = probe_format(file, named) if driver is None else driver
         return _open_format(driver, file, options, access, stated=stated)
     except BlockstrataError:
         file.close()
@@ -86,11 +90,7 @@ def _open_nbd(address: Address, access: Access, contexts: tuple[str, ...] = ()) 
     return open_nbd(address, access, contexts)
 
 
-def _open_format(
-    driver: str | None, file: HostNode, options: Options, access: Access, *, stated: bool
-) -> Driver:
-    if driver is None:
-        driver = probe_format(file.read(0, PROBE_BYTES), file.name)
+def _open_format(driver: str, file: HostNode, options: Options, access: Access, *, stated: bool) -> Driver:
     if driver == "raw":
         return _open_raw(file, options)
     if driver == "qcow2":
@@ -108,7 +108,7 @@ def _open_format(
         check_options(options, "luks", file.name)
         return LuksNode(file)
     if driver in FOREIGN_FORMATS:
-        return _open_foreign(str(driver), file, options, access)
+        return _open_foreign(driver, file, options, access)
     raise UnsupportedError(
         file.name, "", f"format '{driver}' is known neither here (qcow2, raw, luks) nor to qemu-img"
     )
