@@ -18,6 +18,7 @@ from blockstrata.reference import (
     child,
     driver_option,
     has_protocol,
+    inherited,
     join_backing,
     merge,
     parse_reference,
@@ -200,8 +201,9 @@ def _backing(above: Layer, options: Options, followed: set[tuple[object, ...]]) 
         if step in followed:
             raise BackingLoopError(node.name, "", f"leads back to itself by '{name}'")
         followed.add(step)
-    stated = parse_reference(name, driver_option(given or {}) or node.backing_format)
-    return _Below(name, merge(stated, given or {}, name), stated=True)
+    own = {} if given is None else options["backing"]
+    stated = parse_reference(name, driver_option(own) or node.backing_format)
+    return _Below(name, merge(merge(inherited(options, "backing"), stated, name), own, name), stated=True)
 
 
 def _directory(name: str) -> tuple[int, int] | None:

@@ -32,6 +32,7 @@ from blockstrata.reference import (
     child,
     driver_option,
     export_options,
+    inherited,
     needs_qemu,
     size_option,
     text_option,
@@ -174,7 +175,8 @@ def _open_data_file(
     if header.data_file is None or not header.has_data_file:
         return None
     # a file's name and nothing else, whatever it looks like
-    return _open_host({"filename": header.data_file}, header.data_file, access, stated=True)
+    below = {**inherited(options, "data-file"), "filename": header.data_file}
+    return _open_host(below, header.data_file, access, stated=True)
 
 
 def _open_host(options: Options, name: str, access: Access, *, stated: bool) -> HostNode:
@@ -214,7 +216,8 @@ def _open_protocol(
     assert driver is None or driver in FILE_DRIVERS  # noqa: S101
     if stated and is_device(filename):
         _require(access, Consent.FOLLOW_REMOTE, filename, "is a device that an image names")
-    return open_file(filename, driver, access.probe)
+    direct = bool_option(options.get("cache") or {}, "direct", name)
+    return open_file(filename, driver, access.probe, direct=direct)
 
 
 def _require(access: Access, consent: Consent, name: str, what: str) -> None:

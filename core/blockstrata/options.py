@@ -136,7 +136,7 @@ _DRIVERS: Final[dict[str, dict[str, Check]]] = {
     "null-co": _NULL,
     "null-aio": _NULL,
     "nbd": _NBD,
-    RECORDED: {"driver": _any, "filename": _any, "storage": _any, "discard": _any},
+    RECORDED: {**_COMMON, "filename": _any, "storage": _any},
     "raw": _RAW,
     "luks": {**_COMMON, "file": _any, "key-secret": _any},
     "qcow2": _QCOW2,
@@ -163,13 +163,16 @@ def check_options(options: Options, driver: str, name: str) -> None:
             raise BadReferenceError(name, key, wrong)
     if text_of(options, "detect-zeroes") == "unmap" and text_of(options, "discard") not in ("unmap", "on"):
         raise BadReferenceError(name, "detect-zeroes", "'unmap' needs discard to be unmap too")
-    direct = text_of(options.get("cache") or {}, "direct")
-    if (
-        driver in ("file", "host_device")
-        and text_of(options, "aio") == "native"
-        and not SWITCH.get(direct or "")
-    ):
+    if _switched(options, "force-share") and _switched(options, "read-only") is False:
+        raise BadReferenceError(name, "force-share", "does not go with read-only being off")
+    direct = _switched(options.get("cache") or {}, "direct")
+    if driver in ("file", "host_device") and text_of(options, "aio") == "native" and not direct:
         raise BadReferenceError(name, "aio", "'native' needs cache.direct to be on")
+
+
+def _switched(options: Options, key: str) -> bool | None:
+    """Return a switch; None if it is not there."""
+    return SWITCH.get(text_of(options, key) or "")
 
 
 def _texts(options: Options) -> Iterator[tuple[str, str | None]]:
@@ -185,7 +188,7 @@ def _texts(options: Options) -> Iterator[tuple[str, str | None]]:
 
 def check_for_image(options: Options, header: Header, name: str) -> None:
     """Refuse what does not fit the qcow2 image or each other; ``BadReferenceError`` names the option."""
-    if header.version < 3 and SWITCH.get(text_of(options, "lazy-refcounts") or ""):
+    if header.version < 3 and _switched(options, "lazy-refcounts"):
         raise BadReferenceError(name, "lazy-refcounts", "an image of compat 0.10 has none")
     entry = size_option(options, "l2-cache-entry-size", name)
     if entry is not None and (entry.bit_count() != 1 or not 512 <= entry <= header.cluster_size):

@@ -245,8 +245,14 @@ def child(options: Options, key: str, name: str) -> Options | None:
         raise BadReferenceError(name, key, f"names a node, '{value}', but there are none; give its options")
     if not isinstance(value, dict) or not value:
         return None
-    inherited = {"discard": "unmap", **({"cache": options["cache"]} if "cache" in options else {})}
-    return merge(inherited, value, name)
+    return merge(inherited(options, key), value, name)
+
+
+def inherited(options: Options, key: str) -> Options:
+    """Return what a child has too, however it is named, unless its own options say otherwise."""
+    # what is backing is opened read-only, whatever is above it
+    keys = ("cache", "force-share", *(() if key == "backing" else ("read-only",)))
+    return {"discard": "unmap", **{each: options[each] for each in keys if each in options}}
 
 
 def text_of(options: Options, key: str) -> str | None:

@@ -127,6 +127,31 @@ def test_a_window_past_the_end_is_beyond_it(tmp_path: Path):
         assert len(file.extents(1000, 0)) == 0
 
 
+@pytest.mark.parametrize(("stored", "last"), [(True, DATA), (False, HOLE)])
+def test_past_the_page_cache_a_last_piece_of_a_sector_is_all_of_it(tmp_path, monkeypatch, stored, last):
+    monkeypatch.setattr(os, "O_DIRECT", 0)  # this file system may have none
+    write_blocks(tmp_path / "image", [True, stored], 2 * BLOCK - 511)
+    with closing(open_file(str(tmp_path / "image"), direct=True)) as file:
+        assert file.length == 2 * BLOCK - 511
+        found = runs(file.extents(0, END).coalesce())
+        assert found[-2:] == [(0 if stored else BLOCK, last), (2 * BLOCK, BEYOND)]
+
+
+def test_a_file_system_that_has_no_way_past_the_page_cache(tmp_path: Path, monkeypatch):
+    (tmp_path / "image").touch()
+    opened = os.open
+
+    def refusing(name: str, flags: int) -> int:
+        if flags & os.O_DIRECT:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return opened(name, flags)
+
+    monkeypatch.setattr(os, "open", refusing)
+    open_file(str(tmp_path / "image")).close()
+    with pytest.raises(OpenError, match=r"image: cache\.direct: its file system has no O_DIRECT$"):
+        open_file(str(tmp_path / "image"), direct=True)
+
+
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
 def test_a_file_system_that_cannot_answer_has_no_holes(tmp_path: Path, monkeypatch, code: int):
     write_blocks(tmp_path / "image", [False, True], 3 * BLOCK)

@@ -72,6 +72,10 @@ def test_options_that_need_others():
         check_options({"aio": "native", "cache": {"direct": "off"}}, "file", "x")
     with pytest.raises(BadReferenceError, match="detect-zeroes: 'unmap' needs discard"):
         check_options({"detect-zeroes": "unmap", "discard": "ignore"}, "file", "x")
+    check_options({"force-share": "on", "read-only": "on"}, "raw", "x")
+    check_options({"force-share": "off", "read-only": "off"}, "raw", "x")
+    with pytest.raises(BadReferenceError, match="force-share: does not go with read-only being off"):
+        check_options({"force-share": True, "read-only": False}, "raw", "x")
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,15 @@ class FileNode:
     supports_backing = False
 
     def __init__(
-        self, name: str, fd: int, driver: str, status: os.stat_result, length: int, probe: Probe
+        self,
+        name: str,
+        fd: int,
+        driver: str,
+        status: os.stat_result,
+        length: int,
+        probe: Probe,
+        *,
+        direct: bool = False,
     ) -> None:
         self.name = name
         self.length = length
@@ -65,6 +73,7 @@ class FileNode:
         self._fiemap_error = ""
         self._fd = fd
         self._probe = probe
+        self._end = whole_sectors(length) if direct else length
 
     @property
     def host(self) -> FileNode:
@@ -137,26 +146,33 @@ class FileNode:
         if self.driver == "host_device" and self._probe is Probe.FIEMAP:
             self._fiemap_error = "a device"
         if self.driver == "host_device" or self._probe is Probe.NONE:
-            return _runs(np.zeros(min(1, self.length), np.int64), _OPAQUE, self.length)
+            return _runs(np.zeros(min(1, self.length), np.int64), _OPAQUE, self._end)
         if self._probe is Probe.FIEMAP:
             try:
-                return _runs(*fiemap_probe(self._fd, self.length), self.length)
+                return _runs(*fiemap_probe(self._fd, self.length), self._end)
             except OSError as error:
                 self._fiemap_error = _reason(error)
-        return _runs(*seek_probe(self._fd, self.length), self.length)
+        return _runs(*seek_probe(self._fd, self.length), self._end)
 
 
-def open_file(name: str, driver: str | None = None, probe: Probe = Probe.SEEK) -> FileNode:
+def open_file(
+    name: str, driver: str | None = None, probe: Probe = Probe.SEEK, *, direct: bool = False
+) -> FileNode:
     """Open a file or block device read-only.
 
     ``driver`` is "file", "host_device", or None to choose by what it is, as QEMU does for a plain name.
+    ``direct``: answer as QEMU does when it goes past the page cache.  It may read whole sectors only then,
+    and takes a last piece of one for all of it.
     ``OpenError`` if it cannot be opened, ``UnsupportedError`` for what has no bytes at an offset (a
     directory, a pipe, a socket, a terminal).
     """
     try:
         _kind(name, Path(name).stat())  # some of what is no disk cannot even be opened
         # without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever
-        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        if direct:
+            _check_direct(name, flags)
+        fd = os.open(name, flags)
     except (OSError, ValueError) as error:
         raise OpenError(name, "", _reason(error)) from None
     try:
@@ -177,7 +193,17 @@ def open_file(name: str, driver: str | None = None, probe: Probe = Probe.SEEK) -
     except UnsupportedError:
         os.close(fd)
         raise
-    return FileNode(name, fd, driver or kind, status, length, probe)
+    return FileNode(name, fd, driver or kind, status, length, probe, direct=direct)
+
+
+def _check_direct(name: str, flags: int) -> None:
+    """``OpenError`` if a file system cannot go past the page cache; what is read here may come from there."""
+    try:
+        os.close(os.open(name, flags | os.O_DIRECT))
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise OpenError(name, "cache.direct", "its file system has no O_DIRECT") from None
 
 
 def is_device(name: str) -> bool:
