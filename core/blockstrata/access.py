@@ -39,7 +39,7 @@ class Access:
     is_cancelled: Callable[[], bool] = field(default=lambda: False, compare=False)
     """Asked while another program's answer is waited for: whether nobody wants it any more."""
     timeout: float = 30.0
-    """Seconds that one wait for a server may take."""
+    """Seconds that one wait for a server, or one run of qemu-img, may take."""
 
     def allows(self, consent: Consent) -> bool:
         """Say whether the user consents to something."""

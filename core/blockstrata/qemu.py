@@ -1,6 +1,15 @@
-"""Running qemu-img, which is done only with the user's consent: no shell, no terminal, bounded in time.
+"""Running qemu-img, which is done only with the user's consent: no terminal, bounded in time.
 
-What is asked stands in one argument, ``json:{…}``, so that no name in it can pass for an option.
+What is asked stands in one argument, ``json:{…}``, so that no name in it can pass for an option.  It ends
+with us, however we end: a shell, whose script no name is part of, stays beside it and reads from a pipe that
+nobody writes to.  The kernel closes the other end when this process is gone, and the shell then ends all that
+was started::
+
+    this process ══ pipe ══▶ sh: read, then kill
+                 ◀══ pipe ═══ qemu-img, in a session and group with it
+
+A death signal would not do: Linux sends it when the thread ends that started the child, it does not reach
+what that child starts, and asking for it takes code between fork and exec, which is unsafe beside threads.
 """
 
 from __future__ import annotations
@@ -14,7 +23,7 @@ import shutil
 import signal
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from blockstrata.access import Consent
@@ -25,10 +34,16 @@ if TYPE_CHECKING:
 
     from blockstrata.access import Access
 
-SECONDS: Final = 60.0
-"""How long one call may take."""
+_UNDER_WATCH: Final = """
+exec 3<&0 </dev/null
+{ read -r _ <&3; kill -s KILL 0; } >/dev/null 2>&1 &
+exec "$@" 3<&-
+"""
+"""Runs its arguments until standard input ends, which they do not get."""
 _TICK: Final = 0.1
 """Seconds between two looks at whether the answer is still wanted."""
+_GRACE: Final = 1.0
+"""Seconds after which it is left to itself if the kernel does not let go of it, as on a file that hangs."""
 _PIECE: Final = 1 << 20
 _MOST_MAP: Final = 1 << 30
 _MOST_INFO: Final = 1 << 24
@@ -90,71 +105,81 @@ def _version(_: str, access: Access) -> str:
 def run(words: Sequence[str], name: str, access: Access, most: int) -> Generator[bytes]:
     """Yield the standard output of qemu-img; ``OpenError`` with its last words if it fails.
 
-    Also if it takes too long, or says more than ``most`` bytes, or is not wanted any more; it is ended then.
+    Also if it takes longer than ``access.timeout``, or says more than ``most`` bytes, or is not wanted any
+    more; it is ended then.
     """
-    program = shutil.which("qemu-img")
-    try:
-        # a group of its own, so that whatever it started ends with it
-        child = subprocess.Popen(  # noqa: S603
-            [program or "qemu-img", *words],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "LC_ALL": "C"},
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else None
-        raise OpenError(name, "qemu-img", f"cannot be run: {reason or error}") from None
-    assert child.stdout is not None and child.stderr is not None  # noqa: S101
-    ended = time.monotonic() + SECONDS
-    complaint = bytearray()
-    try:
-        for stream, piece in _pieces(child.stdout, child.stderr, name, access, ended):
-            if stream is child.stderr:
-                complaint += piece[: _MOST_COMPLAINT - len(complaint)]
-                continue
-            most -= len(piece)
-            if most < 0:
-                raise OpenError(name, "qemu-img", "says more than is read of it")
-            yield piece
+    ended = time.monotonic() + access.timeout
+    with ExitStack() as pipes:
         try:
-            status = child.wait(max(_TICK, ended - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            raise _too_long(name) from None
-        if status:
-            raise OpenError(name, "qemu-img", _reason(bytes(complaint), status))
-    finally:
-        if child.returncode is None:
-            with suppress(OSError):
-                os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-        child.stdout.close()
-        child.stderr.close()
+            watched, lifeline = map(os.fdopen, os.pipe(), ("rb", "wb"))
+            pipes.enter_context(watched)
+            pipes.enter_context(lifeline)
+            child = subprocess.Popen(  # noqa: S603
+                ["/bin/sh", "-c", _UNDER_WATCH, "sh", shutil.which("qemu-img") or "qemu-img", *words],
+                stdin=watched,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**os.environ, "LC_ALL": "C"},
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            raise OpenError(name, "qemu-img", f"cannot be run: {reason or error}") from None
+        watched.close()
+        assert child.stdout is not None and child.stderr is not None  # noqa: S101
+        pipes.enter_context(child.stdout)
+        pipes.enter_context(child.stderr)
+        complaint = bytearray()
+        try:
+            for stream, piece in _pieces(child, name, access, ended):
+                if stream is child.stderr:
+                    complaint += piece[: _MOST_COMPLAINT - len(complaint)]
+                    continue
+                most -= len(piece)
+                if most < 0:
+                    raise OpenError(name, "qemu-img", "says more than is read of it")
+                yield piece
+        finally:
+            if child.returncode is None:
+                with suppress(OSError):
+                    os.killpg(child.pid, signal.SIGKILL)
+                with suppress(subprocess.TimeoutExpired):
+                    child.wait(_GRACE)
+        if child.returncode:
+            raise OpenError(name, "qemu-img", _reason(bytes(complaint), child.returncode))
 
 
 def _pieces(
-    out: IO[bytes], err: IO[bytes], name: str, access: Access, ended: float
+    child: subprocess.Popen[bytes], name: str, access: Access, ended: float
 ) -> Iterator[tuple[IO[bytes], bytes]]:
-    """Yield what comes from two pipes until both are closed."""
+    """Yield what a child says on its two pipes until it has ended; nothing that it leaves is waited for."""
     with selectors.DefaultSelector() as selector:
-        for stream in (out, err):
+        for stream in filter(None, (child.stdout, child.stderr)):
             selector.register(stream, selectors.EVENT_READ, stream)
-        while selector.get_map():
+        while True:
             if access.is_cancelled():
                 raise OpenError(name, "qemu-img", "was ended, nobody waits for its answer")
             if time.monotonic() > ended:
-                raise _too_long(name)
-            for key, _ in selector.select(_TICK):
+                raise _too_long(name, access)
+            # before the pipes are looked at: all that it has said is in them then
+            has_ended = child.poll() is not None
+            ready = selector.select(0 if has_ended else _TICK) if selector.get_map() else []
+            for key, _ in ready:
                 piece = os.read(key.fd, _PIECE)
                 if piece:
                     yield key.data, piece
                 else:
                     selector.unregister(key.data)
+            if has_ended and not ready:
+                return
+            if not selector.get_map():
+                with suppress(subprocess.TimeoutExpired):
+                    child.wait(_TICK)
 
 
-def _too_long(name: str) -> OpenError:
-    return OpenError(name, "qemu-img", f"has not answered after {SECONDS:.0f} s and was ended")
+def _too_long(name: str, access: Access) -> OpenError:
+    what = f"has not answered within {access.timeout:g} seconds and was ended; --timeout allows more"
+    return OpenError(name, "qemu-img", what)
 
 
 def _reason(complaint: bytes, status: int) -> str:

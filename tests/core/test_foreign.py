@@ -5,9 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import signal
 import stat
+import subprocess
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -255,24 +259,105 @@ time.sleep(600)
 
 
 def is_gone(path) -> bool:
+    """Say whether a process has ended, also if nobody has asked how."""
     try:
-        os.kill(int(path.read_text()), 0)
-    except ProcessLookupError:
+        status = Path(f"/proc/{path.read_text()}/stat").read_text()
+    except FileNotFoundError:
         return True
-    return False
+    return status.rpartition(")")[2].split()[0] in "ZX"
 
 
 @pytest.mark.parametrize(
     "meanwhile",
-    ["", "os.close(1); os.close(2)", "\nwhile True: print('x' * 9, flush=True); time.sleep(0.05)"],
+    [
+        "",
+        "os.close(1); os.close(2)",
+        "\nwhile True: print('x' * 9, flush=True); time.sleep(0.05)",
+        "\nwhile True: os.write(2, bytes(1 << 16))",
+    ],
 )
-def test_one_that_hangs_is_ended(fake, tmp_path, monkeypatch, meanwhile):
+def test_one_that_hangs_is_ended(fake, tmp_path, meanwhile):
     fake(HANGS % meanwhile)
-    monkeypatch.setattr(qemu, "SECONDS", 1.0)
     vdi(tmp_path / "top.vdi")
-    with pytest.raises(OpenError, match="has not answered after 1 s and was ended"):
-        open_chain("top.vdi", ASKING)
+    said = "has not answered within 1 seconds and was ended; --timeout allows more"
+    with pytest.raises(OpenError, match=said):
+        open_chain("top.vdi", replace(ASKING, timeout=1.0))
     assert is_gone(tmp_path / "child")
+
+
+LEAVES_ONE_BEHIND = """
+import subprocess
+behind = subprocess.Popen(["sleep", "600"])
+with open("child", "w") as file: file.write(str(behind.pid))
+"""
+
+
+def test_what_it_leaves_behind_is_not_waited_for_and_ends_too(fake, tmp_path):
+    """Such as a helper of a protocol, which holds the pipes open."""
+    fake(LEAVES_ONE_BEHIND + answering())
+    vdi(tmp_path / "top.vdi")
+    began = time.monotonic()
+    with open_chain("top.vdi", ASKING) as chain:
+        assert chain.size == SIZE
+        assert len(merged(chain, 0, SIZE).extents) == 1
+    assert time.monotonic() - began < 20
+    until = time.monotonic() + 5
+    while not is_gone(tmp_path / "child"):
+        assert time.monotonic() < until, "what qemu-img started is still there"
+        time.sleep(0.02)
+
+
+ASKS = """
+import sys
+from blockstrata.access import Access, Consent
+from blockstrata.chain import open_chain
+from threading import Thread
+
+def ask():
+    open_chain("top.vdi", Access(consents=frozenset({Consent.VIA_QEMU})))
+
+if sys.argv[1] == "thread":
+    thread = Thread(target=ask)
+    thread.start()
+    thread.join()
+ask()
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "where"),
+    [
+        (signal.SIGTERM, "main"),
+        (signal.SIGHUP, "thread"),
+        (signal.SIGINT, "main"),
+        (signal.SIGKILL, "main"),
+        (signal.SIGKILL, "thread"),
+    ],
+)
+def test_one_that_hangs_ends_with_us(fake, tmp_path, number, where):
+    """However we end, and with all that it started; it has no terminal and nothing to read."""
+    ours = "os.getsid(0) == os.getsid(os.getppid()) or sys.stdin.read()"
+    fake(f"""
+import subprocess
+if {ours}: sys.exit("is not on its own")
+behind = subprocess.Popen(["sleep", "600"])
+with open("child~", "w") as file: file.write(str(behind.pid))
+os.rename("child~", "child")
+time.sleep(600)
+""")
+    vdi(tmp_path / "top.vdi")
+    asking = subprocess.Popen([sys.executable, "-c", ASKS, where], stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 20
+    while not (tmp_path / "child").exists():
+        assert time.monotonic() < until
+        assert asking.poll() is None
+        time.sleep(0.01)
+    asking.send_signal(number)
+    assert asking.wait(20) != 0
+    until = time.monotonic() + 5
+    while not is_gone(tmp_path / "child"):
+        assert time.monotonic() < until, "what was started is still there"
+        time.sleep(0.01)
 
 
 def test_one_that_nobody_waits_for_is_ended(fake, tmp_path):

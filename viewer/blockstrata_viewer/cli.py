@@ -188,7 +188,7 @@ def opening_options(command: Any) -> Any:
             type=click.FloatRange(min=0, min_open=True, max=86400),
             default=Access().timeout,
             metavar="SECONDS",
-            help="How long to wait for a server.",
+            help="How long to wait for a server, or for qemu-img.",
         ),
         click.option(
             "--storage",
