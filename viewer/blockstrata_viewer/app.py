@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, work
@@ -22,9 +19,11 @@ from textual.worker import get_current_worker
 from blockstrata.access import Probe
 from blockstrata.errors import BlockstrataError, ConsentError, OpenError
 from blockstrata.printable import printable
+from blockstrata_viewer.aside import Aside
 from blockstrata_viewer.bindings import BINDINGS, footer_keys, help_keys
 from blockstrata_viewer.commands import ViewerCommands
 from blockstrata_viewer.layout import SIDE_PANEL, WIDE, chain_layout
+from blockstrata_viewer.leaving import scratch_directory
 from blockstrata_viewer.opening import Opening
 from blockstrata_viewer.palette import DARK, LIGHT, THEMES, palette_for
 
@@ -121,7 +120,10 @@ class ViewerApp(App[int]):
         self.course = course
         self._step_shown = course is None
         self._shelf: Shelf | None = None
-        self._made: TemporaryDirectory[str] | None = None
+        self._made = ExitStack()
+        """What is made for lessons, and goes when the viewer does."""
+        self._home: asyncio.AbstractEventLoop | None = None
+        self._told_to_leave: int | None = None
         self._left_for_lesson = 0
         self._asked_at: tuple[object, ...] = ()
         self.shown = 0
@@ -171,12 +173,20 @@ class ViewerApp(App[int]):
         yield Static("", id="message", markup=False)
 
     def on_mount(self) -> None:
-        """Start reading once the first frame is painted; leave the terminal as it was if told to end."""
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            # not where the app does not run in the main thread
-            with suppress(NotImplementedError, RuntimeError, ValueError):
-                asyncio.get_running_loop().add_signal_handler(number, self.exit, 128 + number)
+        """Start reading once the first frame is painted."""
+        # whatever is being waited for, nobody who leaves has to wait too
+        self._home = asyncio.get_running_loop()
+        self._home.set_default_executor(Aside())
+        if self._told_to_leave is not None:
+            self.exit(self._told_to_leave)
         self.call_after_refresh(self.show_image, 0)
+
+    def leave(self, number: int) -> None:
+        """Leave the terminal as it was, as a signal says; whatever the main thread was just doing goes on."""
+        self._told_to_leave = 128 + number
+        if self._home is not None:
+            with suppress(RuntimeError):  # it is being left already
+                self._home.call_soon_threadsafe(self.exit, self._told_to_leave)
 
     def show_image(self, index: int) -> None:
         """Bring one of the images to the screen, and read it if it was not."""
@@ -753,11 +763,10 @@ class ViewerApp(App[int]):
         if self.course is None:
             self._left_for_lesson = self.shown
             try:
-                self._made = self._made or TemporaryDirectory(prefix="blockstrata-")
+                self._shelf = self._shelf or Shelf(self._made.enter_context(scratch_directory()))
             except OSError as error:
                 self.say(f"no directory for the lesson's images: {error.strerror or error}")
                 return
-            self._shelf = self._shelf or Shelf(Path(self._made.name))
             self.course = Course(taught(), self._shelf)
             if self.query("#main"):
                 await self.mount(*self.lesson_parts(), before="#legend")
@@ -779,8 +788,7 @@ class ViewerApp(App[int]):
 
     def on_unmount(self) -> None:
         """Take away what was made for lessons."""
-        if self._made:
-            self._made.cleanup()
+        self._made.close()
 
     def action_export(self) -> None:
         """Ask for a file, and write what the screen shows into it."""

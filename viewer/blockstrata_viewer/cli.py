@@ -430,9 +430,9 @@ def view(images: tuple[str, ...], opening: Opening, **look: Any) -> None:
 def demo(scenario: str | None, list_scenarios: bool, keep: str | None, **look: Any) -> None:
     """Make a small real chain in a temporary directory and open it."""
     import shlex
-    import tempfile
     from pathlib import Path
 
+    from blockstrata_viewer.leaving import scratch_directory
     from blockstrata_viewer.scenarios import DEFAULT, SCENARIOS
 
     if list_scenarios:
@@ -440,8 +440,8 @@ def demo(scenario: str | None, list_scenarios: bool, keep: str | None, **look: A
         return
     chosen = _scenario(scenario or DEFAULT)
     if keep is None:
-        with tempfile.TemporaryDirectory(prefix="blockstrata-") as directory:
-            images = _made(chosen.build, Path(directory))
+        with scratch_directory() as directory:
+            images = _made(chosen.build, directory)
             _view_images(images, Opening(), **look)
         return
     # an absolute name can be opened from anywhere, and is never taken for a protocol's
@@ -459,9 +459,7 @@ def demo(scenario: str | None, list_scenarios: bool, keep: str | None, **look: A
 @look_options
 def learn(lesson: str | None, list_lessons: bool, **look: Any) -> None:
     """Learn what the flags mean, on real images; without a terminal a lesson is printed."""
-    import tempfile
-    from pathlib import Path
-
+    from blockstrata_viewer.leaving import scratch_directory
     from blockstrata_viewer.lessons import lessons, read_lesson
     from blockstrata_viewer.lessons.course import Course, Shelf
     from blockstrata_viewer.lessons.text import lesson_lines
@@ -477,8 +475,8 @@ def learn(lesson: str | None, list_lessons: bool, **look: Any) -> None:
         raise click.UsageError(f"no lesson '{lesson}'; blockstrata learn --list names them")
     taught = [read_lesson(lesson)] if lesson and own else list(known.values())
     first = list(known).index(lesson) if lesson and not own else 0
-    with tempfile.TemporaryDirectory(prefix="blockstrata-") as directory:
-        shelf = Shelf(Path(directory))
+    with scratch_directory() as directory:
+        shelf = Shelf(directory)
         if _is_terminal():
             course = Course(taught, shelf, first)
             _view_images((course.image,), Opening(), course, **look)
@@ -660,11 +658,12 @@ def screenshot(
 @contextlib.contextmanager
 def _demo_files(name: str) -> Iterator[tuple[str, ...]]:
     """Make a scenario in a directory of its own, which is the working directory for so long."""
-    import tempfile
     from pathlib import Path
 
+    from blockstrata_viewer.leaving import scratch_directory
+
     scenario = _scenario(name)
-    with tempfile.TemporaryDirectory(prefix="blockstrata-") as directory, contextlib.chdir(directory):
+    with scratch_directory() as directory, contextlib.chdir(directory):
         yield _made(scenario.build, Path())
 
 
@@ -707,6 +706,9 @@ def _view_images(
     else:
         os.environ.pop("NO_COLOR", None)
     from blockstrata_viewer.app import ViewerApp
+    from blockstrata_viewer.leaving import telling
 
     app = ViewerApp(images, opening, theme, semantics, colours, config.keys, course)
-    sys.exit(app.run() or 0)
+    with telling(app.leave):
+        code = app.run()
+    sys.exit(code or 0)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +16,7 @@ from blockstrata.printable import base_name
 from blockstrata.semantics.audit import FINDINGS
 from blockstrata.sizes import format_size
 from blockstrata_viewer.audit_report import WORDS, AuditReport
+from blockstrata_viewer.leaving import scratch_directory
 from blockstrata_viewer.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ def page() -> Iterator[str]:
 def _audited(scenario: Scenario) -> list[AuditReport]:
     memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None
     reports = []
-    with tempfile.TemporaryDirectory(prefix="blockstrata-", dir=memory) as directory:
-        for image in scenario.build(Path(directory)):
+    with scratch_directory(memory) as directory:
+        for image in scenario.build(directory):
             with open_chain(image) as chain:
                 reports.append(AuditReport(chain))
     return reports

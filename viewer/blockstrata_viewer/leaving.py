@@ -1,0 +1,108 @@
+"""What must be undone before the program is gone, however it is told to go.
+
+An :class:`Undo` begins before there is anything to undo, so that no moment is left out.  Three ways lead to
+it, and the first one counts: the end of its ``with``; SIGTERM or SIGHUP, which end the process at once; and
+the end of the interpreter, where ^C has cut the first way short.
+
+Until there is something to undo, these signals have their own way, which needs no turn of the interpreter: a
+process that waits for a file system that hangs could not take one.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import secrets
+import shutil
+import signal
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
+_undos: Final[list[Undo]] = []
+_told: Final[list[Callable[[int], None]]] = []
+"""Who is told of a signal in place of ending at once: the last of them."""
+
+
+class Undo:
+    """Does something once, with the end of a ``with`` or before the process is gone, unless it is kept."""
+
+    def __init__(self, action: Callable[[], object]) -> None:
+        self._action = action
+
+    def __enter__(self) -> Self:
+        _listen()
+        _undos.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.undo()
+
+    def keep(self) -> None:
+        """Leave as it is what was done."""
+        with suppress(ValueError):
+            _undos.remove(self)
+
+    def undo(self) -> None:
+        """Undo it now; a second time nothing happens."""
+        if self in _undos:
+            with suppress(OSError):
+                self._action()
+            self.keep()
+
+
+@contextmanager
+def scratch_directory(parent: Path | None = None) -> Iterator[Path]:
+    """Make a directory for temporary files, and remove it with all that is in it; ``OSError``."""
+    # nobody guesses the name: what is there under it is ours
+    path = Path(parent or tempfile.gettempdir(), f"blockstrata-{secrets.token_hex(8)}")
+    with Undo(lambda: shutil.rmtree(path, ignore_errors=True)):
+        path.mkdir(0o700)
+        yield path
+
+
+@contextmanager
+def telling(listener: Callable[[int], None]) -> Iterator[None]:
+    """Tell somebody of SIGTERM and SIGHUP, by number and between any two steps of the main thread."""
+    _listen()
+    _told.append(listener)
+    try:
+        yield
+    finally:
+        _told.remove(listener)
+
+
+def _listen() -> None:
+    for number in _SIGNALS:
+        # what somebody else has arranged stays: nohup, for one.  Only the main thread may ask for signals
+        with suppress(ValueError):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, _on_signal)
+
+
+def _on_signal(number: int, _: FrameType | None) -> None:
+    if _told:
+        _told[-1](number)
+        return
+    _undo_all()
+    # so that whoever waits for us learns what ended us
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def _undo_all() -> None:
+    for undo in reversed(_undos[:]):
+        undo.undo()
+
+
+@atexit.register
+def _at_exit() -> None:
+    if _undos:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _undo_all()
