@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from blockstrata_viewer.details import describe
 from blockstrata_viewer.screens.pages import heading, labelled
+from blockstrata_viewer.screens.read_page import ReadPage
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -32,4 +33,5 @@ class DetailsScreen(ModalScreen[None]):
         with VerticalScroll(classes="dialog"):
             palette = self._scene.palette
             yield Static(heading("EXTENT", "its table entry, and its bytes", palette), classes="heading")
-            yield Static(labelled(describe(self._scene, self.app.size.width - 10), palette))
+            width = self.app.size.width - 10
+            yield ReadPage(lambda: labelled(describe(self._scene, width), palette))

@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from blockstrata.errors import BlockstrataError
 from blockstrata_viewer.screens.pages import folded, heading, labelled, page_width
+from blockstrata_viewer.screens.read_page import ReadPage
 from blockstrata_viewer.trace_report import trace_lines
 
 if TYPE_CHECKING:
@@ -41,11 +42,12 @@ class TraceScreen(ModalScreen[None]):
         with VerticalScroll(classes="dialog wide"):
             words = f"of a read at {self._offset:#x}, layer by layer"
             yield Static(heading("TRACE", words, self._palette), classes="heading")
-            yield Static(self._page())
+            width = page_width(self.app.size.width)
+            yield ReadPage(lambda: self._page(width))
 
-    def _page(self) -> Text:
+    def _page(self, width: int) -> Text:
         try:
             lines = list(trace_lines(self._chain, self._offset))
         except BlockstrataError as error:
             return Text(str(error))
-        return labelled(folded(lines, page_width(self.app.size.width)), self._palette, _LAYER)
+        return labelled(folded(lines, width), self._palette, _LAYER)
