@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from blockstrata_viewer.cli import main as blockstrata
 from blockstrata_viewer.scenarios import SCENARIOS
 from blockstrata_viewer.snapshot import take  # noqa: F401  loaded before the first picture
+from blockstrata_viewer.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -262,7 +263,7 @@ def write(root: Path) -> None:
     """Write page and pictures under a directory, as they stand under the root of the repository."""
     for directory in ("screenshots", "docs"):
         (root / directory).mkdir(parents=True, exist_ok=True)
-    (root / PAGE).write_text(page(), encoding="utf-8")
+    write_whole(root / PAGE, page().encode())
     commands = [command for _, command in pictures()]
     # nothing of this process, such as its event loops, is in the others
     context = multiprocessing.get_context("spawn")

@@ -42,6 +42,9 @@ _TOO_LARGE = "this takes more memory than there is"
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
 """Errors of the system that are nobody's fault in particular."""
 
+_STANDARD_OUTPUT = ("-", "/dev/stdout")
+"""Names of files that are open already: whatever they lead to, nothing is opened or replaced."""
+
 _WRITTEN_AT_ONCE = 1 << 16
 """Characters."""
 
@@ -132,7 +135,9 @@ def _root(error: BaseException) -> BaseException:
 
 
 def _fail(code: int, message: str) -> NoReturn:
-    click.echo(f"blockstrata: {printable(message)}", err=True)
+    # the exit status says it where nothing can be written
+    with contextlib.suppress(OSError):
+        click.echo(f"blockstrata: {printable(message)}", err=True)
     sys.exit(code)
 
 
@@ -314,8 +319,8 @@ def _refuse_beside(option: str, *parameters: str) -> None:
 
 def _tell_notices(chain: Chain) -> None:
     """Say on standard error what the user should know of how files were read."""
-    # whoever read them may have left, which takes nothing from the answer
-    with contextlib.suppress(BrokenPipeError):
+    # whoever read them may have left, or their disk be full, which takes nothing from the answer
+    with contextlib.suppress(OSError):
         for name, notice in chain.notices():
             click.echo(f"blockstrata: {printable(f'{name}: {notice}')}", err=True)
 
@@ -578,7 +583,11 @@ class Keys(click.ParamType[tuple[str, ...]]):
 @opening_options
 @click.option("--demo", "scenario", metavar="SCENARIO", help="A scenario of the demo in place of IMAGE.")
 @click.option(
-    "-o", "--output", required=True, metavar="FILE", help="Its ending names the format: .svg .png .html .txt"
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    help="Its ending names the format: .svg .png .html .txt; - is standard output.",
 )
 @click.option(
     "--format", "form", type=click.Choice(["svg", "png", "html", "txt"]), help="Whatever the ending."
@@ -621,7 +630,7 @@ def screenshot(
     # Textual reads these when it is imported
     for name in [name for name in os.environ if name.startswith("TEXTUAL_")]:
         del os.environ[name]
-    from blockstrata_viewer.export import ExportError, format_of, write_screenshot
+    from blockstrata_viewer.export import ExportError, format_of, render, write_screenshot
     from blockstrata_viewer.snapshot import Still, take
 
     try:
@@ -650,9 +659,12 @@ def screenshot(
         with _demo_files(scenario) as images:
             first, *others = images
             shot = take(replace(still, image=first, others=tuple(others), counts_runs=True))
-            shot = replace(shot, inputs=())
+            shot = replace(shot, inputs=frozenset())
     title = shot.title if title is None else title
-    write_screenshot(shot.screen, output, title=title, form=form, inputs=shot.inputs)
+    if output in _STANDARD_OUTPUT:
+        sys.stdout.buffer.write(render(shot.screen, form, title))
+    else:
+        write_screenshot(shot.screen, output, title=title, form=form, inputs=shot.inputs)
 
 
 @contextlib.contextmanager

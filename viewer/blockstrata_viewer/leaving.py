@@ -15,8 +15,8 @@ import os
 import secrets
 import shutil
 import signal
-import tempfile
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -60,11 +60,25 @@ class Undo:
 @contextmanager
 def scratch_directory(parent: Path | None = None) -> Iterator[Path]:
     """Make a directory for temporary files, and remove it with all that is in it; ``OSError``."""
-    # nobody guesses the name: what is there under it is ours
-    path = Path(parent or tempfile.gettempdir(), f"blockstrata-{secrets.token_hex(8)}")
-    with Undo(lambda: shutil.rmtree(path, ignore_errors=True)):
-        path.mkdir(0o700)
-        yield path
+    *others, last = [parent] if parent else _places()
+    for place in (*others, last):
+        # nobody guesses the name: what is there under it is ours
+        path = place.absolute() / f"blockstrata-{secrets.token_hex(8)}"
+        with Undo(partial(shutil.rmtree, path, ignore_errors=True)):
+            try:
+                path.mkdir(0o700)
+            except OSError:
+                if place is last:
+                    raise
+                continue
+            yield path
+        return
+
+
+def _places() -> list[Path]:
+    """Return where temporary files go; tempfile would find it out by a file that a signal leaves there."""
+    said = filter(None, map(os.environ.get, ("TMPDIR", "TEMP", "TMP")))
+    return [*map(Path, said), Path("/tmp"), Path("/var/tmp")]  # noqa: S108  a directory of one's own is made
 
 
 @contextmanager

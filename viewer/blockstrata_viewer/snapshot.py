@@ -11,6 +11,7 @@ import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.cells import get_character_cell_size
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from textual.strip import Strip
 
     from blockstrata.chain import Chain
+    from blockstrata.driver import HostNode
     from blockstrata_viewer.scene import Scene
 
 _SIZE = (120, 36)
@@ -75,11 +77,15 @@ class Still:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A screen that was taken.  ``title`` names the image; ``inputs`` are the files that the chain is in."""
+    """A screen that was taken.
+
+    ``title`` names the image; ``inputs`` are the files that the chain is in, and those of lessons, by their
+    numbers of device and inode.
+    """
 
     screen: Screen
     title: str
-    inputs: tuple[str, ...]
+    inputs: frozenset[tuple[int, int]]
 
 
 def take(still: Still) -> Shot:
@@ -125,7 +131,7 @@ def save(app: ViewerApp, path: str, *, title: str | None = None, form: str | Non
 def read_shot(app: ViewerApp, *, colourless: bool = False) -> Shot:
     """Return what a running viewer shows, or would show without colours; nothing changes on its screen."""
     scene = app.scene
-    inputs = tuple(dict.fromkeys(_inputs(app)))
+    inputs = frozenset(_inputs(app))
     if scene is None:
         return Shot(_read_screen(app), "blockstrata", inputs)
     # the axis of a layer's file was entered from the chain
@@ -277,21 +283,37 @@ def _hex(colour: Color | None, default: str) -> str:
     return colour.get_truecolor().hex
 
 
-def _inputs(app: ViewerApp) -> Iterator[str]:
-    """Yield the names of all files that an app shows or was to show."""
-    for opened in app.images:
-        yield from _referred(opened.image)
-        if opened.scene:
-            yield from _files((opened.scene.above or opened.scene).disk.chain)
+def _inputs(app: ViewerApp) -> Iterator[tuple[int, int]]:
+    """Yield device and inode of all files that an app shows or was to show."""
+    chains = [(opened.scene.above or opened.scene).disk.chain for opened in app.images if opened.scene]
+    for node in (node for chain in chains for node in _nodes(chain)):
+        if isinstance(node, FileNode):  # whatever its name is by now
+            match node.identity:
+                case _, int(device), int(inode), _:
+                    yield device, inode
+    names = [name for opened in app.images for name in _referred(opened.image)]
+    names += [name for chain in chains for name in _files(chain)]
+    if app.course:
+        names += [name for lesson in app.course.lessons for name in lesson.files()]
+    for name in dict.fromkeys(names):
+        # what has no name of its own in the file system cannot be overwritten by one
+        with suppress(OSError, ValueError):
+            status = Path(name).stat()
+            yield status.st_dev, status.st_ino
+
+
+def _nodes(chain: Chain) -> Iterator[HostNode]:
+    for layer in chain.layers:
+        yield layer.node.host
+        yield layer.node.file
 
 
 def _files(chain: Chain) -> Iterator[str]:
     """Yield the names of all files of a chain, also of those that could not be opened."""
+    for node in _nodes(chain):
+        yield node.name
     for layer in chain.layers:
-        yield layer.node.host.name
-        file = getattr(layer.node, "file", None)
-        if file is not None:
-            yield file.name
+        yield from getattr(layer.node, "extent_names", ())
         yield from _referred(layer.name)
 
 
@@ -307,5 +329,7 @@ def _named(options: Mapping[str, object]) -> Iterator[str]:
     for key, value in options.items():
         if key == "filename" and isinstance(value, str):
             yield value
+            # as in blkdebug:rules:file, which only QEMU takes apart
+            yield value.rpartition(":")[2]
         elif isinstance(value, dict):
             yield from _named(value)

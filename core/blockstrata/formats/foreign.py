@@ -99,7 +99,7 @@ class ForeignNode:
     """A layer that qemu-img answers for.
 
     ``reference`` is how it is named to qemu-img; ``found`` what its ``info`` says; ``file`` holds the image,
-    ``host`` the bytes.
+    ``host`` the bytes; ``extent_names`` are the files that it says hold them.
     """
 
     refusal = None
@@ -121,6 +121,7 @@ class ForeignNode:
         self.backing = _text(found, "backing-filename")
         self.backing_format = _text(found, "backing-filename-format")
         self.supports_backing = self.driver in _WITH_BACKING
+        self.extent_names = _extent_names(found)
         self._reference = reference
         self._access = access
         self._features = {"via": qemu.version(access), **_details(found)}
@@ -230,13 +231,11 @@ def open_graph(options: Options, name: str, access: Access) -> ForeignNode:
 
 def _host_of(found: Dict[str, Any], file: HostNode, access: Access) -> HostNode:
     """Return the node that holds the guest's bytes: the image's file, unless it says that others do."""
-    extents = _specific(found).get("extents")
-    names = [_text(extent, "filename") for extent in extents if isinstance(extent, dict)] if extents else []
+    names = _extent_names(found)
     if not names or names == [file.name]:
         return file
-    first = names[0]
-    if len(names) == 1 and first is not None and not has_protocol(first):
-        return open_file(first, probe=access.probe)
+    if len(names) == 1 and not has_protocol(names[0]):
+        return open_file(names[0], probe=access.probe)
     length = whole_sectors(_size(found, "virtual-size", file.name))
     return UnknownHost(f"{file.name} ({len(names)} extents)", "file", length, file.allocated)
 
@@ -315,6 +314,13 @@ def _specific(found: Dict[str, Any]) -> Dict[str, Any]:
     specific = found.get("format-specific")
     data = specific.get("data") if isinstance(specific, dict) else None
     return data if isinstance(data, dict) else {}
+
+
+def _extent_names(found: Dict[str, Any]) -> list[str]:
+    """Return the names of the files that hold the guest's bytes, where an image says that others do."""
+    extents = _specific(found).get("extents")
+    each = extents if isinstance(extents, list) else []
+    return [name for extent in each if isinstance(extent, dict) and (name := _text(extent, "filename"))]
 
 
 def _details(found: Dict[str, Any]) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,9 +12,11 @@ from blockstrata_viewer.export import text
 from blockstrata_viewer.export.html import html
 from blockstrata_viewer.export.screen import showable
 from blockstrata_viewer.export.svg import svg
+from blockstrata_viewer.whole_file import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import os
+    from collections.abc import Collection
 
     from blockstrata_viewer.export.screen import Screen
 
@@ -50,36 +51,28 @@ def render(screen: Screen, form: str, title: str = "") -> bytes:
 
 
 def write_screenshot(
-    screen: Screen, path: str, *, title: str = "", form: str | None = None, inputs: Iterable[str] = ()
+    screen: Screen,
+    path: str,
+    *,
+    title: str = "",
+    form: str | None = None,
+    inputs: Collection[tuple[int, int]] = (),
 ) -> None:
     """Write a screen to a file, in the format that its ending names if none is given.
 
-    A file that is there is replaced, unless it is one of ``inputs`` by whatever name, or a block device:
-    ``ExportError`` then, as when the file cannot be written.
+    A file that is there is replaced once the new one is whole, unless it is one of ``inputs`` (numbers of
+    device and inode) by whatever name, or no regular file: ``ExportError`` then, as when the file cannot be
+    written.
     """
     content = render(screen, form or format_of(path), title)
+
+    def check(status: os.stat_result) -> None:
+        if stat.S_ISBLK(status.st_mode) or (status.st_dev, status.st_ino) in inputs:
+            raise ExportError(path, "", "is a disk or part of the chain that is shown; not overwritten")
+
     try:
-        # not truncated before it is known to be none of the inputs
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        with open(fd, "wb") as file:
-            status = os.fstat(fd)
-            if stat.S_ISBLK(status.st_mode) or _is_among(status, inputs):
-                raise ExportError(path, "", "is a disk or part of the chain that is shown; not overwritten")
-            if stat.S_ISREG(status.st_mode):
-                file.truncate()
-            file.write(content)
+        write_whole(path, content, check)
     except OSError as error:
         raise ExportError(path, "", (error.strerror or str(error)).lower()) from None
     except ValueError:
         raise ExportError(path, "", "is no name of a file") from None
-
-
-def _is_among(status: os.stat_result, names: Iterable[str]) -> bool:
-    for name in names:
-        try:
-            other = Path(name).stat()
-        except (OSError, ValueError):
-            continue  # what has no name of its own in the file system cannot be overwritten by one
-        if os.path.samestat(status, other):
-            return True
-    return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blockstrata.chain import open_chain
@@ -13,6 +12,7 @@ from blockstrata_viewer.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from blockstrata.chain import Chain
     from blockstrata_viewer.lessons.lesson import Lesson, Step
@@ -30,12 +30,10 @@ class Shelf:
         """Return the image of a step, as it is opened; ``LessonError`` if the scenario has no such one."""
         source = step.source
         if source.file is not None:
-            return str(Path(lesson.file).parent / source.file)
+            return lesson.beside(source.file)
         name = source.scenario or ""
         if name not in self._made:
-            directory = self._directory / name
-            directory.mkdir()
-            self._made[name] = SCENARIOS[name].build(directory)
+            self._made[name] = SCENARIOS[name].keep(self._directory / name)
         images = self._made[name]
         if source.image > len(images):
             raise lesson.wrong(step, "image", f"scenario {name} has {len(images)}")

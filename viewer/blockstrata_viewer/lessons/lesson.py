@@ -7,9 +7,13 @@ image (:mod:`blockstrata_viewer.lessons.questions`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from blockstrata.errors import BlockstrataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 GUEST: Final = -1
 """The layer of a step that looks at what the guest sees; the number that a scene uses."""
@@ -67,6 +71,15 @@ class Lesson:
     title: str
     summary: str
     steps: tuple[Step, ...]
+
+    def beside(self, name: str) -> str:
+        """Return the path of a file that a step names."""
+        return str(Path(self.file).parent / name)
+
+    def files(self) -> Iterator[str]:
+        """Yield the paths of the lesson, and of the images that lie beside it."""
+        yield self.file
+        yield from (self.beside(step.source.file) for step in self.steps if step.source.file is not None)
 
     def wrong(self, step: Step, key: str, what: str) -> LessonError:
         """Return the error that a step's key is wrong."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blockstrata_viewer.leaving import Undo
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 
@@ -32,12 +35,31 @@ class Scenario:
     def keep(self, directory: Path) -> tuple[str, ...]:
         """Build in a directory, made if it is missing, where no file of the scenario may be yet.
 
-        ``FileExistsError`` names the first that is, and nothing is written then; ``OSError`` else.
+        ``FileExistsError`` names the first that is, and nothing is written then; ``OSError`` else.  If all of
+        it cannot be made, or the program is ended meanwhile, nothing of it stays.
         """
         if directory.exists() and not directory.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory))
-        directory.mkdir(parents=True, exist_ok=True)
-        for name in self.files:
-            if os.path.lexists(directory / name):
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(directory / name))
-        return self.build(directory)
+        files = [directory / name for name in self.files]
+        for file in files:
+            if os.path.lexists(file):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(file))
+        missing = [each for each in (directory, *directory.parents) if not each.exists()]
+        with Undo(lambda: _remove(files, missing)) as half_made:
+            directory.mkdir(parents=True, exist_ok=True)
+            try:
+                images = self.build(directory)
+            except FileExistsError:
+                half_made.keep()  # somebody else makes the same here, just now: who knows whose they are
+                raise
+            half_made.keep()
+        return images
+
+
+def _remove(files: Iterable[Path], directories: Iterable[Path]) -> None:
+    """Remove files as far as they are there, and then directories, the innermost first, that are empty."""
+    for file in files:
+        file.unlink(missing_ok=True)
+    for directory in directories:
+        with suppress(OSError):
+            directory.rmdir()
