@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import resource
 import shutil
+import socket
+import stat
 import struct
 import subprocess
 import sys
 import zlib
+from contextlib import contextmanager
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import cycle
@@ -28,6 +32,8 @@ from blockstrata_viewer.export import Cell, ExportError, Screen, render, write_s
 from blockstrata_viewer.export.glyphs import HEIGHT, SHADES, WIDTH, rectangles, stroke
 from blockstrata_viewer.export.screen import grey, mix, showable
 from blockstrata_viewer.export.svg import ground_of, is_text, joined
+from blockstrata_viewer.lessons import read_lesson
+from blockstrata_viewer.lessons.course import Course, Shelf
 from blockstrata_viewer.opening import Opening
 from blockstrata_viewer.scene import GUEST
 from blockstrata_viewer.snapshot import Still, picture, read_shot, save, take
@@ -584,9 +590,140 @@ def test_never_over_an_external_data_file(tmp_path, monkeypatch, capsys):
     assert digest(tmp_path) == before
 
 
+@contextmanager
+def full_disk(most):
+    """Let no file grow beyond some bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_leaves_what_was_there(shot, tmp_path):
+    (tmp_path / "a.svg").write_text("old")
+    for name in ("a.svg", "new.svg"):
+        with full_disk(4096), pytest.raises(ExportError, match="file too large"):
+            write_screenshot(shot.screen, str(tmp_path / name))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.svg"]
+    assert (tmp_path / "a.svg").read_text() == "old"
+
+
+def test_a_file_keeps_its_mode_and_a_link_stays_a_link(shot, tmp_path):
+    old, link = tmp_path / "a.svg", tmp_path / "link.svg"
+    old.write_text("old")
+    old.chmod(0o640)
+    link.symlink_to("a.svg")
+    write_screenshot(shot.screen, str(link))
+    assert link.is_symlink()
+    assert old.read_bytes() == render(shot.screen, "svg")
+    assert stat.S_IMODE(old.stat().st_mode) == 0o640
+    (tmp_path / "to-come.svg").symlink_to("new.svg")
+    write_screenshot(shot.screen, str(tmp_path / "to-come.svg"))
+    assert (tmp_path / "new.svg").read_bytes() == old.read_bytes()
+    mask = os.umask(0o077)
+    os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "new.svg").stat().st_mode) == 0o666 & ~mask
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.svg", "link.svg", "new.svg", "to-come.svg"]
+
+
+def test_what_is_no_regular_file_is_refused_at_once(shot, tmp_path):
+    os.mkfifo(tmp_path / "pipe.svg")
+    with socket.socket(socket.AF_UNIX) as plug:
+        plug.bind(str(tmp_path / "socket.svg"))
+    (tmp_path / "folder.svg").mkdir()
+    before = sorted(tmp_path.iterdir())
+    for name, what in (
+        (tmp_path / "pipe.svg", "is a pipe, not a regular file"),
+        (tmp_path / "socket.svg", "is a socket, not a regular file"),
+        (tmp_path / "folder.svg", "is a directory"),
+        (f"{tmp_path}/new.svg/", "is a directory"),
+        ("/dev/full", "is a character device, not a regular file"),
+    ):
+        with pytest.raises(ExportError, match=what):
+            write_screenshot(shot.screen, str(name), form="svg")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_what_has_lost_its_name_is_refused(shot, tmp_path):
+    with (tmp_path / "a.svg").open("w") as file:
+        (tmp_path / "a.svg").unlink()
+        with pytest.raises(ExportError):
+            write_screenshot(shot.screen, f"/dev/fd/{file.fileno()}", form="svg")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout"])
+def test_standard_output(demo_image, tmp_path, name):
+    """It is open already: written on, not replaced, and nothing on it is lost."""
+    words = ["-m", "blockstrata_viewer", "screenshot", demo_image, "-o", name, "--format", "txt"]
+    (tmp_path / "log").write_text("before\n")
+    with (tmp_path / "log").open("a") as log:
+        subprocess.run([sys.executable, *words], stdout=log, timeout=60, check=True)
+    shown = render(take(Still(demo_image, colours="none")).screen, "txt")
+    assert (tmp_path / "log").read_bytes() == b"before\n" + shown
+
+
+async def test_never_over_an_image_that_has_another_name_by_now(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_raw("base.raw", 1 << 20, [(0, b"x" * 4096)])
+    write_image(tmp_path / "top.qcow2", Image(1 << 20, backing="base.raw", backing_format="raw"), {})
+    app = ViewerApp(["top.qcow2"])
+    async with app.run_test(size=(80, 24)):
+        await app.settled.wait()
+        for name in ("top.qcow2", "base.raw"):
+            Path(name).rename("moved.svg")
+            with pytest.raises(ExportError, match="not overwritten"):
+                save(app, "moved.svg")
+            Path("moved.svg").rename(name)
+
+
+async def test_never_over_a_lesson(tmp_path, monkeypatch):
+    """Nor over images of its steps that are not open yet."""
+    monkeypatch.chdir(tmp_path)
+    write_raw("one.svg", 1 << 20, [])
+    write_raw("two.svg", 1 << 20, [])
+    steps = "".join(f"## {name}\n\n```step\nfile: {name}.svg\n```\n\nLook.\n\n" for name in ("one", "two"))
+    Path("my.md").write_text(f"# Mine\n\nSummary.\n\n{steps}")
+    os.link("my.md", "linked.svg")
+    course = Course([read_lesson("my.md")], Shelf(tmp_path / "made"))
+    app = ViewerApp([course.image], course=course)
+    async with app.run_test(size=(80, 24)):
+        await app.settled.wait()
+        assert app.failure is None
+        for name in ("one.svg", "two.svg", "linked.svg"):
+            with pytest.raises(ExportError, match="not overwritten"):
+                save(app, name)
+
+
+@pytest.mark.live("qemu-img")
+def test_never_over_what_qemu_img_alone_reads(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for words in (
+        "qemu-img create -q -f vmdk -o subformat=twoGbMaxExtentFlat top.vmdk 3G",
+        "qemu-img create -q -f raw rules 1M",
+        "qemu-img create -q -f raw below.raw 1M",
+    ):
+        subprocess.run(words.split(), check=True, timeout=60)
+    for image, output in (
+        ("top.vmdk", "top-f002.vmdk"),
+        ("blkdebug:/dev/null:below.raw", "below.raw"),
+        ('json:{"driver": "blkdebug", "image": {"driver": "file", "filename": "below.raw"}}', "below.raw"),
+    ):
+        before = Path(output).stat()
+        code, errors = run(capsys, "--via-qemu", "--follow-remote", image, "-o", output, "--format", "svg")
+        assert code == 1
+        assert "not overwritten" in errors, image
+        assert (Path(output).stat().st_ino, Path(output).stat().st_mtime) == (before.st_ino, before.st_mtime)
+
+
 def test_write_errors(shot, tmp_path):
-    with pytest.raises(ExportError, match="no space left on device"):
-        write_screenshot(shot.screen, "/dev/full", form="svg")
+    with pytest.raises(ExportError, match="no such file or directory"):
+        write_screenshot(shot.screen, str(tmp_path / "missing" / "a.svg"))
+    (tmp_path / "loop.svg").symlink_to("loop.svg")
+    with pytest.raises(ExportError, match="too many levels of symbolic links"):
+        write_screenshot(shot.screen, str(tmp_path / "loop.svg"))
     locked = tmp_path / "a\x00b.svg"
     with pytest.raises(ExportError):
         write_screenshot(shot.screen, str(locked))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -36,6 +37,8 @@ from blockstrata.semantics.historic import HISTORIC
 from blockstrata.semantics.nbd import WIRES, wire_of
 from blockstrata.semantics.proposed import FORMAT_ROWS, PROPOSED, PROTOCOL_ROWS
 from blockstrata_viewer.cli import main
+from blockstrata_viewer.lessons import lessons
+from blockstrata_viewer.lessons.course import Shelf
 from blockstrata_viewer.scenarios import DEFAULT, SCENARIOS, Scenario
 from blockstrata_viewer.scenarios.picture import blocks, clusters, units
 from blockstrata_viewer.scenarios.scatter import Area, scatter
@@ -196,6 +199,49 @@ def test_is_not_kept_beside_one_of_its_files(tmp_path: Path, scenario: Scenario)
     assert caught.value.filename == str(last)
     assert [file.name for file in tmp_path.iterdir()] == [last.name]
     assert last.read_text() == "mine"
+
+
+def fill_the_disk(monkeypatch: pytest.MonkeyPatch, *, after: int) -> None:
+    """Let some writes go well, and then none."""
+    left = [None] * after
+
+    def write(*what: object) -> int:
+        if not left:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        left.pop()
+        return real(*what)
+
+    real = os.pwrite
+    monkeypatch.setattr(os, "pwrite", write)
+
+
+@pytest.mark.parametrize("after", [0, 4])
+def test_what_cannot_be_kept_whole_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "mine").write_text("mine")
+    with monkeypatch.context() as patched:
+        fill_the_disk(patched, after=after)
+        for where in ("there", "new/below"):
+            with pytest.raises(OSError, match="No space left"):
+                SCENARIOS[DEFAULT].keep(tmp_path / where)
+    assert [path.name for path in tmp_path.rglob("*")] == ["there", "mine"]
+    assert SCENARIOS[DEFAULT].keep(tmp_path / "there")
+
+
+def test_the_images_of_a_lesson_are_made_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lesson = next(iter(lessons().values()))
+    shelf = Shelf(tmp_path)
+    with monkeypatch.context() as patched:
+        fill_the_disk(patched, after=1)
+        for _ in range(2):
+            with pytest.raises(OSError, match="No space left"):
+                shelf.image(lesson, lesson.steps[0])
+    with open_chain(shelf.image(lesson, lesson.steps[0])) as chain:
+        assert chain.gap is None
 
 
 @each
