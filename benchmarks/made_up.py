@@ -47,6 +47,7 @@ class MadeUpFile:
         self.name = name
         self.length = length
         self.allocated = length
+        self.directory: str | None = None
         self.traits = Traits(host_driver="file", is_protocol=True)
         edges = _edges(max(1, min(runs, length // CLUSTER)), length // CLUSTER, rng)
         kinds = [fact(Mapping.PASSTHROUGH, Storage.DATA), fact(Mapping.PASSTHROUGH, Storage.HOLE)]

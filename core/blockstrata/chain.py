@@ -12,17 +12,10 @@ from blockstrata.errors import BackingLoopError, BadRangeError, BadReferenceErro
 from blockstrata.formats.qcow2.node import at_snapshot
 from blockstrata.gap import GapNode
 from blockstrata.image_opts import parse_image_opts
+from blockstrata.named import Named
 from blockstrata.nodes import open_node
-from blockstrata.reference import (
-    Options,
-    child,
-    driver_option,
-    has_protocol,
-    inherited,
-    join_backing,
-    merge,
-    parse_reference,
-)
+from blockstrata.paths import has_protocol
+from blockstrata.reference import child, driver_option, parse_reference
 
 if TYPE_CHECKING:
     from blockstrata.driver import Driver
@@ -133,20 +126,19 @@ def open_chain(
     An error of the active layer is raised; one further down ends the chain with a gap (:attr:`Chain.gap`),
     so that the layers above it can still be looked at.
     """
-    options = parse_image_opts(image) if image_opts else parse_reference(image, image_format)
-    active = open_node(options, image, access, named="" if image_opts else image)
+    named = Named.by_user(parse_image_opts(image) if image_opts else parse_reference(image, image_format))
+    active = open_node(named, image, access, called="" if image_opts else image)
     layers = [Layer(0, active if snapshot is None else at_snapshot(active, snapshot))]
     followed: set[tuple[object, ...]] = set()
     while True:
         above = layers[-1]
         name = above.node.backing or above.name
         try:
-            found = _backing(above, options, followed)
+            found = _backing(above, named, followed)
             if found is None:
                 break
-            name, options = found.name, found.options
-            named = name if found.stated else ""
-            node = open_node(options, name, access, named=named, stated=found.stated)
+            name, named = found.name, found.named
+            node = open_node(named, name, access, called=found.called)
             layers.append(Layer(above.depth + 1, node))
         except BackingLoopError as error:
             # the layer is known by the one it repeats
@@ -165,45 +157,55 @@ def _gap(above: Layer, name: str, error: BlockstrataError) -> Layer:
 
 
 class _Below(NamedTuple):
-    """A layer to open.  ``stated``: an image names it, not the user."""
+    """A layer to open; ``called`` is the name that an image has for it, empty where options say all."""
 
     name: str
-    options: Options
-    stated: bool
+    named: Named
+    called: str = ""
 
 
-def _backing(above: Layer, options: Options, followed: set[tuple[object, ...]]) -> _Below | None:
+def _backing(above: Layer, named: Named, followed: set[tuple[object, ...]]) -> _Below | None:
     """Return the layer below, or None at the end of the chain.
 
     Options for ``backing`` replace or complete what the image states; null ends the chain.
     """
     node = above.node
-    if not node.supports_backing or ("backing" in options and options["backing"] in (None, "")):
+    if not node.supports_backing or ("backing" in named.options and named.options["backing"] in (None, "")):
         return None
-    given = child(options, "backing", node.name)
+    given = named.child("backing", node.name)
     if node.backing is None:
-        if given is None and "backing" in options:
+        if given is None and "backing" in named.options:
             raise BadReferenceError(
                 node.name, "backing", "is neither null nor options, and the image names none"
             )
-        return None if given is None else _Below(node.name, given, stated=False)
-    if given is not None and "filename" in (child(given, "file", node.name) or {}):
-        options = {"driver": node.backing_format, **given} if node.backing_format else given
-        return _Below(node.name, options, stated=False)
-    if given is not None and "filename" in given:
+        return None if given is None else _Below(node.name, given)
+    given = given or Named.by_image({})
+    if "filename" in (child(given.options, "file", node.name) or {}):
+        # the file is the options', the format the image's
+        stated = {"driver": node.backing_format} if node.backing_format else {}
+        return _Below(node.name, Named({**stated, **given.options}, given.given))
+    if "filename" in given.options:
         raise BadReferenceError(node.name, "backing.filename", f"the image names its own, '{node.backing}'")
-    is_relative = not (has_protocol(node.backing) or node.backing.startswith("/"))
-    if is_relative and node.file.traits.host_driver == "nbd":
-        raise BadReferenceError(node.backing, "", "is relative, but an NBD export has no directory")
-    name = node.backing if node.backing.startswith("json:") else join_backing(node.name, node.backing)
-    step = (*node.file.identity, _directory(node.name), node.backing)
-    if given is None:  # else the layers below may be others this time
-        if step in followed:
-            raise BackingLoopError(node.name, "", f"leads back to itself by '{name}'")
-        followed.add(step)
-    own = {} if given is None else options["backing"]
-    stated = parse_reference(name, driver_option(own) or node.backing_format)
-    return _Below(name, merge(merge(inherited(options, "backing"), stated, name), own, name), stated=True)
+    name = _full_backing(node)
+    # with other options for them, the layers below may be others this time
+    step = (*node.file.identity, _directory(node.name), node.backing, repr(given.options))
+    if step in followed:
+        raise BackingLoopError(node.name, "", f"leads back to itself by '{name}'")
+    followed.add(step)
+    stated = parse_reference(name, driver_option(given.options) or node.backing_format)
+    return _Below(name, named.completing("backing", stated, name), called=name)
+
+
+def _full_backing(node: Driver) -> str:
+    """Return the name of the layer below as QEMU opens it: relative to the directory of the image's file."""
+    name = node.backing or ""
+    if has_protocol(name) or name.startswith("/"):
+        return name
+    directory = node.file.directory
+    if directory is None:
+        what = "an NBD export" if node.file.traits.host_driver == "nbd" else "what it is relative to"
+        raise BadReferenceError(name, "", f"is relative, but {what} has no directory")
+    return directory + name
 
 
 def _directory(name: str) -> tuple[int, int] | None:

@@ -95,6 +95,10 @@ class HostNode(Driver, Protocol):
         """Bytes of storage that the node occupies, or None if that is not known."""
 
     @property
+    def directory(self) -> str | None:
+        """What QEMU puts before a name that is relative to this file's; None where it knows no directory."""
+
+    @property
     def identity(self) -> tuple[object, ...]:
         """Equal for two nodes that are the same file."""
 

@@ -14,8 +14,10 @@ from blockstrata.formats.qcow2.header import read_header
 from blockstrata.formats.qcow2.node import open_qcow2
 from blockstrata.formats.raw import RawNode
 from blockstrata.formats.vmdk import remote_names
-from blockstrata.options import check_for_image, check_options
-from blockstrata.protocols.file import is_device, open_file
+from blockstrata.named import Named
+from blockstrata.options import COMMON_KEYS, check_for_image, check_options
+from blockstrata.paths import is_stored
+from blockstrata.protocols.file import open_file
 from blockstrata.protocols.nbd.address import address_of
 from blockstrata.protocols.null import DEFAULT_SIZE, NullNode
 from blockstrata.protocols.recorded import open_recorded
@@ -29,9 +31,9 @@ from blockstrata.reference import (
     REMOTE_DRIVERS,
     Options,
     bool_option,
-    child,
     driver_option,
     export_options,
+    in_text,
     inherited,
     needs_qemu,
     size_option,
@@ -44,32 +46,30 @@ if TYPE_CHECKING:
     from blockstrata.protocols.nbd.address import Address
     from blockstrata.protocols.nbd.node import NbdNode
 
-_NAME_OTHERS: Final = ("qcow2", "vmdk")
-"""Formats whose images name other files than a backing file: data files, extents."""
+_NAME_OTHERS: Final = ("qcow2", "vmdk", "blkverify")
+"""Drivers that open more than options say: data files, extents, and what blkverify probes."""
 
 
-def open_node(
-    options: Options, name: str, access: Access, *, named: str = "", stated: bool = False
-) -> Driver:
+def open_node(named: Named, name: str, access: Access, *, called: str = "") -> Driver:
     """Open what options describe: a format node on its file, or a protocol node alone.
 
-    ``name`` is how messages call it, ``named`` the name that the options come from, empty if they come from
+    ``name`` is how messages call it, ``called`` the name that the options come from, empty if they come from
     none.  The format is probed where no driver is given, as QEMU does.
-    ``stated``: an image, not the user, names it; what is then remote needs consent (``ConsentError``).
+    What an image, not the user, names and is remote or a device needs consent (``ConsentError``).
     """
-    driver = driver_option(options)
-    if needs_qemu(options):
-        return _open_graph(options, name, access, stated=stated)
+    driver = driver_option(named.options)
+    if needs_qemu(named.options):
+        return _open_graph(named, name, access)
     if driver in PROTOCOL_DRIVERS:
-        return _open_protocol(driver, options, name, access, stated=stated)
-    file_options = child(options, "file", name)
-    if file_options is None:
+        return _open_protocol(driver, named, name, access)
+    below = named.child("file", name)
+    if below is None:
         what = "names neither a driver nor a file" if driver is None else f"driver '{driver}' needs a file"
         raise BadReferenceError(name, "file", what)
-    file = _open_host(file_options, name, access, stated=stated)
+    file = _open_host(below, name, access)
     try:
-        driver = probe_format(file, named) if driver is None else driver
-        return _open_format(driver, file, options, access, stated=stated)
+        driver = probe_format(file, called) if driver is None else driver
+        return _open_format(driver, file, named, access)
     except BlockstrataError:
         file.close()
         raise
@@ -81,7 +81,7 @@ def open_export(image: str, access: Access, contexts: tuple[str, ...]) -> NbdNod
     if options is None:
         raise BadReferenceError(image, "", "is not the name of an NBD export")
     check_options(options, "nbd", image)
-    return _open_nbd(address_of(options, image), access, contexts)
+    return _open_nbd(address_of(in_text(options), image), access, contexts)
 
 
 def _open_nbd(address: Address, access: Access, contexts: tuple[str, ...] = ()) -> NbdNode:
@@ -91,14 +91,15 @@ def _open_nbd(address: Address, access: Access, contexts: tuple[str, ...] = ()) 
     return open_nbd(address, access, contexts)
 
 
-def _open_format(driver: str, file: HostNode, options: Options, access: Access, *, stated: bool) -> Driver:
+def _open_format(driver: str, file: HostNode, named: Named, access: Access) -> Driver:
+    options = named.options
     if driver == "raw":
         return _open_raw(file, options)
     if driver == "qcow2":
         check_options(options, "qcow2", file.name)
         header = read_header(file)
         check_for_image(options, header, file.name)
-        data_file = _open_data_file(options, header, file.name, access, stated=stated)
+        data_file = _open_data_file(named, header, file.name, access)
         try:
             return open_qcow2(file, header, data_file)
         except BlockstrataError:
@@ -109,23 +110,31 @@ def _open_format(driver: str, file: HostNode, options: Options, access: Access, 
         check_options(options, "luks", file.name)
         return LuksNode(file)
     if driver in FOREIGN_FORMATS:
-        return _open_foreign(driver, file, options, access)
+        return _open_foreign(driver, file, named, access)
     raise UnsupportedError(
         file.name, "", f"format '{driver}' is known neither here (qcow2, raw, luks) nor to qemu-img"
     )
 
 
-def _open_foreign(driver: str, file: HostNode, options: Options, access: Access) -> ForeignNode:
-    """Have qemu-img map an image, if it may, and may open what the image names."""
+def _open_foreign(driver: str, file: HostNode, named: Named, access: Access) -> ForeignNode:
+    """Have qemu-img map an image, if it may, and may open what the image names.
+
+    Of an image's options only those are handed on that can name nothing.
+    """
     require_qemu(access, file.name, f"format '{driver}'")
+    further = sorted(set(named.options) - {"file", "backing", *COMMON_KEYS})
+    if named.is_stated and further:
+        what = f"option '{further[0]}' of driver '{driver}' is one that an image gives and only QEMU reads"
+        _require(access, Consent.FOLLOW_REMOTE, file.name, what)
     if driver == "vmdk":
         for name in remote_names(file):
             _require(access, Consent.FOLLOW_REMOTE, name, f"is a device or remote, and {file.name} names it")
-    return open_foreign(driver, file, options, access)
+    return open_foreign(driver, file, named.options, access)
 
 
-def _open_graph(options: Options, name: str, access: Access, *, stated: bool) -> ForeignNode:
+def _open_graph(named: Named, name: str, access: Access) -> ForeignNode:
     """Have QEMU open a node and all below it, if it may."""
+    options = named.options
     below = options.get("file")
     nodes = [options, *([below] if isinstance(below, dict) else [])]
     drivers = [str(node["driver"]) for node in nodes if node.get("driver")]
@@ -134,7 +143,7 @@ def _open_graph(options: Options, name: str, access: Access, *, stated: bool) ->
         f"protocol '{remote[0]}'" if remote else "driver " + " on ".join(f"'{driver}'" for driver in drivers)
     )
     require_qemu(access, name, what)
-    if stated or _may_name_files(options):
+    if named.is_stated or _may_name_files(options):
         _require(
             access, Consent.FOLLOW_REMOTE, name, "is opened by QEMU with all that it names, remote or not"
         )
@@ -161,39 +170,36 @@ def _open_raw(file: HostNode, options: Options) -> RawNode:
     return RawNode(file, offset, size_option(options, "size", file.name))
 
 
-def _open_data_file(
-    options: Options, header: Header, name: str, access: Access, *, stated: bool
-) -> HostNode | None:
+def _open_data_file(named: Named, header: Header, name: str, access: Access) -> HostNode | None:
     """Open the external data file: the option's, or the header's.
 
     The header's is the name of a file, whatever it looks like, and not joined to the image's: QEMU takes no
     protocol and no ``json:`` there, so that an image cannot name more than a file.
     """
-    given = child(options, "data-file", name)
+    given = named.child("data-file", name)
     if given is not None:
-        return _open_host(given, name, access, stated=stated)
+        return _open_host(given, name, access)
     if header.data_file is None or not header.has_data_file:
         return None
     # a file's name and nothing else, whatever it looks like
-    below = {**inherited(options, "data-file"), "filename": header.data_file}
-    return _open_host(below, header.data_file, access, stated=True)
+    below = {**inherited(named.options, "data-file"), "filename": header.data_file}
+    return _open_host(Named.by_image(below), header.data_file, access)
 
 
-def _open_host(options: Options, name: str, access: Access, *, stated: bool) -> HostNode:
-    driver = driver_option(options)
+def _open_host(named: Named, name: str, access: Access) -> HostNode:
+    driver = driver_option(named.options)
     if driver is None or driver in PROTOCOL_DRIVERS:
-        return _open_protocol(driver, options, name, access, stated=stated)
+        return _open_protocol(driver, named, name, access)
     if driver == "raw":
-        below = child(options, "file", name)
+        below = named.child("file", name)
         if below is None:
             raise BadReferenceError(name, "file", "driver 'raw' needs a file")
-        return _open_raw(_open_host(below, name, access, stated=stated), options)
+        return _open_raw(_open_host(below, name, access), named.options)
     raise UnsupportedError(name, "driver", f"'{driver}' is not one that another format can stand on here")
 
 
-def _open_protocol(
-    driver: str | None, options: Options, name: str, access: Access, *, stated: bool
-) -> HostNode:
+def _open_protocol(driver: str | None, named: Named, name: str, access: Access) -> HostNode:
+    options = named.options
     check_options(options, driver or "file", name)
     if driver in NULL_DRIVERS:
         size = size_option(options, "size", name)
@@ -204,17 +210,17 @@ def _open_protocol(
             f"{driver}://", driver, DEFAULT_SIZE if size is None else size, read_zeroes=read_zeroes
         )
     if driver == "nbd":
-        address = address_of(options, name)
-        if stated:
+        address = address_of(in_text(options), name)
+        if named.is_stated:
             _require(access, Consent.FOLLOW_REMOTE, address.name, "is a server that an image names")
         return _open_nbd(address, access)
     filename = text_option(options, "filename", name)
     if driver == RECORDED:
-        if stated:
+        if named.is_stated:
             raise UnsupportedError(name, "driver", f"'{RECORDED}' is for users to name, no image may")
         return open_recorded(filename, text_option(options, "storage", name), access.probe)
     assert driver is None or driver in FILE_DRIVERS  # noqa: S101
-    if stated and is_device(filename):
+    if named.is_stated and not is_stored(filename):
         _require(access, Consent.FOLLOW_REMOTE, filename, "is a device that an image names")
     direct = bool_option(options.get("cache") or {}, "direct", name)
     return open_file(filename, driver, access.probe, direct=direct)

@@ -89,6 +89,9 @@ _COMMON: Final[dict[str, Check]] = {
     "discard": _one_of(*_DISCARD),
     "detect-zeroes": _one_of("off", "on", "unmap"),
 }
+COMMON_KEYS: Final = frozenset(key.partition(".")[0] for key in _COMMON)
+"""Options that every driver has.  None of them names anything that could be opened."""
+
 _FILE: Final[dict[str, Check]] = {
     **_COMMON,
     "filename": _any,
@@ -108,8 +111,11 @@ _NULL: Final[dict[str, Check]] = {
 _NBD: Final[dict[str, Check]] = {
     **_COMMON,
     **dict.fromkeys("export path host port tls tls-creds tls-hostname x-dirty-bitmap".split(), _any),
-    # what each kind of server takes is looked at where the address is taken apart
+    # which of them a kind of server has is looked at where the address is taken apart
     **dict.fromkeys((f"server.{key}" for key in {"cid", "str"}.union(*SERVER_KEYS.values())), _any),
+    **dict.fromkeys("server.ipv4 server.ipv6 server.keep-alive server.mptcp".split(), _switch),
+    **dict.fromkeys("server.numeric server.abstract server.tight".split(), _switch),
+    "server.to": _number(2**16 - 1),
     **dict.fromkeys(("reconnect-delay", "open-timeout"), _number(2**32 - 1)),
 }
 _RAW: Final[dict[str, Check]] = {**_COMMON, "file": _any, "offset": _size, "size": _size}

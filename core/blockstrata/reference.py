@@ -15,6 +15,7 @@ import re
 from typing import Any, Final, TypeAlias
 
 from blockstrata.errors import BadReferenceError, UnsupportedError
+from blockstrata.paths import has_protocol
 from blockstrata.protocols.nbd.address import parse_name as parse_nbd
 from blockstrata.sizes import parse_size
 
@@ -112,31 +113,21 @@ def export_options(text: str) -> Options | None:
     return options if options.get("driver") == "nbd" else None
 
 
-def has_protocol(name: str) -> bool:
-    """Say whether a name starts with a protocol: it has a colon before any slash (SPEC.md section 7)."""
-    return re.match(r"[^:/]*:", name) is not None
-
-
 def needs_qemu(options: Options) -> bool:
     """Say whether only QEMU can open a node, and all that lies below it.
 
     That is so for the drivers only it has, and for a format that stands on another format; a foreign format
     on a file does not count.
     """
-    driver, file = options.get("driver"), options.get("file")
+    driver = options.get("driver")
     if driver in _GRAPH_DRIVERS:
         return True
-    if driver in PROTOCOL_DRIVERS or not isinstance(file, dict):
+    if driver in PROTOCOL_DRIVERS:
         return False
-    below = file.get("driver")
-    return below in FOREIGN_FORMATS or below in ("qcow2", "luks") or needs_qemu(file)
-
-
-def join_backing(overlay: str, backing: str) -> str:
-    """Return a backing name as QEMU opens it: relative to the directory of the overlay as it was named."""
-    if has_protocol(backing) or backing.startswith("/"):
-        return backing
-    return overlay[: overlay.rfind("/") + 1] + backing
+    children = [options[key] for key in ("file", "data-file") if isinstance(options.get(key), dict)]
+    return any(
+        below.get("driver") in (*FOREIGN_FORMATS, "qcow2", "luks") or needs_qemu(below) for below in children
+    )
 
 
 def _parse_json(text: str) -> Options:
@@ -263,6 +254,20 @@ def text_of(options: Options, key: str) -> str | None:
     if isinstance(value, bool):
         return "on" if value else "off"
     return f"{value:.17g}" if isinstance(value, float) else str(value)
+
+
+def in_text(options: Options) -> Options:
+    """Return options with JSON's values as text, at every depth; what counts as not given is left out."""
+    found: Options = {}
+    for key, value in options.items():
+        if isinstance(value, dict) and value:
+            found[key] = in_text(value)
+        elif value is None or isinstance(value, (dict, bool, int, float)):
+            text = text_of(options, key)
+            found |= {} if text is None else {key: text}
+        else:
+            found[key] = value
+    return found
 
 
 def driver_option(options: Options) -> str | None:

@@ -20,7 +20,7 @@ from blockstrata.protocols.nbd import tls, wire
 from blockstrata.protocols.nbd.address import Address, Tls, address_of
 from blockstrata.protocols.nbd.status import StatusMap, joined, runs_of
 from blockstrata.protocols.nbd.wire import Command, Info, Option, WireError
-from blockstrata.reference import parse_reference
+from blockstrata.reference import in_text, parse_reference
 
 # ---------------------------------------------------------------- bytes
 
@@ -148,7 +148,9 @@ def test_joining_joins_equal_neighbours():
 
 def address(text: str) -> Address:
     options = parse_reference(text)
-    return address_of(options if "driver" in options and "file" not in options else options["file"], text)
+    if "file" in options:
+        options = options["file"]
+    return address_of(in_text(options), text)
 
 
 def inet(host="h", port=10809, export="", tls=None):
@@ -191,6 +193,21 @@ def unix(path="/s", export="", tls=None):
         ('json:{"driver":"nbd","server.type":"unix","server.path":"/s"}', unix()),
         ('json:{"driver":"nbd","server":{"type":"inet","host":"h","port":"7"}}', inet(port=7)),
         ('json:{"driver":"raw","file":{"driver":"nbd","path":"/s"}}', unix()),
+        # JSON's values count as text, and numbers of ports as libc reads them
+        ('json:{"driver":"nbd","path":"/s","export":7}', unix(export="7")),
+        ('json:{"driver":"nbd","path":5,"export":5.0}', unix("5", "5")),
+        ('json:{"driver":"nbd","path":"/s","export":true}', unix(export="on")),
+        ('json:{"driver":"nbd","path":"/s","export":null}', unix()),
+        ('json:{"driver":"nbd","path":"/s","export":{}}', unix()),
+        ('json:{"driver":"nbd","host":127,"port":10810}', inet("127", 10810)),
+        ('json:{"driver":"nbd","host":"h","port":null}', inet()),
+        ('json:{"driver":"nbd","server":{"type":"inet","host":1,"port":7.0}}', inet("1", 7)),
+        ('json:{"driver":"nbd","server":{"type":"inet","host":"h","port":" +0010810"}}', inet(port=10810)),
+        (
+            'json:{"driver":"nbd","server":{"type":"inet","host":"h","port":7,"ipv4":true,"to":9}}',
+            inet(port=7),
+        ),
+        ('json:{"driver":"nbd","server":{"type":"unix","path":5,"abstract":"no"}}', unix("5")),
     ],
 )
 def test_names_of_exports(text, means):
@@ -233,7 +250,13 @@ def test_names_of_exports(text, means):
         'json:{"driver":"nbd","server":{"type":"inet","host":"h"}}',
         'json:{"driver":"nbd","server":{"type":"inet","host":"h","port":true}}',
         'json:{"driver":"nbd","server":"/s"}',
-        'json:{"driver":"nbd","path":"/s","export":7}',
+        'json:{"driver":"nbd","host":"h","port":7.5}',
+        'json:{"driver":"nbd","host":"h","port":"7 "}',
+        'json:{"driver":"nbd","host":"h","port":-1}',
+        'json:{"driver":"nbd","server":{"type":"inet","host":"h","port":7,"ipv4":1}}',
+        'json:{"driver":"nbd","server":{"type":"inet","host":"h","port":7,"to":"x"}}',
+        'json:{"driver":"nbd","server":{"type":"unix","path":"/s","abstract":0}}',
+        'json:{"driver":"nbd","server":{"type":1,"path":"/s"}}',
         'json:{"driver":"nbd","path":"/s","tls":{"verify":false}}',
         'json:{"driver":"nbd","path":"/s","foo":7}',
         'json:{"driver":"nbd","filename":"nbd://h"}',

@@ -21,8 +21,9 @@ from blockstrata.errors import BlockstrataError, ConsentError, OpenError, Unsupp
 from blockstrata.extents import Extents, uniform
 from blockstrata.facts import MAX_LENGTH, NO_HOST, SYNTHESISED, Mapping, Storage, Traits, fact
 from blockstrata.formats.qemu_map import read_map
+from blockstrata.paths import has_protocol
 from blockstrata.protocols.file import open_file
-from blockstrata.reference import BY_NAME_DRIVERS, REMOTE_DRIVERS, Options, has_protocol
+from blockstrata.reference import BY_NAME_DRIVERS, REMOTE_DRIVERS, Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,8 +50,11 @@ class UnknownHost:
     refusal = None
     supports_backing = False
 
-    def __init__(self, name: str, driver: str, length: int, allocated: int | None) -> None:
+    def __init__(
+        self, name: str, driver: str, length: int, allocated: int | None, directory: str | None = None
+    ) -> None:
         self.name = name
+        self.directory = directory
         self.driver = driver
         self.length = length
         self.allocated = allocated
@@ -218,14 +222,13 @@ def open_graph(options: Options, name: str, access: Access) -> ForeignNode:
         if "backing-filename" in found and not access.allows(Consent.FOLLOW_REMOTE):
             what = f"names a backing layer, which QEMU opens too; consent with {Consent.FOLLOW_REMOTE.value}"
             raise ConsentError(name, "", what, Consent.FOLLOW_REMOTE)
-    full, own = _text(found, "full-backing-filename"), _text(found, "filename")
-    if full is not None and has_protocol(full):
-        found = {**found, "backing-filename": full}
+    own = _text(found, "filename")
     if own is not None and not own.startswith("json:"):
         name = own
     length = _size(found if file is None else qemu.info(file, name, access), "virtual-size", name)
     allocated = found.get("actual-size")
-    host = UnknownHost(name, "qemu", length, allocated if isinstance(allocated, int) else None)
+    allocated = allocated if isinstance(allocated, int) else None
+    host = UnknownHost(name, "qemu", length, allocated, _directory(found))
     return ForeignNode(name, reference, found, access, host, host)
 
 
@@ -261,6 +264,14 @@ def _named_reference(options: Options) -> list[str] | None:
         return None
     driver = options.get("driver")
     return [*(["-f", str(driver)] if driver else []), "--", str(file["filename"])]
+
+
+def _directory(found: Dict[str, Any]) -> str | None:
+    """Return what a relative backing name is appended to; QEMU knows nothing where several files are one."""
+    backing, full = _text(found, "backing-filename"), _text(found, "full-backing-filename")
+    if backing is None or full is None or not full.endswith(backing):
+        return None
+    return full.removesuffix(backing)
 
 
 def _is_node(options: Options) -> bool:

@@ -51,6 +51,7 @@ class RawNode:
         self.length = size if size is not None else available - offset if offset else host.length
         self.traits = Traits(host_driver=host.traits.host_driver)
         self.allocated = host.allocated
+        self.directory = host.directory
         self.identity: tuple[object, ...] = (*host.identity, offset)
         self._offset = offset
         self._sliced = size is not None or offset > 0

@@ -22,6 +22,7 @@ from blockstrata.driver import whole_sectors
 from blockstrata.errors import OpenError, UnsupportedError
 from blockstrata.extents import Extents
 from blockstrata.facts import MAX_LENGTH, Mapping, Storage, Traits, fact
+from blockstrata.paths import directory_of
 from blockstrata.protocols.fiemap import fiemap_probe
 from blockstrata.protocols.seek import seek_probe
 
@@ -66,6 +67,7 @@ class FileNode:
         self.name = name
         self.length = length
         self.driver = driver
+        self.directory: str | None = directory_of(name)
         self.traits = Traits(host_driver=driver, is_protocol=True)
         self.allocated: int | None = status.st_blocks * 512
         self.identity: tuple[object, ...] = (driver, status.st_dev, status.st_ino, status.st_rdev)
@@ -204,14 +206,6 @@ def _check_direct(name: str, flags: int) -> None:
         if error.errno != errno.EINVAL:
             raise
         raise OpenError(name, "cache.direct", "its file system has no O_DIRECT") from None
-
-
-def is_device(name: str) -> bool:
-    """Say whether a name leads to a block device, which is not opened to find out."""
-    try:
-        return stat.S_ISBLK(Path(name).stat().st_mode)
-    except (OSError, ValueError):
-        return False
 
 
 def _kind(name: str, status: os.stat_result) -> str:

@@ -31,6 +31,7 @@ class NullNode:
 
     def __init__(self, name: str, driver: str, length: int, *, read_zeroes: bool) -> None:
         self.name = name
+        self.directory: str | None = name
         self.length = length
         self.driver = driver
         self.traits = Traits(host_driver=driver, is_protocol=True)

@@ -41,6 +41,7 @@ class RecordedNode:
 
     def __init__(self, source: FileNode, runs: list[tuple[Storage, int]]) -> None:
         self.name = source.name
+        self.directory = source.directory
         self.length = source.length
         self.traits = Traits(host_driver=source.driver, is_protocol=True)
         self.identity: tuple[object, ...] = source.identity

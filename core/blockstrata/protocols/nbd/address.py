@@ -29,6 +29,8 @@ _SERVER: Final = re.compile(
     r"(?:(?P<user>[^@]*)@)?(?P<host>\[[^\]]*\]|[^:\[\]@]*)(?::(?P<port>[0-9]{0,5}))?", re.DOTALL
 )
 _OLD_SERVER: Final = re.compile(r"(?P<host>\[[^\]]+\]|[^:\[\],]+):(?P<port>[0-9]{1,5})", re.DOTALL)
+_PORT: Final = re.compile(r"\s*\+?0*([0-9]{1,5})", re.ASCII)
+"""As libc reads a service that is a number."""
 _PARAMETERS: Final = ("socket", "tls-certificates", "tls-verify-peer", "tls-hostname", "tls-psk-file")
 SERVER_KEYS: Final = {
     "inet": frozenset("type host port to ipv4 ipv6 numeric keep-alive mptcp".split()),
@@ -162,7 +164,7 @@ def _decoded(text: str) -> str:
 
 
 def address_of(options: dict[str, Any], name: str) -> Address:
-    """Return what options of the driver ``nbd`` mean.
+    """Return what options of the driver ``nbd`` mean, their values as text.
 
     ``BadReferenceError`` if they make no sense, ``UnsupportedError`` for what is not spoken here.
     """
@@ -186,7 +188,7 @@ def address_of(options: dict[str, Any], name: str) -> Address:
     if unknown := sorted(set(server) - known):
         raise BadReferenceError(name, f"server.{unknown[0]}", f"is no option of {server['type']} servers")
     if server["type"] == "unix":
-        if server.get("abstract") not in (None, False, "off"):
+        if server.get("abstract") not in (None, "off", "no", "false", "n"):
             raise UnsupportedError(name, "server.abstract", "abstract sockets are not spoken to")
         path = _text(server, "path", name)
         if "\0" in path:
@@ -222,12 +224,9 @@ def _text(server: dict[str, Any], key: str, name: str) -> str:
 
 
 def _port(value: object, name: str) -> int:
-    if (
-        isinstance(value, bool)
-        or not re.fullmatch("[0-9]{1,5}", str(value))
-        or not 0 < int(str(value)) < 65536
-    ):
-        raise BadReferenceError(
-            name, "server.port", f"{value} is no port" if value is not None else "is missing"
-        )
-    return int(str(value))
+    if value is None:
+        raise BadReferenceError(name, "server.port", "is missing")
+    number = _PORT.fullmatch(str(value))
+    if not number or not 0 < int(number[1]) < 65536:
+        raise BadReferenceError(name, "server.port", f"{value} is no port")
+    return int(number[1])

@@ -75,6 +75,7 @@ class NbdNode:
         self.length = export.size
         self.traits = Traits(host_driver="nbd", is_protocol=True)
         self.identity = address.identity
+        self.directory: str | None = None
         self._address = address
         self._contexts = contexts
         self._access = access
