@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 from pathlib import Path
 
@@ -477,6 +478,65 @@ def test_a_bad_lesson_is_one_line(tmp_path, old, new, line, what):
     assert done.stderr.count("\n") == 1
     if line is not None:
         assert done.stderr.startswith(f"blockstrata: {path}: line {line}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("../other.qcow2", "not in the directory"),
+        ("sub/../../other.qcow2", "not in the directory"),
+        ("{outside}/other.qcow2", "not in the directory"),
+        ("{inside}/my.qcow2", "not in the directory"),
+        ("link.qcow2", "not in the directory"),
+        ("sub/out/other.qcow2", "not in the directory"),
+        ("null", "not in the directory"),
+        ("/dev/null", "not in the directory"),
+        ("/proc/self/fd/0", "not in the directory"),
+        ("around", "there is no file"),
+        ("pipe", "is no regular file"),
+        ("sub", "is no regular file"),
+        ("nbd:127.0.0.1:9", "there is no file"),
+        ('json:{{"driver": "null-co"}}', "there is no file"),
+    ],
+)
+def test_a_lesson_s_file_lies_beside_it(tmp_path, monkeypatch, name, what):
+    """It is somebody else's: what it names is a file in its own directory, wherever it is read from."""
+    inside = tmp_path / "inside"
+    (inside / "sub").mkdir(parents=True)
+    write_image(inside / "my.qcow2", Image(1 << 20), {1: Data(b"mine")})
+    write_image(tmp_path / "other.qcow2", Image(1 << 20), {1: Data(b"theirs")})
+    (inside / "link.qcow2").symlink_to("../other.qcow2")
+    (inside / "sub" / "out").symlink_to(tmp_path)
+    (inside / "null").symlink_to("/dev/null")
+    (inside / "around").symlink_to("around")
+    os.mkfifo(inside / "pipe")
+    name = name.format(outside=tmp_path, inside=inside)
+    (inside / "mine.md").write_text(GOOD.replace("my.qcow2", name))
+    lesson = parse_lesson(GOOD.replace("my.qcow2", name), str(inside / "mine.md"))
+    monkeypatch.chdir(inside)
+    for path in ("mine.md", "./mine.md", str(inside / "mine.md")):
+        done = run("learn", path)
+        assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+        assert done.stderr.startswith(f"blockstrata: {path}: line 6: file: ")
+        assert what in done.stderr
+    # also where it has become another since the lesson was read
+    with pytest.raises(LessonError, match=what):
+        Shelf(tmp_path).image(lesson, lesson.steps[0])
+
+
+@pytest.mark.parametrize("name", ["nbd:127.0.0.1:9", "json:{}", "file:x", "sub/my.qcow2", "linked.qcow2"])
+def test_a_file_beside_a_lesson_is_a_file_whatever_its_name(tmp_path, monkeypatch, name):
+    (tmp_path / "sub").mkdir()
+    written = tmp_path / ("real.qcow2" if name == "linked.qcow2" else name)
+    write_image(written, Image(1 << 20), {1: Data(b"mine")})
+    if not (tmp_path / name).exists():
+        (tmp_path / name).symlink_to(written.name)
+    (tmp_path / "mine.md").write_text(GOOD.replace("my.qcow2", name))
+    monkeypatch.chdir(tmp_path)
+    for path in ("mine.md", str(tmp_path / "mine.md")):
+        done = run("learn", path)
+        assert done.exit_code == 0, done.stderr
+        assert "L·AO" in done.stdout
 
 
 @pytest.mark.parametrize(

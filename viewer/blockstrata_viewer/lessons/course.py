@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from blockstrata.chain import open_chain
+from blockstrata_viewer.lessons.files import own_file
 from blockstrata_viewer.lessons.questions import question_of, site_of
 from blockstrata_viewer.scenarios import SCENARIOS
 
@@ -27,10 +28,10 @@ class Shelf:
         self._made: dict[str, tuple[str, ...]] = {}
 
     def image(self, lesson: Lesson, step: Step) -> str:
-        """Return the image of a step, as it is opened; ``LessonError`` if the scenario has no such one."""
+        """Return the image of a step, as it is opened; ``LessonError`` if there is no such one."""
         source = step.source
         if source.file is not None:
-            return lesson.beside(source.file)
+            return own_file(lesson, step)
         name = source.scenario or ""
         if name not in self._made:
             self._made[name] = SCENARIOS[name].keep(self._directory / name)

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from blockstrata.semantics import SWITCH, by_name
 from blockstrata.sizes import parse_size
+from blockstrata_viewer.lessons.files import own_file
 from blockstrata_viewer.lessons.lesson import GUEST, VIEWS, Lesson, LessonError, Source, Step
 from blockstrata_viewer.lessons.questions import ASKS
 from blockstrata_viewer.scenarios import SCENARIOS
@@ -65,9 +66,8 @@ def read_lesson(path: str) -> Lesson:
         raise LessonError(path, f"line {line}", "is not UTF-8 text") from None
     lesson = parse_lesson(text, path)
     for step in lesson.steps:
-        name = step.source.file
-        if name is not None and "file" in step.lines and not (Path(path).parent / name).exists():
-            raise LessonError(path, f"line {step.lines['file']}", f"there is no file '{name}' beside it")
+        if step.source.file is not None and "file" in step.lines:
+            own_file(lesson, step)
     return lesson
 
 
