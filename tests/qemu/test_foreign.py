@@ -253,6 +253,61 @@ def test_a_whole_graph_goes_to_qemu(image, work):
     assert CONSENT in done.stderr
 
 
+FILE = {"driver": "file", "filename": "dir/top.qcow2"}
+DATA = {"driver": "file", "filename": "data.raw"}
+
+
+def blkdebug(node):
+    return {"driver": "blkdebug", "image": node}
+
+
+def quorum(node):
+    return {"driver": "quorum", "vote-threshold": 1, "children": [node]}
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        blkdebug(FILE),
+        blkdebug({**FILE, "filename": "top.qcow2"}),
+        {"driver": "raw", "file": blkdebug(FILE)},
+        {"driver": "preallocate", "file": FILE},
+        {"driver": "raw", "file": FILE},
+        quorum(FILE),
+    ],
+)
+def test_a_relative_backing_name_is_sought_beside_the_file_below_the_filters(file, work):
+    """Where there are several files, QEMU knows no directory, and neither do we."""
+    steps = (
+        "mkdir dir",
+        create("dir/base.qcow2", "1M"),
+        io("dir/base.qcow2", "write 64k 64k"),
+        create("dir/top.qcow2", "1M", "base.qcow2"),
+        io("dir/top.qcow2", "write 0 64k"),
+        "cp dir/top.qcow2 .",
+        create("base.qcow2", "1M"),
+        io("base.qcow2", "write 512k 64k"),
+    )
+    image = "json:" + json.dumps({"driver": "qcow2", "file": file})
+    build(Recipe("filters", steps, image), work)
+    question = Question(image, (CONSENT, "--follow-remote"), image)
+    theirs = their_answer(question, work)
+    assert not difference(theirs, our_answer(question, work))
+    assert (theirs.entries is None) == (file["driver"] == "quorum")
+
+
+@pytest.mark.parametrize(
+    "data_file", [blkdebug(DATA), {"driver": "raw", "file": blkdebug(DATA)}, quorum(DATA)]
+)
+def test_a_data_file_behind_a_filter(data_file, work):
+    steps = (create("top.qcow2", "1M", data_file="data.raw"), io("top.qcow2", "write 64k 128k"))
+    file = {"driver": "file", "filename": "top.qcow2"}
+    image = "json:" + json.dumps({"driver": "qcow2", "file": file, "data-file": data_file})
+    recipe = Recipe("filters", steps, image)
+    build(recipe, work)
+    assert len(equal(recipe, Question(image, ("--follow-remote",), image), work).entries) == 3
+
+
 @pytest.mark.parametrize(
     ("fmt", "damage"),
     [("vmdk", poke("top.img", 4, b"\xff\xff\xff\xff")), ("qed", poke("top.img", 4, b"\x01\x00\x00\x00"))],

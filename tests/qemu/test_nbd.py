@@ -229,6 +229,8 @@ def test_over_tcp(chain):
         assert_same_map(chain, "json:" + json.dumps({"driver": "nbd", "server": server, "export": "disk"}))
         legacy = {"driver": "nbd", "host": host, "port": str(port), "export": "disk"}
         assert_same_map(chain, "json:" + json.dumps(legacy))
+        assert_same_map(chain, "json:" + json.dumps({**legacy, "port": port}))
+        assert_same_map(chain, "json:" + json.dumps({**legacy, "port": float(port), "host": 2130706433}))
         assert "Connection refused" in error_of(chain, "map", f"nbd://{host}:1")
 
 
