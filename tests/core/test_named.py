@@ -52,18 +52,17 @@ def test_whole_names_are_the_user_s_or_the_image_s_at_every_depth():
     ],
 )
 def test_a_node_with_options_of_both_is_the_image_s(given, stated, are_stated):
-    merged = Named.by_user({"backing": given}).child("backing", "x")
-    assert merged is not None
-    merged = merged.over(stated, "x")
+    merged = Named.by_user({"backing": given}).completing("backing", stated, "x")
     assert (merged.is_stated, below(merged, "file").is_stated) == are_stated
 
 
 def test_nothing_below_an_image_s_options_becomes_the_user_s():
-    inner = Named.by_image({"backing": {"driver": "raw", "file": NBD}})
-    layer = below(inner, "backing")
-    assert layer.is_stated
-    assert layer.over({"driver": "qcow2", "file": FILE}, "x").is_stated
-    assert below(layer.over({}, "x"), "file").is_stated
+    top = Named.by_image({"backing": {"driver": "raw", "file": NBD}})
+    assert below(top, "backing", "file").is_stated
+    for stated in ({}, {"driver": "qcow2", "file": FILE}):
+        layer = top.completing("backing", stated, "x")
+        assert layer.is_stated
+        assert below(layer, "file").is_stated
 
 
 def test_an_image_that_hands_itself_options_over_and_over_is_a_loop(tmp_path):
