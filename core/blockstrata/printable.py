@@ -17,6 +17,11 @@ def base_name(name: str) -> str:
     return printable(name.rpartition("/")[2] or name)
 
 
+def shortened(text: str, most: int = 60) -> str:
+    """Return text cut at its end to so many characters."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def _escape(char: str) -> str:
     code = ord(char)
     if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as os.fsdecode carries it

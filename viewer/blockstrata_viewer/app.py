@@ -9,11 +9,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, work
-from textual.app import App
 from textual.containers import Container
 from textual.message import Message
 from textual.theme import Theme
-from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from blockstrata.access import Probe
@@ -26,10 +24,10 @@ from blockstrata_viewer.layout import SIDE_PANEL, WIDE, chain_layout
 from blockstrata_viewer.leaving import scratch_directory
 from blockstrata_viewer.opening import Opening
 from blockstrata_viewer.palette import DARK, LIGHT, THEMES, palette_for
+from blockstrata_viewer.plain import PlainApp, Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
     from textual.app import ComposeResult
     from textual.binding import BindingType
     from textual.widget import Widget
@@ -73,7 +71,7 @@ class Opened:
         return self.scene is not None and (self.scene.above or self.scene).disk.loading is None
 
 
-class ViewerApp(App[int]):
+class ViewerApp(PlainApp):
     """Shows images, one at a time.  Its exit value is the exit code.
 
     ``colours`` is one of :data:`palette.COLOURS`; ``keymap`` holds the user's own keys by binding id;
@@ -170,7 +168,7 @@ class ViewerApp(App[int]):
 
     def compose(self) -> ComposeResult:
         """Show that an image is being opened; the rest is mounted when there is something to show."""
-        yield Static("", id="message", markup=False)
+        yield Words(id="message")
 
     def on_mount(self) -> None:
         """Start reading once the first frame is painted."""
@@ -192,7 +190,7 @@ class ViewerApp(App[int]):
         """Bring one of the images to the screen, and read it if it was not."""
         self.shown = index % len(self.images)
         opened = self.opened
-        self.query_one("#message", Static).update(f"opening {printable(opened.image)} …")
+        self.query_one("#message", Words).update(f"opening {printable(opened.image)} …")
         if opened.failure:
             self.show_failure(opened.failure)
         elif opened.scene:
@@ -268,7 +266,7 @@ class ViewerApp(App[int]):
         """Put an error in the place of an image."""
         for part in self.query("#title, #main, #lesson, #legend, #keys"):
             part.display = False
-        page = self.query_one("#message", Static)
+        page = self.query_one("#message", Words)
         page.display = True
         page.update(f"{error}\n\nq quits")
 
@@ -324,7 +322,7 @@ class ViewerApp(App[int]):
         from blockstrata_viewer.widgets.chain_view import ChainView  # noqa: PLC0415
         from blockstrata_viewer.widgets.inspector import Inspector  # noqa: PLC0415
 
-        message = self.query_one("#message", Static)
+        message = self.query_one("#message", Words)
         message.display = False
         if not self.query("#main"):
             keys = footer_keys()
@@ -357,7 +355,7 @@ class ViewerApp(App[int]):
 
     def say(self, text: str) -> None:
         """Put a note into the footer until the next key."""
-        self._note = text
+        self._note = printable(text)
         self.refresh_parts()
 
     def arrange(self) -> None:
@@ -793,7 +791,7 @@ class ViewerApp(App[int]):
     def action_export(self) -> None:
         """Ask for a file, and write what the screen shows into it."""
         self._count = 0
-        from blockstrata_viewer.screens.export import ExportScreen  # noqa: PLC0415
+        from blockstrata_viewer.screens.export import ExportScreen, proposed  # noqa: PLC0415
         from blockstrata_viewer.snapshot import save  # noqa: PLC0415
 
         def export(path: str) -> None:
@@ -810,8 +808,7 @@ class ViewerApp(App[int]):
                 self.call_after_refresh(export, path)
 
         if self.scene is not None:
-            name = self.opened.image.rpartition("/")[2].rpartition(".")[0] or "blockstrata"
-            self.push_screen(ExportScreen(f"{name}.svg"), after)
+            self.push_screen(ExportScreen(proposed(self.opened.image)), after)
 
     def action_quit_viewer(self) -> None:
         """Leave."""

@@ -9,6 +9,8 @@ from typing import Final
 
 from textual.binding import Binding
 
+from blockstrata.printable import printable
+
 BINDINGS: Final = (
     Binding("left,h", "move(-1)", "move", id="cursor.left", key_display="← →"),
     Binding("right,l", "move(1)", "move the cursor to the right", id="cursor.right", show=False),
@@ -95,7 +97,7 @@ def help_keys(keymap: dict[str, str]) -> list[tuple[str, str]]:
         "export": "export the screen (svg, png, html, txt)",
     }
     return [
-        (spell(keymap.get(each.id or "", each.key)), spoken.get(each.id or "", each.description))
+        (printable(spell(keymap.get(each.id or "", each.key))), spoken.get(each.id or "", each.description))
         for each in BINDINGS
     ]
 

@@ -12,6 +12,8 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from blockstrata.printable import printable
+
 
 class Ink(NamedTuple):
     """Colours of a cell, as rich names them; the background "reverse" stands out without any."""
@@ -43,7 +45,7 @@ class Row:
 
     def put(self, x: int, text: str, ink: Ink) -> int:
         """Put text at a cell and return the cell after it; a wide character takes two."""
-        for char in text:
+        for char in text if text.isprintable() else printable(text):
             size = get_character_cell_size(char)
             if size and x >= 0 and x + size <= self.width:
                 self._cells[x] = (char, ink)

@@ -27,6 +27,7 @@ from blockstrata_viewer.export import Cell, Screen, format_of, text, write_scree
 from blockstrata_viewer.export.screen import grey, showable
 from blockstrata_viewer.opening import Opening
 from blockstrata_viewer.palette import palette_for
+from blockstrata_viewer.plain import NET
 from blockstrata_viewer.scene import GUEST
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
 _SIZE = (120, 36)
 _LOOKS = 100
 """Times that a screen is looked at before it is taken as it is."""
+_GLANCE = 0.2
+"""Seconds after which it is looked whether an app that is waited for is still there."""
+_ENDED = "the viewer ended before there was a screen"
 _DESCRIPTORS = 8
 """What an app opens for itself, and some to spare."""
 
@@ -158,8 +162,8 @@ class _HeadlessApp(ViewerApp):
     counts_runs = False
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Return none, whatever NO_COLOR and TEXTUAL_FILTERS say."""
-        return []
+        """Return the net alone, whatever NO_COLOR and TEXTUAL_FILTERS say."""
+        return [NET]
 
 
 class LeftError(BlockstrataError):
@@ -171,7 +175,11 @@ async def _take(still: Still) -> Shot:
     app = _HeadlessApp(images, still.opening, still.theme, still.semantics, still.colours)
     app.counts_runs = still.counts_runs
     async with app.run_test(size=(still.columns, still.rows)) as pilot:
-        await app.settled.wait()
+        while not app.settled.is_set():
+            if app.return_code is not None:
+                raise LeftError(still.image, "", _ENDED)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(app.settled.wait(), _GLANCE)
         if app.failure:
             raise app.failure
         await pilot.pause()

@@ -10,11 +10,11 @@ from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from blockstrata.errors import BlockstrataError
 from blockstrata.served_layers import as_opened
 from blockstrata_viewer.audit_report import AuditReport
+from blockstrata_viewer.plain import Words
 from blockstrata_viewer.screens.pages import folded, heading, page_width
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ class AuditScreen(ModalScreen[None]):
         """Compose the page."""
         words = "today's answers, read with the proposed meanings"
         with VerticalScroll(classes="dialog wide"):
-            yield Static(heading("AUDIT", words, self._palette), classes="heading")
-            yield Static(classes="page")
+            yield Words(heading("AUDIT", words, self._palette), classes="heading")
+            yield Words(classes="page")
 
     def on_mount(self) -> None:
         """Begin to look."""
@@ -73,7 +73,7 @@ class AuditScreen(ModalScreen[None]):
         self.call_after_refresh(self._show)
 
     def _show(self) -> None:
-        page = self.query_one(".page", Static)
+        page = self.query_one(".page", Words)
         lines = folded(self._lines, page_width(self.app.size.width))
         # what is not indented is a heading
         page.update(Text("\n").join(Text(line, "" if line.startswith(" ") else "bold") for line in lines))

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from blockstrata.access import Consent
 from blockstrata.printable import printable
+from blockstrata_viewer.plain import Words
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -39,6 +39,6 @@ class ConsentScreen(ModalScreen[bool]):
         """Compose the question."""
         where = f"{self._error.field}: " if self._error.field else ""
         with Vertical(classes="dialog"):
-            yield Static(_QUESTIONS[self._error.consent], classes="heading")
-            yield Static(f"{printable(where + self._error.file)} {printable(self._error.what)}", markup=False)
-            yield Static("y yes · n no", classes="note", markup=False)
+            yield Words(_QUESTIONS[self._error.consent], classes="heading")
+            yield Words(f"{printable(where + self._error.file)} {printable(self._error.what)}")
+            yield Words("y yes · n no", classes="note")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from blockstrata_viewer.details import describe
+from blockstrata_viewer.plain import Words
 from blockstrata_viewer.screens.pages import heading, labelled
 from blockstrata_viewer.screens.read_page import ReadPage
 
@@ -32,6 +32,6 @@ class DetailsScreen(ModalScreen[None]):
         """Compose the page."""
         with VerticalScroll(classes="dialog"):
             palette = self._scene.palette
-            yield Static(heading("EXTENT", "its table entry, and its bytes", palette), classes="heading")
+            yield Words(heading("EXTENT", "its table entry, and its bytes", palette), classes="heading")
             width = self.app.size.width - 10
             yield ReadPage(lambda: labelled(describe(self._scene, width), palette))

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import Binding
 from textual.containers import Vertical
-from textual.widgets import Input, Static
 
 from blockstrata.errors import BlockstrataError
+from blockstrata.printable import printable
+from blockstrata_viewer.directories import expanded
 from blockstrata_viewer.export.write import FORMATS, format_of
+from blockstrata_viewer.plain import Prompt, Words
 from blockstrata_viewer.screens.question import Question
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+
+
+_LONGEST: Final = 255
+"""Bytes of a file's name, where Linux keeps files."""
+
+
+def proposed(image: str) -> str:
+    """Return the name that a picture of an image could have."""
+    stem = printable(image.rpartition("/")[2].rpartition(".")[0]) or "blockstrata"
+    return stem.encode()[: _LONGEST - len(".svg")].decode(errors="ignore") + ".svg"
 
 
 class ExportScreen(Question[str | None]):
@@ -33,25 +45,29 @@ class ExportScreen(Question[str | None]):
     def compose(self) -> ComposeResult:
         """Compose the question."""
         with Vertical(classes="dialog"):
-            yield Static("Export the screen", classes="heading")
-            yield Input(self._name_first)
-            yield Static(f"the ending chooses the format: {', '.join(FORMATS)}", classes="note", markup=False)
+            yield Words("Export the screen", classes="heading")
+            yield Prompt(self._name_first)
+            yield Words(f"the ending chooses the format: {', '.join(FORMATS)}", classes="note")
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    def on_input_submitted(self, event: Prompt.Submitted) -> None:
         """Take the name, or say why not."""
-        path = str(Path(event.value).expanduser())
         try:
+            path = str(expanded(event.value))
             format_of(path)
+            is_there = Path(path).exists()
         except BlockstrataError as error:
             self._say(error.what)
             return
-        if Path(path).exists() and self._warned != path:
+        except OSError as error:
+            self._say((error.strerror or str(error)).lower())
+            return
+        if is_there and self._warned != path:
             self._warned = path
             self._say("there is such a file; enter again replaces it")
             return
         self.dismiss(path)
 
     def _say(self, text: str) -> None:
-        note = self.query_one(".note", Static)
+        note = self.query_one(".note", Words)
         note.update(text)
         note.add_class("wrong")

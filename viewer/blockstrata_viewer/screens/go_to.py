@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
 from textual.containers import Vertical
-from textual.widgets import Input, Static
 
 from blockstrata_viewer.places import FORMS, parse_place
+from blockstrata_viewer.plain import Prompt, Words
 from blockstrata_viewer.screens.question import Question
 
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ class GoToScreen(Question[int | None]):
     def compose(self) -> ComposeResult:
         """Compose the question."""
         with Vertical(classes="dialog"):
-            yield Static("Go to", classes="heading")
-            yield Input(placeholder=FORMS)
-            yield Static(FORMS, classes="note", markup=False)
+            yield Words("Go to", classes="heading")
+            yield Prompt(placeholder=FORMS)
+            yield Words(FORMS, classes="note")
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    def on_input_submitted(self, event: Prompt.Submitted) -> None:
         """Go there, or say why not."""
         scene = self._scene
         layer = scene.disk.layers[max(0, scene.selected)]
@@ -42,7 +42,7 @@ class GoToScreen(Question[int | None]):
             size = cluster_size if isinstance(cluster_size, int) else None
             offset = parse_place(event.value, scene.disk.size, size)
         except ValueError as error:
-            note = self.query_one(".note", Static)
+            note = self.query_one(".note", Words)
             note.update(str(error))
             note.add_class("wrong")
         else:

@@ -8,8 +8,8 @@ from rich.text import Text
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
+from blockstrata_viewer.plain import Words
 from blockstrata_viewer.scene import GUEST
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Compose the page."""
         with VerticalScroll(classes="dialog"):
-            yield Static(self._page())
+            yield Words(self._page())
 
     def _page(self) -> Text:
         page = Text()

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from textual.screen import ModalScreen
-from textual.widgets import Input
+
+from blockstrata_viewer.plain import Prompt
 
 if TYPE_CHECKING:
     from textual.events import Key
@@ -29,7 +30,7 @@ class Question(ModalScreen[Answer]):
         """Take what came before the input has the focus."""
         if not answers(event):
             return
-        prompt = self.query_one(Input)
+        prompt = self.query_one(Prompt)
         if event.key == "enter":
             await prompt.action_submit()
         else:

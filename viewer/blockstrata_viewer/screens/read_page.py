@@ -6,9 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from textual import work
-from textual.widgets import Static
 
 from blockstrata_viewer.aside import Aside
+from blockstrata_viewer.plain import Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ _SOON: Final = 0.2
 """Seconds for which the screen waits, so that nothing flickers where it does not take long."""
 
 
-class ReadPage(Static):
+class ReadPage(Words):
     """Shows what ``read`` returns, which may wait for a server or a file system; keys do not wait with it."""
 
     def __init__(self, read: Callable[[], Text]) -> None:

@@ -9,11 +9,11 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from blockstrata.errors import BlockstrataError
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.nbd import NBD_6_0, wire_of
+from blockstrata_viewer.plain import Words
 from blockstrata_viewer.row_report import tables
 from blockstrata_viewer.widgets.table_view import TableView, entries_of
 
@@ -83,7 +83,7 @@ class TablesScreen(ModalScreen[Target | None]):
     def compose(self) -> ComposeResult:
         """Compose the page."""
         with Vertical(classes="dialog wide tall"):
-            yield Static("Truth tables …", id="wait", markup=False)
+            yield Words("Truth tables …", id="wait")
             yield TableView(self._scene.palette)
 
     def on_mount(self) -> None:
@@ -103,7 +103,7 @@ class TablesScreen(ModalScreen[Target | None]):
 
     def on_tables_screen_failed(self, message: Failed) -> None:
         """Say why there is nothing to see."""
-        self.query_one("#wait", Static).update(str(message.error) or "this takes more memory than there is")
+        self.query_one("#wait", Words).update(str(message.error) or "this takes more memory than there is")
 
     def on_tables_screen_found(self, message: Found) -> None:
         """Show the tables, the cursor's own row chosen."""

@@ -9,9 +9,9 @@ from rich.text import Text
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from blockstrata.errors import BlockstrataError
+from blockstrata_viewer.plain import Words
 from blockstrata_viewer.screens.pages import folded, heading, labelled, page_width
 from blockstrata_viewer.screens.read_page import ReadPage
 from blockstrata_viewer.trace_report import trace_lines
@@ -41,7 +41,7 @@ class TraceScreen(ModalScreen[None]):
         """Compose the page."""
         with VerticalScroll(classes="dialog wide"):
             words = f"of a read at {self._offset:#x}, layer by layer"
-            yield Static(heading("TRACE", words, self._palette), classes="heading")
+            yield Words(heading("TRACE", words, self._palette), classes="heading")
             width = page_width(self.app.size.width)
             yield ReadPage(lambda: self._page(width))
 
