@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 
 from blockstrata.errors import BadReferenceError, UnsupportedError
 from blockstrata.paths import has_protocol
+from blockstrata.printable import shortened
 from blockstrata.protocols.nbd.address import parse_name as parse_nbd
 from blockstrata.sizes import parse_size
 
@@ -48,6 +49,9 @@ _GRAPH_DRIVERS: Final = (
 
 _MAX_NESTING: Final = 128
 """Keys in one another in a json reference; far more than anyone writes, far less than a stack holds."""
+
+_LONGEST_NUMBER: Final = 1000
+"""Characters; Python refuses to read some thousands of digits."""
 
 SWITCH: Final = {
     **dict.fromkeys(("on", "yes", "true", "y"), True),
@@ -131,10 +135,12 @@ def needs_qemu(options: Options) -> bool:
 
 
 def _parse_json(text: str) -> Options:
-    name = _shortened(text)
+    name = shortened(text)
     quoted = _STRING.sub(_in_double_quotes, text.removeprefix("json:"))
     try:
-        pairs = json.loads(quoted, object_pairs_hook=_Pairs, parse_constant=_refuse_constant)
+        pairs = json.loads(
+            quoted, object_pairs_hook=_Pairs, parse_int=_whole, parse_constant=_refuse_constant
+        )
     except RecursionError:
         raise BadReferenceError(name, "", "is nested too deeply") from None
     except ValueError as error:
@@ -148,14 +154,16 @@ class _Pairs(list[tuple[str, Any]]):
     """A JSON object as it was written, keys that are given twice included."""
 
 
-def _shortened(name: str) -> str:
-    return name if len(name) <= 60 else name[:59] + "…"
-
-
 def _in_double_quotes(string: re.Match[str]) -> str:
     """Return a string of QEMU's JSON, which may stand in single quotes, as JSON has it."""
     inner = _TO_QUOTE.sub(lambda part: {'"': r"\"", r"\'": "'"}.get(part[0], part[0]), string[0][1:-1])
     return f'"{inner}"'
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _LONGEST_NUMBER:
+        raise ValueError(f"{shortened(digits)} is too long for a number")
+    return int(digits)
 
 
 def _refuse_constant(word: str) -> None:
@@ -193,7 +201,7 @@ def nest(flat: dict[str, object], text: str) -> Options:
     ``BadReferenceError`` for options under a key that itself is text, the name of a node.  Another value
     beside options counts for nothing, as in QEMU.
     """
-    name = _shortened(text)
+    name = shortened(text)
     nested: Options = {}
     for key, value in flat.items():
         *parents, last = key.split(".")

@@ -6,7 +6,11 @@ import re
 from fractions import Fraction
 from typing import Final
 
+from blockstrata.printable import shortened
+
 _SUFFIXES: Final = "BKMGTPE"
+_LONGEST: Final = 1000
+"""Characters.  Python refuses to read some thousands of digits, and takes its time for fewer."""
 _DECIMAL = re.compile(r"([0-9]+(?:\.[0-9]*)?)([BKMGTPE]?)", re.IGNORECASE | re.ASCII)
 _HEXADECIMAL = re.compile(r"0x[0-9a-f]+", re.IGNORECASE | re.ASCII)
 
@@ -16,18 +20,20 @@ def parse_size(text: str) -> int:
 
     ``ValueError`` with the reason if it means none, or 2**63 bytes or more.
     """
+    if len(text) > _LONGEST:
+        raise ValueError(f"'{shortened(text)}' is too long for a size")
     if _HEXADECIMAL.fullmatch(text):
         size = int(text, 16)
     else:
         match = _DECIMAL.fullmatch(text)
         if not match:
-            raise ValueError(f"'{text}' is not a size; write bytes as 65536, 0x10000, 64k or 1.5G")
+            raise ValueError(f"'{shortened(text)}' is not a size; write bytes as 65536, 0x10000, 64k or 1.5G")
         exact = Fraction(match[1]) * 1024 ** _SUFFIXES.index(match[2].upper() or "B")
         if match[2].upper() in ("", "B") and exact.denominator != 1:
-            raise ValueError(f"'{text}' is no whole number of bytes")
+            raise ValueError(f"'{shortened(text)}' is no whole number of bytes")
         size = int(exact)
     if size >= 1 << 63:
-        raise ValueError(f"'{text}' is 8 EiB or more")
+        raise ValueError(f"'{shortened(text)}' is 8 EiB or more")
     return size
 
 

@@ -28,6 +28,7 @@ from blockstrata_viewer.plain import PlainApp, Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
     from textual.app import ComposeResult
     from textual.binding import BindingType
     from textual.widget import Widget

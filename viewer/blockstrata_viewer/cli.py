@@ -9,6 +9,7 @@ import contextlib
 import errno
 import functools
 import io
+import math
 import os
 import re
 import sys
@@ -20,7 +21,7 @@ import click
 from blockstrata import __version__
 from blockstrata.access import Access, Consent, Probe
 from blockstrata.errors import BlockstrataError, OpenError
-from blockstrata.printable import printable
+from blockstrata.printable import printable, shortened
 from blockstrata.sizes import parse_size
 from blockstrata_viewer.memory import bound_memory
 from blockstrata_viewer.opening import Opening
@@ -58,10 +59,10 @@ class ImplicitView(click.Group):
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Insert ``view`` before an image or an option of view."""
+        """Insert ``view`` before an image or an option of view; what is no option of it, view says."""
         own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
         if args and args[0] not in self.commands and args[0] not in own:
-            if re.fullmatch("[a-z-]*[a-z]", args[0]) and not os.path.lexists(args[0]):
+            if re.fullmatch("[a-z][a-z-]*", args[0]) and not os.path.lexists(args[0]):
                 raise OpenError(
                     args[0], "", "No such file or directory, and no such command; --help names these"
                 )
@@ -79,7 +80,7 @@ class ImplicitView(click.Group):
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         _prepare_output()
         try:
-            code = super().main(*args, **{**extra, "standalone_mode": False})
+            code = super().main(*args, **{"prog_name": "blockstrata", **extra, "standalone_mode": False})
             sys.stdout.flush()
         except (click.Abort, KeyboardInterrupt):
             sys.exit(130)
@@ -154,6 +155,17 @@ class Size(click.ParamType[int]):
             self.fail(str(error), param, ctx)
 
 
+class Seconds(click.FloatRange):
+    """A span of time."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds; what is no number is in no range."""
+        seconds = float(super().convert(value, param, ctx))
+        if math.isnan(seconds):
+            self.fail(f"'{value}' is no number of seconds", param, ctx)
+        return seconds
+
+
 @click.group(cls=ImplicitView, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s", prog_name="blockstrata")
 def main() -> None:
@@ -190,7 +202,7 @@ def opening_options(command: Any) -> Any:
         click.option(Consent.VIA_QEMU.value, is_flag=True, help="Ask qemu-img about other formats."),
         click.option(
             "--timeout",
-            type=click.FloatRange(min=0, min_open=True, max=86400),
+            type=Seconds(min=0, min_open=True, max=86400),
             default=Access().timeout,
             metavar="SECONDS",
             help="How long to wait for a server, or for qemu-img.",
@@ -435,8 +447,8 @@ def view(images: tuple[str, ...], opening: Opening, **look: Any) -> None:
 def demo(scenario: str | None, list_scenarios: bool, keep: str | None, **look: Any) -> None:
     """Make a small real chain in a temporary directory and open it."""
     import shlex
-    from pathlib import Path
 
+    from blockstrata_viewer.directories import absolute
     from blockstrata_viewer.leaving import scratch_directory
     from blockstrata_viewer.scenarios import DEFAULT, SCENARIOS
 
@@ -450,7 +462,7 @@ def demo(scenario: str | None, list_scenarios: bool, keep: str | None, **look: A
             _view_images(images, Opening(), **look)
         return
     # an absolute name can be opened from anywhere, and is never taken for a protocol's
-    images = _made(chosen.keep, Path(keep).absolute())
+    images = _made(chosen.keep, absolute(keep))
     try:
         if _is_terminal():
             _view_images(images, Opening(), **look)
@@ -473,11 +485,11 @@ def learn(lesson: str | None, list_lessons: bool, **look: Any) -> None:
     if list_lessons:
         _write(_listed((each.name, f"{each.title}. {each.summary}") for each in known.values()))
         return
-    if lesson and lesson.isdecimal() and 1 <= int(lesson) <= len(known):
+    if lesson and re.fullmatch("[0-9]{1,4}", lesson) and 1 <= int(lesson) <= len(known):
         lesson = list(known)[int(lesson) - 1]
     own = lesson is not None and lesson not in known
     if lesson and own and not lesson.endswith(".md"):
-        raise click.UsageError(f"no lesson '{lesson}'; blockstrata learn --list names them")
+        raise click.UsageError(f"no lesson '{shortened(lesson)}'; blockstrata learn --list names them")
     taught = [read_lesson(lesson)] if lesson and own else list(known.values())
     first = list(known).index(lesson) if lesson and not own else 0
     with scratch_directory() as directory:
@@ -494,7 +506,7 @@ def _scenario(name: str) -> Scenario:
     from blockstrata_viewer.scenarios import SCENARIOS
 
     if name not in SCENARIOS:
-        raise click.UsageError(f"no scenario '{name}'; blockstrata demo --list names them")
+        raise click.UsageError(f"no scenario '{shortened(name)}'; blockstrata demo --list names them")
     return SCENARIOS[name]
 
 
@@ -672,9 +684,11 @@ def _demo_files(name: str) -> Iterator[tuple[str, ...]]:
     """Make a scenario in a directory of its own, which is the working directory for so long."""
     from pathlib import Path
 
+    from blockstrata_viewer.directories import absolute
     from blockstrata_viewer.leaving import scratch_directory
 
     scenario = _scenario(name)
+    absolute(".")  # where to go back to
     with scratch_directory() as directory, contextlib.chdir(directory):
         yield _made(scenario.build, Path())
 
@@ -723,4 +737,5 @@ def _view_images(
     app = ViewerApp(images, opening, theme, semantics, colours, config.keys, course)
     with telling(app.leave):
         code = app.run()
-    sys.exit(code or 0)
+    # a viewer that failed has a return code, and no value
+    sys.exit(app.return_code or code or 0)

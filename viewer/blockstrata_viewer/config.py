@@ -16,15 +16,20 @@ from __future__ import annotations
 import os
 import tomllib
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from blockstrata.errors import BadReferenceError, OpenError
+from blockstrata.printable import shortened
 from blockstrata.sizes import parse_size
+from blockstrata_viewer.directories import expanded
 from blockstrata_viewer.palette import COLOURS, THEMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
+
+_LARGEST: Final = 1 << 20
+"""Bytes; no config file is that long."""
 
 _CHOICES = {
     "theme": THEMES,
@@ -44,42 +49,75 @@ class Config:
     keys: dict[str, str] = field(default_factory=dict)
 
 
-def config_path(environment: Mapping[str, str]) -> Path:
-    """Return where the file is looked for."""
-    base = environment.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(environment.get("BLOCKSTRATA_CONFIG") or f"{base}/blockstrata/config.toml").expanduser()
+def config_path(environment: Mapping[str, str]) -> Path | None:
+    """Return where the file is looked for; None if that would be in a home, and there is none.
+
+    ``OpenError`` if the environment names somebody's home who has none.
+    """
+    named, base = environment.get("BLOCKSTRATA_CONFIG"), environment.get("XDG_CONFIG_HOME")
+    if named or base:
+        return expanded(named or f"{base}/blockstrata/config.toml")
+    try:
+        return expanded("~/.config/blockstrata/config.toml")
+    except OpenError:
+        return None
 
 
 def load_config(environment: Mapping[str, str] = os.environ) -> Config:
     """Return the config; ``OpenError`` or ``BadReferenceError`` names the file and what is wrong in it."""
     path = config_path(environment)
+    if path is None:
+        return Config()
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            text = file.read(_LARGEST + 1).decode()
     except FileNotFoundError:
         return Config()
     except (OSError, UnicodeDecodeError) as error:
         raise OpenError(str(path), "", getattr(error, "strerror", None) or str(error)) from None
-    try:
-        found: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadReferenceError(str(path), "", str(error)) from None
+    if len(text) > _LARGEST:
+        raise OpenError(str(path), "", "is too long for a config file")
+    found = _parsed(str(path), text)
     keys = found.pop("keys", {})
     memory = found.pop("memory", None)
     for name, value in found.items():
         if name not in _CHOICES:
             raise BadReferenceError(str(path), name, f"is not one of {', '.join(_CHOICES)}, memory, keys")
         if value not in _CHOICES[name]:
-            raise BadReferenceError(str(path), name, f"{value!r} is not one of {', '.join(_CHOICES[name])}")
+            raise BadReferenceError(
+                str(path), name, f"{_said(value)} is not one of {', '.join(_CHOICES[name])}"
+            )
     _check_keys(str(path), keys)
     size = None if memory is None else _size(str(path), memory)
     return Config(found.get("theme"), found.get("semantics"), found.get("color"), size, keys)
 
 
+def _parsed(path: str, text: str) -> dict[str, Any]:
+    """Return what stands in the file; ``BadReferenceError`` also for what Python has no room for."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadReferenceError(path, "", str(error)) from None
+    except RecursionError:
+        raise BadReferenceError(path, "", "is nested too deeply") from None
+    except ValueError:
+        # digits beyond those that Python reads
+        raise BadReferenceError(path, "", "holds a number that is too long") from None
+
+
 def _size(path: str, memory: object) -> int:
     try:
-        return parse_size(str(memory))
+        return parse_size(memory if isinstance(memory, str) else _said(memory))
     except ValueError as error:
         raise BadReferenceError(path, "memory", str(error)) from None
+
+
+def _said(value: object) -> str:
+    """Return a value for a message, as it is written, but not at any length."""
+    # Python does not write long numbers in decimal
+    if isinstance(value, int) and value.bit_length() > 1024:
+        return shortened(hex(value))
+    return shortened(repr(value))
 
 
 def _check_keys(path: str, keys: object) -> None:

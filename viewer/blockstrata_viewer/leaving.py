@@ -77,8 +77,11 @@ def scratch_directory(parent: Path | None = None) -> Iterator[Path]:
 
 def _places() -> list[Path]:
     """Return where temporary files go; tempfile would find it out by a file that a signal leaves there."""
-    said = filter(None, map(os.environ.get, ("TMPDIR", "TEMP", "TMP")))
-    return [*map(Path, said), Path("/tmp"), Path("/var/tmp")]  # noqa: S108  a directory of one's own is made
+    found = []
+    for said in filter(None, map(os.environ.get, ("TMPDIR", "TEMP", "TMP"))):
+        with suppress(OSError):  # relative to a working directory that is gone
+            found.append(Path(said).absolute())
+    return [*found, Path("/tmp"), Path("/var/tmp")]  # noqa: S108  a directory of one's own is made
 
 
 @contextmanager

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import Final
 
 from blockstrata.facts import SECTOR
+from blockstrata.printable import shortened
 from blockstrata.sizes import parse_size
 
 FORMS: Final = "0x10000 · 1.5G · 37% · cluster:123 · sector:456"
+_SHARE: Final = re.compile(r"[+-]?(?:[0-9]{1,999}(?:\.[0-9]{0,999})?|\.[0-9]{1,999})")
 
 
 def parse_place(text: str, size: int, cluster_size: int | None) -> int:
@@ -28,7 +31,7 @@ def parse_place(text: str, size: int, cluster_size: int | None) -> int:
     else:
         offset = parse_size(text)
     if offset >= size:
-        raise ValueError(f"{text} is past the end of the disk, {size:#x}")
+        raise ValueError(f"{shortened(text)} is past the end of the disk, {size:#x}")
     return offset
 
 
@@ -36,7 +39,7 @@ def _unit(unit: str, cluster_size: int | None) -> int:
     if unit == "sector":
         return SECTOR
     if unit != "cluster":
-        raise ValueError(f"'{unit}' is neither cluster nor sector")
+        raise ValueError(f"'{shortened(unit)}' is neither cluster nor sector")
     if cluster_size is None:
         raise ValueError("the selected layer has no clusters")
     return cluster_size
@@ -44,16 +47,16 @@ def _unit(unit: str, cluster_size: int | None) -> int:
 
 def _whole(number: str) -> int:
     try:
-        return int(number, 0) if number[:2].lower() == "0x" else parse_size(number)
+        return parse_size(number)
     except ValueError:
-        raise ValueError(f"'{number}' is no whole number") from None
+        raise ValueError(f"'{shortened(number)}' is no whole number") from None
 
 
 def _share(number: str, size: int) -> int:
-    try:
-        share = Fraction(number)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"'{number}%' is no share of the disk") from None
+    # a fraction that Python reads may have an exponent of any size
+    if not _SHARE.fullmatch(number):
+        raise ValueError(f"'{shortened(number)}%' is no share of the disk")
+    share = Fraction(number)
     if not 0 <= share <= 100:
-        raise ValueError(f"'{number}%' is not in 0% to 100%")
+        raise ValueError(f"'{shortened(number)}%' is not in 0% to 100%")
     return min(int(share * size / 100), max(0, size - 1))
