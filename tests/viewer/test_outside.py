@@ -94,6 +94,12 @@ async def test_the_palette(image):
         await pilot.press("enter")
         await until(pilot, lambda: len(app.screen_stack) == 1)
         assert app.scene.selected == 0
+        # the palette's own input takes what is pasted as it is
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: "Search" in screen_text(app))
+        app.screen.focused.post_message(textual.events.Paste(f"{MARK}\x1b]2;x\x07\x9b\u202e"))
+        await until(pilot, lambda: MARK in screen_text(app))
+        assert_clean(app)
 
 
 async def test_lessons(tmp_path):
