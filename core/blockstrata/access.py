@@ -40,6 +40,8 @@ class Access:
     """Asked while another program's answer is waited for: whether nobody wants it any more."""
     timeout: float = 30.0
     """Seconds that one wait for a server, or one run of qemu-img, may take."""
+    shows_headers: bool = False
+    """An image that cannot be opened is opened for what its header says; its node's ``refusal`` says why."""
 
     def allows(self, consent: Consent) -> bool:
         """Say whether the user consents to something."""

@@ -80,6 +80,11 @@ class Chain:
         node = self.layers[-1].node
         return node.error if isinstance(node, GapNode) else None
 
+    def require_opened(self, depth: int | None) -> None:
+        """Raise why a layer could not be opened, if it is that at ``depth``, or any for None."""
+        if self.gap and (depth is None or depth == len(self.layers) - 1):
+            raise self.gap
+
     def layer(self, depth: int) -> Layer:
         """Return a layer by its depth; ``BadRangeError`` if there is none."""
         if not 0 <= depth < len(self.layers):

@@ -22,8 +22,7 @@ def dirty_runs(chain: Chain, name: str, depth: int | None, start: int, length: i
     layer's end all is clean.  ``BadReferenceError`` if there is no such bitmap; else what QEMU refuses about
     the layers, or about the bitmap.
     """
-    if depth is None and chain.gap:
-        raise chain.gap
+    chain.require_opened(depth)
     layers = chain.layers if depth is None else (chain.layer(depth),)
     for layer in layers:
         if layer.node.refusal:

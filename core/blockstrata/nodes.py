@@ -11,6 +11,7 @@ from blockstrata.formats.foreign import ForeignNode, open_foreign, open_graph
 from blockstrata.formats.luks import LuksNode
 from blockstrata.formats.probe import probe_format
 from blockstrata.formats.qcow2.header import read_header
+from blockstrata.formats.qcow2.header_node import HeaderNode
 from blockstrata.formats.qcow2.node import open_qcow2
 from blockstrata.formats.raw import RawNode
 from blockstrata.formats.vmdk import remote_names
@@ -43,6 +44,7 @@ from blockstrata.reference import (
 if TYPE_CHECKING:
     from blockstrata.driver import Driver, HostNode
     from blockstrata.formats.qcow2.header import Header
+    from blockstrata.formats.qcow2.node import Qcow2Node
     from blockstrata.protocols.nbd.address import Address
     from blockstrata.protocols.nbd.node import NbdNode
 
@@ -97,15 +99,13 @@ def _open_format(driver: str, file: HostNode, named: Named, access: Access) -> D
         return _open_raw(file, options)
     if driver == "qcow2":
         check_options(options, "qcow2", file.name)
-        header = read_header(file)
-        check_for_image(options, header, file.name)
-        data_file = _open_data_file(named, header, file.name, access)
         try:
-            return open_qcow2(file, header, data_file)
-        except BlockstrataError:
-            if data_file:
-                data_file.close()
-            raise
+            return _open_qcow2(file, named, access)
+        except BlockstrataError as error:
+            # a mistake in what the user says is no fault of the image
+            if isinstance(error, BadReferenceError) or not access.shows_headers:
+                raise
+            return HeaderNode(file, error)
     if driver == "luks":
         check_options(options, "luks", file.name)
         return LuksNode(file)
@@ -114,6 +114,18 @@ def _open_format(driver: str, file: HostNode, named: Named, access: Access) -> D
     raise UnsupportedError(
         file.name, "", f"format '{driver}' is known neither here (qcow2, raw, luks) nor to qemu-img"
     )
+
+
+def _open_qcow2(file: HostNode, named: Named, access: Access) -> Qcow2Node:
+    header = read_header(file)
+    check_for_image(named.options, header, file.name)
+    data_file = _open_data_file(named, header, file.name, access)
+    try:
+        return open_qcow2(file, header, data_file)
+    except BlockstrataError:
+        if data_file:
+            data_file.close()
+        raise
 
 
 def _open_foreign(driver: str, file: HostNode, named: Named, access: Access) -> ForeignNode:

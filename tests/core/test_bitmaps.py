@@ -352,7 +352,7 @@ def test_a_malformed_table_refuses_the_map_and_info_goes_on(tmp_path):
         assert done.exit_code == 1
         assert "bitmap 'b': table entry 0" in done.stderr
     done = run("info", path)
-    assert done.exit_code == 0
+    assert done.exit_code == 1
     assert "bitmap b: granularity 512 B\n" in done.stdout
     assert "! map refuses this image" in done.stdout
     assert "refusal" in json.loads(run("info", "--output", "json", path).stdout)["layers"][0]

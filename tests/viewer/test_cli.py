@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -178,6 +179,111 @@ def test_info_marks_a_gap(demo_image, tmp_path):
     assert refused.exit_code == 1
     assert refused.stdout == ""
     assert run("map", "--output", "json", "--layer", "0", str(image)).exit_code == 0
+
+
+@pytest.mark.parametrize("size", [0, 1 << 20])
+def test_a_layer_that_is_not_there_is_not_mapped(tmp_path, monkeypatch, size):
+    monkeypatch.chdir(tmp_path)
+    write_image(tmp_path / "top.qcow2", Image(size, backing="gone.raw", backing_format="raw"), {})
+    for words in (["--layer", "1"], ["--layer", "1", "--in-place"], [], ["--layer", "1", "--bitmap", "x"]):
+        done = run("map", *words, "top.qcow2")
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert done.stderr == "blockstrata: gone.raw: backing file of top.qcow2: No such file or directory\n"
+    assert run("map", "--layer", "0", "top.qcow2").exit_code == 0
+
+
+def test_info_of_an_image_without_its_data_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    image = Image(1 << 20, data_file="data.raw", backing="base.raw", backing_format="raw")
+    write_image(tmp_path / "top.qcow2", image, {})
+    write_raw(tmp_path / "base.raw", 4096, [])
+    (tmp_path / "data.raw").unlink()
+    for words in ((), ("--quick",)):
+        done = run("info", *words, "top.qcow2")
+        assert done.exit_code == 0
+        for line in (
+            "1 MiB virtual, ",
+            "data file data.raw\n",
+            "backing base.raw (raw)",
+            "1  base.raw  (raw)",
+            "! map refuses this image, as QEMU does: data.raw: No such file or directory\n",
+        ):
+            assert line in done.stdout
+        (layer, _) = json.loads(run("info", *words, "--output", "json", "top.qcow2").stdout)["layers"]
+        assert layer["data-file"] == {"filename": "data.raw"}
+        assert layer["features"]["compat"] == "1.1"
+        assert layer["refusal"] == "data.raw: No such file or directory"
+    (tmp_path / "data.raw").mkdir()
+    assert "QEMU does: data.raw: is a directory, not a disk image\n" in run("info", "top.qcow2").stdout
+    for words in (("map", "top.qcow2"), ("audit", "top.qcow2"), ("trace", "top.qcow2", "0")):
+        assert run(*words).exit_code == 1
+
+
+_TABLE_OF_NAMES = b"".join(
+    struct.pack(">BB46s", kind, bit, name)
+    for kind, bit, name in (
+        (1, 9, b"not this"),
+        (0, 9, b"warp \x1b[31m drive"),
+        (0, 9, b"again"),
+        (0, 62, b"x" * 46),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("bits", "said"),
+    [
+        (1 << 9, r"unknown bit 9 ('warp \x1b[31m drive')"),
+        (1 << 63 | 1 << 62 | 1 << 5, f"unknown bit 5, 62 ('{'x' * 46}'), 63"),
+        (2**64 - 32, r"unknown bit 5, 6, 7, 8, 9 ('warp \x1b[31m drive'), 10, 11, 12 and 51 more"),
+    ],
+)
+def test_unknown_features_are_called_by_the_names_that_the_image_has(tmp_path, monkeypatch, bits, said):
+    monkeypatch.chdir(tmp_path)
+    write_image(tmp_path / "top.qcow2", Image(3 << 20), {})
+    image = bytearray((tmp_path / "top.qcow2").read_bytes())
+    image[72:80] = bits.to_bytes(8, "big")
+    at = struct.unpack_from(">I", image, 100)[0]
+    table = struct.pack(">II", 0x6803F857, len(_TABLE_OF_NAMES)) + _TABLE_OF_NAMES
+    image[at : at + len(table) + 8] = table + bytes(8)
+    (tmp_path / "top.qcow2").write_bytes(image)
+    error = f"blockstrata: top.qcow2: qcow2 incompatible_features: {said}\n"
+    assert run("map", "top.qcow2").stderr == error
+    done = run("info", "--output", "json", "top.qcow2")
+    assert (done.exit_code, done.stderr) == (1, error)
+    (layer,) = json.loads(done.stdout)["layers"]
+    assert layer["virtual-size"] == 3 << 20
+    assert layer["features"]["cluster-size"] == 65536
+
+
+@pytest.mark.parametrize(
+    ("at", "width", "value", "key", "shown"),
+    [
+        (32, 4, 3, "encryption", "unknown"),
+        (36, 4, 0, "compat", "1.1"),
+        (96, 4, 2**32 - 1, "refcount-bits", "unknown"),
+        (104, 1, 7, "compression-type", "unknown"),
+        (16, 4, 2**32 - 1, "lazy-refcounts", False),
+    ],
+)
+def test_info_shows_what_it_can_of_a_header_that_is_refused(
+    tmp_path, monkeypatch, at, width, value, key, shown
+):
+    monkeypatch.chdir(tmp_path)
+    image = Image(1 << 20, backing="base.raw", backing_format="raw")
+    write_image(tmp_path / "top.qcow2", image, {})
+    with (tmp_path / "top.qcow2").open("r+b") as file:
+        file.seek(100)
+        file.write((112).to_bytes(4, "big"))
+        file.seek(at)
+        file.write(value.to_bytes(width, "big"))
+    done = run("info", "--output", "json", "top.qcow2")
+    assert done.exit_code == 1
+    layer = json.loads(done.stdout)["layers"][0]
+    assert layer["features"][key] == shown
+    assert layer["virtual-size"] == 1 << 20
+    assert done.stderr == f"blockstrata: {layer['refusal']}\n"
+    assert run("map", "top.qcow2").stderr == done.stderr
 
 
 def test_table_prints_every_row():

@@ -362,12 +362,14 @@ def info(image: str, opening: Opening, quick: bool, output: str) -> None:
     """Show the chain as a tree: sizes, features, and how much of each layer is what."""
     from blockstrata_viewer import report
 
-    if quick:
-        opening = replace(opening, access=replace(opening.access, probe=Probe.NONE))
+    probe = Probe.NONE if quick else opening.access.probe
+    opening = replace(opening, access=replace(opening.access, probe=probe, shows_headers=True))
     with opening.open(image) as chain:
         facts = report.collect(chain, quick=quick)
         _write(report.json_lines(facts) if output == "json" else report.human_lines(facts))
         _tell_notices(chain)
+        if report.is_refused(chain, facts):
+            _fail(EXIT_FAILED, facts["layers"][0]["refusal"])
 
 
 @main.command()

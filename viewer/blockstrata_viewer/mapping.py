@@ -59,8 +59,7 @@ class Part:
             yield seen(self.start, 0)
 
     def _seen(self, chain: Chain) -> Callable[[int, int], View]:
-        if chain.gap and (self.layer is None or self.in_place):
-            raise chain.gap
+        chain.require_opened(None if self.in_place else self.layer)
         if self.layer is None:
             return partial(guest.merged, chain)
         if self.in_place:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from blockstrata.errors import BlockstrataError
+from blockstrata.formats.qcow2.header_node import HeaderNode
 from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.gap import GapNode
 from blockstrata.guest import in_place, merged
@@ -50,6 +51,13 @@ def collect(chain: Chain, *, quick: bool = False) -> dict[str, Any]:
     return facts
 
 
+def is_refused(chain: Chain, facts: dict[str, Any]) -> bool:
+    """Say whether ``qemu-img info``, too, fails: it opens no data file, but looks at all else."""
+    node = chain.layers[0].node
+    is_sound = isinstance(node, HeaderNode) and node.is_sound
+    return "refusal" in facts["layers"][0] and not is_sound
+
+
 def _summaries(chain: Chain) -> tuple[Summary, list[Summary]]:
     """Return what the guest sees and what each layer holds, added up region by region."""
     guest = Summary(chain.layers)
@@ -70,7 +78,9 @@ def _layer(layer: Layer, *, quick: bool) -> dict[str, Any]:
     facts["virtual-size"] = layer.size
     facts["file-length"] = node.file.length
     facts["allocated"] = node.file.allocated
-    if node.host is not node.file:
+    if isinstance(node, HeaderNode) and node.header.data_file:
+        facts["data-file"] = {"filename": node.header.data_file}
+    elif node.host is not node.file:
         facts["data-file"] = {
             "filename": node.host.name,
             "file-length": node.host.length,
@@ -81,9 +91,11 @@ def _layer(layer: Layer, *, quick: bool) -> dict[str, Any]:
         if node.backing_format:
             facts["backing-format"] = node.backing_format
     facts["features"] = dict(node.features())
-    if isinstance(node, Qcow2Node):
+    if isinstance(node, HeaderNode) and node.is_sound:
+        facts.update(_listed(Qcow2Node(node.file, node.header, None)))
+    elif isinstance(node, Qcow2Node):
         facts.update(_listed(node))
-    if not quick and node.refusal:
+    if (isinstance(node, HeaderNode) or not quick) and node.refusal:
         facts["refusal"] = str(node.refusal)
     if node.file is not node and node.file.driver == "nbd":
         facts["server"] = dict(node.file.features())
@@ -179,7 +191,9 @@ def _layer_lines(layer: dict[str, Any], branch: str, trunk: str) -> Iterator[str
         return
     yield f"{trunk}{_size(layer['virtual-size'])} virtual, {_stored(layer)}\n"
     if "data-file" in layer:
-        yield f"{trunk}data file {printable(layer['data-file']['filename'])}: {_stored(layer['data-file'])}\n"
+        data_file = layer["data-file"]
+        stored = f": {_stored(data_file)}" if "file-length" in data_file else ""
+        yield f"{trunk}data file {printable(data_file['filename'])}{stored}\n"
     features = ", ".join(f"{name} {_word(value)}" for name, value in layer["features"].items() if value)
     if features:
         yield f"{trunk}{features}\n"

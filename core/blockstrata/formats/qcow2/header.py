@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import os
 import struct
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-from blockstrata.errors import BadImageError, UnsupportedError
-from blockstrata.facts import SECTOR
+from blockstrata.errors import BadImageError, BlockstrataError, UnsupportedError
+from blockstrata.facts import MAX_LENGTH, SECTOR
+from blockstrata.formats.qcow2.feature_names import unknown_bits
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from blockstrata.driver import HostNode
+
+_T = TypeVar("_T")
 
 MAGIC: Final = b"QFI\xfb"
 _VERSION_2: Final = struct.Struct(">4sIQIIQIIQQIIQ")
@@ -33,6 +39,7 @@ _MAX_SNAPSHOTS: Final = 65536
 _SNAPSHOT_HEADER_BYTES: Final = 40
 _MAX_BITMAPS: Final = 65535
 _MAX_BITMAP_DIRECTORY_BYTES: Final = 1024 * _MAX_BITMAPS
+MAX_REFCOUNT_ORDER: Final = 6
 _MAX_BACKING_NAME: Final = 1023
 _MAX_FORMAT_NAME: Final = 16
 
@@ -45,6 +52,12 @@ class Incompatible(IntFlag):
     DATA_FILE = 4
     COMPRESSION_TYPE = 8
     EXTENDED_L2 = 16
+
+
+class Compatible(IntFlag):
+    """Features that a reader need not know."""
+
+    LAZY_REFCOUNTS = 1
 
 
 class Autoclear(IntFlag):
@@ -60,6 +73,8 @@ class Encryption(IntEnum):
     NONE = 0
     AES = 1
     LUKS = 2
+    UNKNOWN = -1
+    """Of a header that was read leniently."""
 
 
 class Extension(IntEnum):
@@ -73,6 +88,7 @@ class Extension(IntEnum):
     DATA_FILE = 0x44415441
 
 
+_METHODS: Final = (Encryption.NONE, Encryption.AES, Encryption.LUKS)
 COMPRESSION_NAMES: Final = ("zlib", "zstd")
 
 _BITMAPS: Final = struct.Struct(">IIQQ")
@@ -137,6 +153,26 @@ class Header:
         """Whether guest data lies in another file, each byte at its guest offset."""
         return bool(self.incompatible & Incompatible.DATA_FILE)
 
+    @property
+    def data_file_is_raw(self) -> bool:
+        """Whether the data file reads the same as a raw image."""
+        return bool(self.autoclear & Autoclear.RAW_DATA_FILE)
+
+    @property
+    def lazy_refcounts(self) -> bool:
+        """Whether writers may leave refcounts behind, and mark the image as dirty so long."""
+        return bool(self.compatible & Compatible.LAZY_REFCOUNTS)
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether refcounts may be behind."""
+        return bool(self.incompatible & Incompatible.DIRTY)
+
+    @property
+    def is_corrupt(self) -> bool:
+        """Whether somebody found the tables to be wrong."""
+        return bool(self.incompatible & Incompatible.CORRUPT)
+
 
 class _Fields(NamedTuple):
     """The header's fields in the order in which they stand; those of version 3 have version 2's defaults."""
@@ -166,22 +202,34 @@ class _Fields(NamedTuple):
         return 1 << self.cluster_bits
 
 
-def read_header(file: HostNode) -> Header:
+def read_header(file: HostNode, *, lenient: bool = False) -> Header:
     """Read and check the header of a qcow2 image.
 
     ``BadImageError`` names the field that QEMU refuses, ``UnsupportedError`` the feature that is not known.
+    ``lenient``: as much of it as can be made out, to be shown and not to read the image by.  An error then
+    is only what leaves no header to show.
     """
+    tolerated = suppress(BlockstrataError) if lenient else nullcontext()
     reader = _HeaderReader(file)
     fields = reader.fields()
-    reader.check_features(fields)
-    reader.check_tables(fields)
-    extensions = reader.extensions(fields)
+    extensions: dict[int, bytes] = {}
+    backing = None
+    with tolerated:
+        reader.check_features(fields)
+    with tolerated:
+        reader.check_tables(fields)
+    with tolerated:
+        reader.read_extensions(fields, extensions)
+    with tolerated:
+        backing = reader.backing(fields)
+    with tolerated:
+        reader.check_size(fields)
     bitmaps, _, directory_size, directory_offset = _bitmaps(fields, extensions)
-    header = Header(
+    return Header(
         version=fields.version,
         cluster_bits=fields.cluster_bits,
         size=fields.size // SECTOR * SECTOR,
-        encryption=Encryption(fields.crypt_method),
+        encryption=_known(fields.crypt_method, _METHODS, Encryption.UNKNOWN),
         l1_offset=fields.l1_table_offset,
         l1_entries=fields.l1_size,
         refcount_table_offset=fields.refcount_table_offset,
@@ -192,18 +240,14 @@ def read_header(file: HostNode) -> Header:
         incompatible=fields.incompatible_features,
         compatible=fields.compatible_features,
         autoclear=fields.autoclear_features,
-        compression=COMPRESSION_NAMES[fields.compression_type],
-        backing=reader.backing(fields),
+        compression=_known(fields.compression_type, COMPRESSION_NAMES, "unknown"),
+        backing=backing,
         backing_format=_text(extensions.get(Extension.BACKING_FORMAT)),
         data_file=_text(extensions.get(Extension.DATA_FILE)),
         bitmaps=bitmaps,
         bitmap_directory_offset=directory_offset,
         bitmap_directory_size=directory_size,
     )
-    needed = -(-fields.size // header.l2_span)
-    if fields.l1_size < needed:
-        raise reader.bad("l1_size", f"{fields.l1_size} is less than the {needed} entries the size needs")
-    return header
 
 
 class _HeaderReader:
@@ -227,6 +271,8 @@ class _HeaderReader:
             raise self.unknown("version", f"{fields.version} is neither 2 nor 3")
         if not 9 <= fields.cluster_bits <= 21:
             raise self.bad("cluster_bits", f"{fields.cluster_bits} is not in 9 to 21")
+        if fields.size > MAX_LENGTH:
+            raise self.bad("size", f"{fields.size} bytes are 8 EiB or more")
         if fields.version == 3:
             fields = _Fields(*_VERSION_2.unpack_from(block), *_VERSION_3.unpack_from(block, _VERSION_2.size))
             if fields.header_length < _V3_LENGTH:
@@ -242,12 +288,15 @@ class _HeaderReader:
     def check_features(self, fields: _Fields) -> None:
         unknown = fields.incompatible_features & ~sum(Incompatible)
         if unknown:
-            bits = ", ".join(str(bit) for bit in range(64) if unknown >> bit & 1)
-            raise self.unknown("incompatible_features", f"unknown bit {bits}")
+            extensions: dict[int, bytes] = {}
+            with suppress(BlockstrataError):
+                self.read_extensions(fields, extensions)
+            table = extensions.get(Extension.FEATURE_NAMES, b"")
+            raise self.unknown("incompatible_features", f"unknown bit {unknown_bits(unknown, table)}")
         if fields.incompatible_features & Incompatible.EXTENDED_L2 and fields.cluster_size // 32 < SECTOR:
             raise self.bad("cluster_bits", f"{fields.cluster_bits} is too small for extended L2 entries")
-        if fields.refcount_order > 6:
-            raise self.bad("refcount_order", f"{fields.refcount_order} is more than 6")
+        if fields.refcount_order > MAX_REFCOUNT_ORDER:
+            raise self.bad("refcount_order", f"{fields.refcount_order} is more than {MAX_REFCOUNT_ORDER}")
         if fields.crypt_method > Encryption.LUKS:
             raise self.unknown("crypt_method", f"{fields.crypt_method} is not known")
         if fields.compression_type >= len(COMPRESSION_NAMES):
@@ -255,9 +304,6 @@ class _HeaderReader:
         marked = bool(fields.incompatible_features & Incompatible.COMPRESSION_TYPE)
         if marked != (fields.compression_type != 0):
             raise self.bad("incompatible_features", "the compression type bit contradicts compression_type")
-        has_data_file = fields.incompatible_features & Incompatible.DATA_FILE
-        if fields.autoclear_features & Autoclear.RAW_DATA_FILE and not has_data_file:
-            raise self.bad("autoclear_features", "says the data file is raw, but there is no data file")
 
     def check_tables(self, fields: _Fields) -> None:
         if fields.refcount_table_clusters == 0:
@@ -281,8 +327,15 @@ class _HeaderReader:
             raise self.bad("backing_file_size", f"{length} is too long a name")
         return _text(self.file.read(offset, length))
 
-    def extensions(self, fields: _Fields) -> dict[int, bytes]:
-        """Return the extensions' payloads by type.
+    def check_size(self, fields: _Fields) -> None:
+        """Refuse a disk that the L1 table is too small for."""
+        span = fields.cluster_size // (16 if fields.incompatible_features & Incompatible.EXTENDED_L2 else 8)
+        needed = -(-fields.size // (span << fields.cluster_bits))
+        if fields.l1_size < needed:
+            raise self.bad("l1_size", f"{fields.l1_size} is less than the {needed} entries the size needs")
+
+    def read_extensions(self, fields: _Fields, found: dict[int, bytes]) -> None:
+        """Find the extensions' payloads by type; those before an error stay found.
 
         ::
 
@@ -291,7 +344,6 @@ class _HeaderReader:
         """
         at, end = fields.header_length, fields.backing_file_offset or fields.cluster_size
         block = self.file.read(0, end + 8)
-        found: dict[int, bytes] = {}
         while at < end:
             kind, length = struct.unpack_from(">II", block, at)
             at += 8
@@ -305,7 +357,6 @@ class _HeaderReader:
             at += (length + 7) & ~7
         if fields.crypt_method == Encryption.LUKS and Extension.ENCRYPTION_HEADER not in found:
             raise self.bad("header extension encryption_header", "is missing, but LUKS needs it")
-        return found
 
     def check_extension(self, kind: Extension, payload: bytes, fields: _Fields) -> None:
         field = f"header extension {kind.name.lower()}"
@@ -350,6 +401,11 @@ def table_fault(offset: int, length: int, most: int, cluster_size: int) -> str:
     if offset > (END_OF_NODES - length if length else 2**63 - 1):
         return f"{offset:#x} is out of range"
     return ""
+
+
+def _known(number: int, known: Sequence[_T], unknown: _T) -> _T:
+    """Return what a number stands for; a header that is read leniently may have another one."""
+    return known[number] if number < len(known) else unknown
 
 
 def _text(name: bytes | None) -> str | None:

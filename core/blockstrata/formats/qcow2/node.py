@@ -11,7 +11,8 @@ from blockstrata.extents import Extents, empty
 from blockstrata.facts import Traits
 from blockstrata.formats.qcow2 import bitmaps, snapshots, tables
 from blockstrata.formats.qcow2.directory import Directory, Kind, read_directory
-from blockstrata.formats.qcow2.header import Encryption, Header, Incompatible, read_header
+from blockstrata.formats.qcow2.header import Encryption, Header, read_header
+from blockstrata.formats.qcow2.header_node import HeaderNode, features_of
 from blockstrata.formats.qcow2.mapping import mapped
 from blockstrata.formats.qcow2.refcounts import looks_preallocated
 from blockstrata.formats.qcow2.tables import TableEntry
@@ -151,19 +152,7 @@ class Qcow2Node:
 
     def features(self) -> Dict[str, object]:
         """Return the header's facts that change how the image is read or that users ask for."""
-        header = self.header
-        features: dict[str, object] = {
-            "compat": "1.1" if header.version == 3 else "0.10",
-            "cluster-size": header.cluster_size,
-            "extended-l2": header.extended_l2,
-            "compression-type": header.compression,
-            "refcount-bits": 1 << header.refcount_order,
-            "dirty": bool(header.incompatible & Incompatible.DIRTY),
-            "corrupt": bool(header.incompatible & Incompatible.CORRUPT),
-        }
-        if header.encryption != Encryption.NONE:
-            features["encryption"] = header.encryption.name.lower()
-        return features
+        return features_of(self.header)
 
     def close(self) -> None:
         """Close the image, and its data file if it has one."""
@@ -175,6 +164,9 @@ class Qcow2Node:
 def open_qcow2(file: HostNode, header: Header | None = None, data_file: HostNode | None = None) -> Qcow2Node:
     """Open a qcow2 image on a host node; ``BadImageError`` if its data file is missing or not wanted."""
     header = header or read_header(file)
+    if header.data_file_is_raw and not header.has_data_file:
+        what = "says the data file is raw, but there is no data file"
+        raise BadImageError(file.name, "qcow2 autoclear_features", what)
     if header.has_data_file and data_file is None:
         raise BadImageError(file.name, "qcow2 data file", "is required for this image, and it names none")
     if data_file is not None and not header.has_data_file:
@@ -190,6 +182,8 @@ def at_snapshot(node: Driver, wanted: str) -> Qcow2Node:
     node is closed then.
     """
     try:
+        if isinstance(node, HeaderNode):
+            raise node.refusal
         if not isinstance(node, Qcow2Node):
             raise BadReferenceError(
                 node.name, f"snapshot '{wanted}'", f"{node.driver} images have no snapshots"

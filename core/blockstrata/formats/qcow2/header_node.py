@@ -1,0 +1,87 @@
+"""A qcow2 image of which only the header can be shown, and what a header shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blockstrata.errors import BlockstrataError
+from blockstrata.extents import Extents, uniform
+from blockstrata.facts import Mapping, Traits, fact
+from blockstrata.formats.qcow2.header import MAX_REFCOUNT_ORDER, read_header
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Mapping as Dict
+
+    from blockstrata.driver import HostNode
+    from blockstrata.formats.qcow2.header import Header
+
+
+class HeaderNode:
+    """An image that cannot be opened, for one who wants to know what its header says: nothing maps it.
+
+    ``refusal`` is why not.  ``is_sound``: the header is not to blame, but what it names (a data file).
+    """
+
+    driver = "qcow2"
+    supports_backing = True
+
+    def __init__(self, file: HostNode, refusal: BlockstrataError) -> None:
+        """``refusal`` is raised if there is no header to show."""
+        try:
+            self.header = read_header(file)
+            self.is_sound = True
+        except BlockstrataError:
+            try:
+                self.header = read_header(file, lenient=True)
+            except BlockstrataError:
+                raise refusal from None
+            self.is_sound = False
+        self.name = file.name
+        self.length = self.header.size
+        self.file = file
+        self.host = file
+        self.backing = self.header.backing
+        self.backing_format = self.header.backing_format
+        self.refusal = refusal
+        self.traits = Traits(host_driver=file.traits.host_driver)
+
+    def extents(self, start: int, length: int) -> Extents:
+        """Return one INVALID run."""
+        return uniform(start, start + length, fact(Mapping.INVALID))
+
+    def windows(self) -> Iterator[tuple[int, int, int]]:
+        """Yield the one window: no table is read."""
+        yield 0, self.length, 0
+
+    def fault_at(self, offset: int) -> str:  # noqa: ARG002
+        """Return why the image cannot be opened."""
+        return str(self.refusal)
+
+    def features(self) -> Dict[str, object]:
+        """Return what the header says."""
+        return features_of(self.header)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+
+
+def features_of(header: Header) -> Dict[str, object]:
+    """Return the header's facts that change how the image is read or that users ask for."""
+    order = header.refcount_order
+    features: dict[str, object] = {
+        "compat": "1.1" if header.version == 3 else "0.10",
+        "cluster-size": header.cluster_size,
+        "extended-l2": header.extended_l2,
+        "compression-type": header.compression,
+        "lazy-refcounts": header.lazy_refcounts,
+        "refcount-bits": 1 << order if order <= MAX_REFCOUNT_ORDER else "unknown",
+        "dirty": header.is_dirty,
+        "corrupt": header.is_corrupt,
+    }
+    if header.has_data_file:
+        features["data-file-raw"] = header.data_file_is_raw
+    if header.encryption:
+        features["encryption"] = header.encryption.name.lower()
+    return features
