@@ -39,7 +39,7 @@ class Access:
     is_cancelled: Callable[[], bool] = field(default=lambda: False, compare=False)
     """Asked while another program's answer is waited for: whether nobody wants it any more."""
     timeout: float = 30.0
-    """Seconds that one wait for a server, or one run of qemu-img, may take."""
+    """Seconds that an answer of a server may take, its whole handshake, or a run of qemu-img."""
     shows_headers: bool = False
     """An image that cannot be opened is opened for what its header says; its node's ``refusal`` says why."""
 

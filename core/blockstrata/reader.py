@@ -11,6 +11,7 @@ What the L1 tables say is known at once; L2 tables are read where somebody looks
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -163,8 +164,9 @@ class Reader:
 
 
 def regions_of(layers: Sequence[Layer], start: int, end: int) -> list[Region]:
-    """Return the regions of a range of layers; errors as :meth:`Driver.windows` has them."""
-    return regions([list(layer.node.windows()) for layer in layers], start, end)
+    """Return the regions of a range of layers; errors as :meth:`Driver.windows` has them up to its end."""
+    windows = [takewhile(lambda window: window[0] < end, layer.node.windows()) for layer in layers]
+    return regions(list(map(list, windows)), start, end)
 
 
 def in_parts(chain: Chain, start: int, end: int) -> Iterator[tuple[Region, Chain]]:

@@ -15,6 +15,23 @@ import tracemalloc
 
 import pytest
 from click.testing import CliRunner
+from nbd_client import (
+    EXPORT,
+    IMPATIENT,
+    MIB,
+    PATIENT,
+    blocks,
+    context,
+    good,
+    haggling,
+    one_line,
+    raw_reply,
+    read,
+    refused,
+    sized,
+    to,
+    whole,
+)
 from scripted_nbd import (
     ACK,
     BLOCK_STATUS,
@@ -36,91 +53,26 @@ from scripted_nbd import (
     TLS_REQUIRED,
     UNKNOWN,
     UNSUPPORTED,
-    Server,
-    Talk,
 )
 
 from blockstrata import facts
 from blockstrata.access import Access
 from blockstrata.chain import open_chain
-from blockstrata.errors import BadReferenceError, BlockstrataError, OpenError, ServerError, UnsupportedError
+from blockstrata.errors import BadReferenceError, OpenError, ServerError, UnsupportedError
 from blockstrata.nodes import open_export
 from blockstrata.protocols.nbd import node as nbd_node
+from blockstrata.protocols.nbd import patience
 from blockstrata.protocols.nbd.wire import MAX_STATUS_PAYLOAD
 from blockstrata.reader import Reader
 from blockstrata_viewer.app import ViewerApp
 from blockstrata_viewer.cli import main
 from blockstrata_viewer.opening import Opening
 
-MIB = 1 << 20
-PATIENT = Access(timeout=10)
-IMPATIENT = Access(timeout=0.5)
 DEPTH = "qemu:allocation-depth"
 D, U, W, H = (
     facts.fact(facts.Mapping.PASSTHROUGH, storage)
     for storage in (facts.Storage.DATA, facts.Storage.UNDEFINED, facts.Storage.UNWRITTEN, facts.Storage.HOLE)
 )
-
-
-@pytest.fixture
-def serve(tmp_path):
-    """Return what starts a server on a script; it is stopped, and its own failures told, at the end."""
-    servers = []
-
-    def start(script):
-        servers.append(Server(tmp_path / f"s{len(servers)}", script))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.__exit__()
-
-
-def good(answer, **how):
-    """Return a script that shakes hands and then lets ``answer(talk, request)`` speak."""
-
-    def script(talk: Talk, _):
-        talk.greet()
-        talk.negotiate(**how)
-        for asked in talk.requests():
-            answer(talk, asked)
-
-    return script
-
-
-def one_line(error: BlockstrataError) -> str:
-    text = str(error)
-    assert text.isprintable()
-    assert len(text) < 600
-    return text
-
-
-def refused(server, access=PATIENT, kind=ServerError, contexts=()):
-    """Return the line with which opening, asking for all block status, or reading everything fails."""
-    began = time.monotonic()
-    with pytest.raises(kind) as caught:
-        whole(server, access, contexts)
-    assert time.monotonic() - began < 5
-    assert one_line(caught.value).startswith("nbd+unix://?socket=")
-    return str(caught.value)
-
-
-def whole(server, access=PATIENT, contexts=()):
-    """Return (length, fact) of every run."""
-    node = open_export(server.uri, access, contexts)
-    try:
-        extents = node.extents(0, node.length)
-        return list(zip(extents.lengths.tolist(), extents.facts.tolist(), strict=True))
-    finally:
-        node.close()
-
-
-def read(server, start, length, access=PATIENT):
-    node = open_export(server.uri, access, ())
-    try:
-        return node.read(start, length)
-    finally:
-        node.close()
 
 
 # ---------------------------------------------------------------- the greeting
@@ -174,51 +126,6 @@ def test_nobody_listens(tmp_path):
 # ---------------------------------------------------------------- options
 
 
-def haggling(**own):
-    """Return a script whose replies to some options are its own."""
-
-    def script(talk, _):
-        talk.greet()
-        talk.negotiate(own={globals()[name]: reply for name, reply in own.items()})
-        for _ in talk.requests():
-            pass
-
-    return script
-
-
-def raw_reply(magic=0x3E889045565A9, option=EXTENDED, kind=ACK, length=0):
-    return struct.pack(">QIII", magic, option, kind, length)
-
-
-def replies(*pairs):
-    """Return what replies to an option with (type, payload) one after the other."""
-
-    def reply(talk, option):
-        for kind, payload in pairs:
-            talk.reply(option, kind, payload)
-
-    return reply
-
-
-def to(option, *pairs):
-    return lambda talk, _: replies(*pairs)(talk, option)
-
-
-EXPORT = (INFO, struct.pack(">HQH", 0, MIB, 1))
-
-
-def sized(size):
-    return (INFO, struct.pack(">HQH", 0, size, 1))
-
-
-def blocks(*sizes):
-    return (INFO, struct.pack(">HIII", 3, *sizes))
-
-
-def context(number, name):
-    return (CONTEXT, struct.pack(">I", number) + name)
-
-
 @pytest.mark.parametrize(
     ("own", "says"),
     [
@@ -268,6 +175,44 @@ def context(number, name):
 )
 def test_wrong_options(serve, own, says):
     assert says in refused(serve(haggling(**own)))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "says"),
+    [
+        ((512, 512, 0), "the maximum block size, 0, is below the minimum, 512"),
+        ((0, 0, 0), "the minimum block size is 0"),
+        ((1 << 26, 1 << 26, 0xFFFFFFFF), "the minimum block size is 67108864"),
+        ((0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF), "the minimum block size is 4294967295"),
+    ],
+)
+def test_block_sizes_that_make_no_sense(serve, sizes, says):
+    assert says in refused(serve(haggling(GO=to(GO, EXPORT, blocks(*sizes), (ACK, b"")))))
+
+
+@pytest.mark.parametrize("sizes", [(512, 1, 4096), (4096, 0, 4096), (1, 3, 5), (1 << 20, 1, 0xFFFFFFFF)])
+def test_a_preferred_size_is_no_more_than_that(serve, sizes):
+    """Nothing is asked in preferred blocks, so that any will do, also one below the minimum."""
+
+    def answer(talk, asked):
+        assert asked.offset % sizes[0] == asked.length % sizes[0] == 0
+        talk.status(asked, (asked.length, 3))
+
+    assert whole(serve(good(answer, block=sizes))) == [(MIB, H)]
+
+
+def test_a_name_of_as_many_bytes_as_there_may_be(serve):
+    server = serve(good(lambda t, a: t.status(a, (a.length, 3))))
+    for name, says in (("x" * 4096, ""), ("x" * 4097, "a name of 4097 bytes is longer than")):
+        uri = server.uri.replace("///", f"///{name}")
+        if says:
+            with pytest.raises(ServerError, match=says) as caught:
+                open_export(uri, PATIENT, ())
+            assert str(caught.value).isprintable()
+        else:
+            node = open_export(uri, PATIENT, ())
+            assert node.extents(0, MIB).facts.tolist() == [H]
+            node.close()
 
 
 @pytest.mark.parametrize("size", [2**64 - 1, 2**63, 2**63 - 511])
@@ -447,13 +392,13 @@ def test_extents_without_end_come_to_a_limit(serve):
     def answer(talk, asked):
         talk.chunk(asked, BLOCK_STATUS, payload)
 
-    line = refused(serve(good(answer, size=1 << 40)), Access(timeout=20))
+    line = refused(serve(good(answer, size=1 << 40)), Access(timeout=20), within=20)
     assert "the server tells of more than 8,388,608 extents" in line
 
 
 def test_answers_that_lead_nowhere_come_to_a_limit(serve, monkeypatch):
-    monkeypatch.setattr(nbd_node, "_MOST_QUESTIONS", 1000)
-    monkeypatch.setattr(nbd_node, "_FIRST_QUESTIONS", 100)
+    monkeypatch.setattr(patience, "_MOST_SHORT", 1000)
+    monkeypatch.setattr(patience, "_FIRST_SHORT", 100)
     line = refused(serve(good(lambda t, a: t.status(a, (1, 0)), size=1 << 40)))
     assert "takes more than 1,000 questions" in line
 
@@ -461,8 +406,54 @@ def test_answers_that_lead_nowhere_come_to_a_limit(serve, monkeypatch):
 def test_an_export_that_is_too_large_for_short_questions_is_told_before_any(serve):
     asked_for = []
     line = refused(serve(good(lambda _, a: asked_for.append(a), size=1 << 62)))
-    assert "takes more than 262,144 questions, so large is the export" in line
+    assert "block status: of more than 1 PiB is asked with extended headers" in line
     assert asked_for == []
+
+
+OUTPUTS = [["human", "-f", "raw"], ["json", "-f", "raw"], ["csv", "-f", "raw"], ["nbd-json"]]
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_more_than_a_pebibyte_is_refused_before_any_output(serve, output):
+    asked_for = []
+    server = serve(good(lambda _, a: asked_for.append(a), size=(1 << 50) + 512))
+    done = CliRunner().invoke(main, ["map", server.uri, "--output", *output])
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert "block status: of more than 1 PiB is asked with extended headers" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert asked_for == []
+
+
+def test_a_part_of_more_than_a_pebibyte_is_mapped(serve):
+    server = serve(good(lambda t, a: t.status(a, (a.length, 3)), size=1 << 62))
+    words = ["map", server.uri, "-f", "raw", "--output", "json", "--start-offset", "1T", "--max-length", "1G"]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.stderr
+    assert [(entry["start"], entry["length"]) for entry in json.loads(done.stdout)] == [(1 << 40, 1 << 30)]
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_as_much_as_may_be_asked_about_is_mapped(serve, monkeypatch, output):
+    """With a bound of a TiB: a PiB takes a quarter of a million questions."""
+    monkeypatch.setattr(nbd_node, "_MOST_ASKED", 1 << 40)
+    server = serve(good(lambda t, a: t.status(a, (a.length, 3)), size=1 << 40))
+    done = CliRunner().invoke(main, ["map", server.uri, "--output", *output])
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.count("\n") < 5
+    larger = serve(good(lambda t, a: t.status(a, (a.length, 3)), size=(1 << 40) + 512))
+    done = CliRunner().invoke(main, ["map", larger.uri, "--output", *output])
+    assert (done.exit_code, done.stdout) == (1, "")
+
+
+def test_a_pebibyte_itself_may_be_asked_about(serve):
+    server = serve(good(lambda *_: None, size=1 << 50))
+    node = open_export(server.uri, PATIENT, ())
+    try:
+        *_, (start, length, _) = node.windows()
+        assert start + length == 1 << 50
+    finally:
+        node.close()
 
 
 def test_after_a_wrong_answer_nothing_more_is_asked(serve):
@@ -607,6 +598,36 @@ def test_a_context_is_asked_for_by_name(serve):
         node.close()
 
 
+COMMANDS = [
+    ["map"], ["map", "--output", "json"], ["map", "--output", "csv"], ["map", "--output", "nbd-json"],
+    ["map", "--round-trip"], ["info"], ["info", "--quick"], ["audit"], ["table"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [0, 1, 511, 1000])
+def test_exports_of_no_bytes_or_no_whole_sectors_in_every_command(serve, size):
+    def answer(talk, asked):
+        assert asked.length
+        assert asked.offset + asked.length <= size
+        if asked.command == READ:
+            talk.data(asked, asked.offset, bytes(asked.length))
+        else:
+            talk.status(asked, (asked.length, 0))
+
+    server = serve(good(answer, size=size))
+    for words in COMMANDS:
+        done = CliRunner().invoke(main, [*words, server.uri])
+        # an audit with findings ends with 3
+        assert done.exit_code in (0, 3 * (words == ["audit"])), (words, done.stderr)
+        assert done.stdout
+    done = CliRunner().invoke(main, ["trace", server.uri, "0"])
+    assert done.exit_code == (0 if size else 1)
+    if not size:
+        assert "0x0 is not on the disk of 0 bytes" in done.stderr
+    done = CliRunner().invoke(main, ["map", "-f", "qcow2", server.uri])
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+
+
 def test_what_was_answered_is_not_asked_again(serve):
     asked_for = []
 
@@ -731,14 +752,14 @@ def test_reads_keep_to_the_block_sizes(serve):
         (lambda t, a: t.data(a, 500, b"x"), "bytes 500 to 501 come, which were not asked for"),
         (lambda t, a: t.data(a, 1020, bytes(5)), "bytes 1020 to 1025 come, which were not asked for"),
         (lambda t, a: t.data(a, 512, bytes(511)), "1 of 512 bytes do not come"),
-        (lambda t, a: t.data(a, 513, bytes(511)), "the bytes from 512 on come twice or not at all"),
+        (lambda t, a: t.data(a, 513, bytes(511)), "1 of 512 bytes do not come"),
         (
             lambda t, a: (t.data(a, 512, bytes(256), done=False), t.data(a, 600, bytes(256))),
-            "the bytes from 600 on come twice or not at all",
+            "of the bytes 600 to 856 some come twice",
         ),
         (
             lambda t, a: [t.data(a, 512, bytes(256), done=False) for _ in range(3)],
-            "more bytes come than the 512",
+            "of the bytes 512 to 768 some come twice",
         ),
         (lambda t, a: t.chunk(a, DATA, bytes(8)), "a chunk of data that holds none"),
         (lambda t, a: t.chunk(a, HOLE, bytes(12)), "a hole of no bytes"),
@@ -864,7 +885,7 @@ def test_a_huge_export_is_read_in_some_steps(serve):
     server = serve(good(answer, size=1 << 62, extended=True))
     with open_chain(server.uri, PATIENT) as chain:
         reader = Reader(chain)
-        assert 100 < reader.progress.known <= 1024
+        assert 32 < reader.progress.known <= 64
         *_, progress = reader.steps()
         assert progress.read == progress.known
         known = reader.chain().layers[0].known

@@ -11,16 +11,18 @@ import json
 import ssl
 import struct
 import sys
+import time
 from dataclasses import dataclass
 
 import pytest
 from oracle import Question, difference, our_answer, run, their_answer
 from recipe import create, io
-from scripted_nbd import Server
+from scripted_nbd import ACK, STARTTLS, Server
 from servers import nbdkit, nbdkit_tcp, qemu_nbd, qemu_nbd_tcp
 
 from blockstrata.access import Access
 from blockstrata.chain import open_chain
+from blockstrata.errors import ServerError
 from blockstrata.guest import merged
 from blockstrata.nodes import open_export
 from blockstrata.semantics.proposed import PROPOSED
@@ -511,6 +513,46 @@ def test_tls_over_a_unix_socket(work, certificates):
         assert ours(work, "map", f"{secure}/other&tls-verify-peer=false").returncode == 0
         assert "Hostname mismatch" in error_of(work, "map", f"{secure}/known&tls-hostname=elsewhere.example")
         assert ours(work, "map", f"{secure}/known&tls-hostname=localhost").returncode == 0
+
+
+@pytest.mark.live("openssl")
+@pytest.mark.parametrize("step", [1, 0], ids=["dripped", "silent"])
+def test_answers_under_tls_are_bounded_as_a_whole(work, certificates, step):
+    """A record a byte, or none at all: neither is waited for past the limit."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "server-cert.pem", certificates / "server-key.pem")
+
+    def script(talk, _):
+        talk.greet()
+        assert talk.option() == (STARTTLS, b"")
+        talk.reply(STARTTLS, ACK)
+        with context.wrap_socket(talk.plug, server_side=True) as talk.plug:
+            talk.negotiate()
+            for asked in talk.requests():
+                reply = talk.header(asked.cookie, 5, 12) + struct.pack(">III", 1, 1 << 20, 0)
+                for at in range(step * len(reply)):
+                    talk.send(reply[at : at + 1])
+                    time.sleep(0.03)
+
+    with Server(work / "scripted", script) as server:
+        secure = server.uri.replace("nbd+", "nbds+")
+        uri = f"{secure}&tls-certificates={certificates}/unknown&tls-hostname=localhost"
+        node = open_export(uri, Access(timeout=0.4), ())
+        began = time.monotonic()
+        with pytest.raises(ServerError, match=r"no answer within 0\.4 seconds"):
+            node.extents(0, 1 << 20)
+        assert time.monotonic() - began < 3
+        node.close()
+
+
+@pytest.mark.parametrize("size", [0, 1, 511, 512, 513, 1000])
+def test_sizes_that_are_no_whole_sectors(work, size):
+    """nbdkit serves as many bytes as there are, qemu-nbd whole sectors."""
+    (work / "disk").write_bytes(b"x" * size)
+    with nbdkit(work, "file", "disk") as uri:
+        assert_same(work, uri)
+    with qemu_nbd(work, "-f", "raw", "disk") as uri:
+        assert_same(work, uri)
 
 
 @pytest.mark.live("openssl")

@@ -205,7 +205,7 @@ def opening_options(command: Any) -> Any:
             type=Seconds(min=0, min_open=True, max=86400),
             default=Access().timeout,
             metavar="SECONDS",
-            help="How long to wait for a server, or for qemu-img.",
+            help="How long one answer of a server may take, or one run of qemu-img.",
         ),
         click.option(
             "--storage",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from blockstrata.protocols.nbd import wire
 from blockstrata.protocols.nbd.handshake import shake_hands
 from blockstrata.protocols.nbd.jobs import most_of_chunk
+from blockstrata.protocols.nbd.patience import Patience
 from blockstrata.protocols.nbd.stream import LostError, connect
 from blockstrata.protocols.nbd.wire import ChunkType, Command, WireError
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _IN_FLIGHT: Final = 16
 """Questions that wait for their answers at one time."""
+_FEW: Final = 8
+"""Questions in flight below which more are sent, many with one call."""
 _MOST_ERRORS: Final = 64
 """Error chunks in one reply."""
 
@@ -45,12 +48,16 @@ class Connection:
 
         ``done`` takes each answered job and returns what is to be asked next.  After ``LostError`` the jobs
         without an answer are on the agenda again.  ``RefusedError`` comes when nothing is under way any more.
+
+        A server may take one question after the other.  So the time limit of an answer starts when the answer
+        before it is complete, or with the question if nothing else was under way.
         """
         refused = ""
+        self._stream.patience.renew()
         try:
             while True:
-                while not refused and len(self._flying) < _IN_FLIGHT and (job := agenda.next()):
-                    self._send(job)
+                if not refused and len(self._flying) <= _FEW:
+                    self._send(agenda)
                 if not self._flying:
                     break
                 job = self._receive()
@@ -60,6 +67,7 @@ class Connection:
                     refused = refused or f"byte {job.offset}: {job.error}"
                 else:
                     agenda.put_first(done(job))
+                self._stream.patience.renew()
         except LostError:
             agenda.put_first(job.again() for job in self._flying.values())
             raise
@@ -71,18 +79,20 @@ class Connection:
         extended = self.export.extended
         self._stream.close(wire.pack_request(Command.DISC, 0, extended=extended) if politely else b"")
 
-    def _send(self, job: Job) -> None:
-        self._cookie += 1
-        self._flying[self._cookie] = job
-        self._stream.renew()
+    def _send(self, agenda: Agenda) -> None:
+        """Send as many questions as may be under way."""
         extended = self.export.extended
-        self._stream.send(
-            wire.pack_request(job.command, self._cookie, job.offset, job.length, extended=extended)
-        )
+        requests = []
+        while len(self._flying) < _IN_FLIGHT and (job := agenda.next()):
+            self._cookie += 1
+            self._flying[self._cookie] = job
+            requests.append(
+                wire.pack_request(job.command, self._cookie, job.offset, job.length, extended=extended)
+            )
+        self._stream.send(b"".join(requests))
 
     def _receive(self) -> Job | None:
         """Receive one reply, or one chunk of it, and return the job if that was the last."""
-        self._stream.renew()
         structured, extended = self.export.structured, self.export.extended
         rest = wire.rest_of_reply(self._stream.receive(4), structured=structured, extended=extended)
         chunk = wire.parse_reply(rest, self._stream.receive(rest.size))
@@ -127,11 +137,11 @@ class Connection:
 
 
 def open_connection(address: Address, access: Access, contexts: tuple[str, ...]) -> Connection:
-    """Connect and shake hands, all within the time that one wait may take.
+    """Connect and shake hands, all within the time that one answer may take.
 
     ``WireError``, or ``OSError`` or ``ValueError`` if there is nobody to talk to.
     """
-    stream = connect(address, access)
+    stream = connect(address, Patience(access))
     try:
         return Connection(stream, shake_hands(stream, address, contexts))
     except BaseException:

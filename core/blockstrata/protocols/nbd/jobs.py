@@ -27,8 +27,10 @@ class ReadJob:
         self.offset = offset
         self.length = length
         self.error = ""
-        self._parts: list[tuple[int, int, bytes | None]] = []
-        self._filled = 0
+        self._whole: bytes | None = None
+        self._data = bytearray()
+        self._came = bytearray()
+        self._missing = length
 
     def again(self) -> ReadJob:
         """Return the same question with no answer."""
@@ -52,27 +54,30 @@ class ReadJob:
         self._take(self.offset, len(payload), payload)
 
     def _take(self, start: int, length: int, data: bytes | None) -> None:
-        if start < self.offset or start + length > self.offset + self.length:
+        at, end = start - self.offset, start - self.offset + length
+        if at < 0 or end > self.length:
             raise WireError(f"bytes {start} to {start + length} come, which were not asked for")
-        self._filled += length
-        if self._filled > self.length:
-            raise WireError(f"more bytes come than the {self.length} that were asked for")
-        self._parts.append((start, start + length, data))
+        if length == self._missing == self.length:
+            self._whole, self._missing = bytes(length) if data is None else data, 0
+            return
+        if not self._came and self._missing:
+            # as many bytes however many parts they come in
+            self._data, self._came = bytearray(self.length), bytearray(self.length)
+        if not self._missing or 1 in self._came[at:end]:
+            raise WireError(f"of the bytes {start} to {start + length} some come twice")
+        self._came[at:end] = b"\1" * length
+        self._missing -= length
+        if data is not None:
+            self._data[at:end] = data
 
     def finish(self, export: Export) -> None:  # noqa: ARG002
-        """``WireError`` if bytes are missing or came twice."""
-        self._parts.sort(key=lambda part: part[0])
-        at = self.offset
-        for start, end, _ in self._parts:
-            if start != at:
-                raise WireError(f"the bytes from {min(start, at)} on come twice or not at all")
-            at = end
-        if at != self.offset + self.length:
-            raise WireError(f"{self.offset + self.length - at} of {self.length} bytes do not come")
+        """``WireError`` if bytes are missing."""
+        if self._missing:
+            raise WireError(f"{self._missing} of {self.length} bytes do not come")
 
     def data(self) -> bytes:
         """Return the bytes, once finished."""
-        return b"".join(bytes(end - start) if data is None else data for start, end, data in self._parts)
+        return bytes(self._data) if self._whole is None else self._whole
 
 
 class StatusJob:
@@ -113,9 +118,9 @@ class StatusJob:
 
     def finish(self, export: Export) -> None:
         """``WireError`` if a context is missing."""
-        missing = sorted(set(export.contexts.values()) - set(self.found))
-        if missing:
-            raise WireError(f"context '{missing[0]}' is not answered")
+        if len(self.found) < len(set(export.contexts.values())):
+            missing = min(set(export.contexts.values()) - set(self.found))
+            raise WireError(f"context '{missing}' is not answered")
 
 
 Job: TypeAlias = ReadJob | StatusJob

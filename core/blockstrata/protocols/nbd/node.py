@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from blockstrata.facts import MAX_LENGTH, Mapping, Storage, Traits, fact
 from blockstrata.protocols.nbd.connection import RefusedError, open_connection
 from blockstrata.protocols.nbd.handshake import ALLOCATION_DEPTH, BASE_ALLOCATION
 from blockstrata.protocols.nbd.jobs import Agenda, ReadJob, StatusJob
+from blockstrata.protocols.nbd.patience import Pace
 from blockstrata.protocols.nbd.status import Runs, StatusMap, runs_of
 from blockstrata.protocols.nbd.stream import LostError, reason
 from blockstrata.protocols.nbd.wire import MAX_STATUS_LENGTH, ExportFlag, WireError
@@ -41,18 +43,16 @@ _STORAGE: Final = np.array(
 _OPAQUE: Final = fact(Mapping.PASSTHROUGH, Storage.OPAQUE)
 _BEYOND: Final = fact(Mapping.PASSTHROUGH, Storage.BEYOND_EOF)
 
-_SLICES: Final = 16
+_QUESTIONS: Final = 16
 """Questions into which a window is cut, so that they are under way together."""
 _LEAST_SLICE: Final = 1 << 28
 _MOST_SLICE: Final = (1 << 32) - (1 << 25)
 """Bytes asked about at once where lengths have 32 bits; whole blocks of any size."""
-_LEAST_WINDOW: Final = 1 << 34
-_MOST_WINDOWS: Final = 1024
-_MOST_QUESTIONS: Final = 1 << 18
-"""Block status requests to one export: 1 PiB in questions of 32 bits."""
-_FIRST_QUESTIONS: Final = 4096
-"""Questions after which it shows how many more there will be."""
-_READ_SLICE: Final = 1 << 21
+_MOST_WINDOWS: Final = 64
+_MOST_ASKED: Final = 1 << 50
+"""Bytes asked about at all where lengths have 32 bits: some hundred thousand questions."""
+_READ_SLICE: Final = 1 << 18
+"""Bytes read at once; a slow line must carry them within the time limit."""
 _RECONNECTS: Final = 3
 
 
@@ -84,8 +84,8 @@ class NbdNode:
         self._names = sorted(set(export.contexts.values()))
         self._block = export.blocks.minimum if export.blocks else 1
         self._known = StatusMap()
-        self._questions = 0
-        self._told = 0
+        self._pace = Pace(export.size, access.timeout)
+        self._heard = 0.0
         self._reconnects = 0
         self._failure: ServerError | None = None
         self._is_closed = False
@@ -175,10 +175,15 @@ class NbdNode:
         return found
 
     def windows(self) -> Iterator[tuple[int, int, int]]:
-        """Yield windows that take a few questions each; each counts as one table."""
+        """Yield windows that take a few questions each; each counts as one table.
+
+        ``ServerError`` at the first byte that is too far out to be asked about.
+        """
         size = whole_sectors(self.length)
-        step = max(_LEAST_WINDOW, -(-size // _MOST_WINDOWS >> 25) << 25)
+        most = size if self._export.extended else min(size, _MOST_ASKED)
+        step = max(_QUESTIONS * _MOST_SLICE, -(-most // _MOST_WINDOWS >> 25) << 25)
         for start in range(0, size, step):
+            self._require_askable(min(step, size - start), start)
             yield start, min(step, size - start), 1
 
     def fault_at(self, offset: int) -> str:  # noqa: ARG002
@@ -227,7 +232,8 @@ class NbdNode:
         low, high = start // block * block, min(-(-end // block) * block, self.length)
         runs = self.status(BASE_ALLOCATION, low, high - low)
         edges, types = runs.edges, (runs.types & np.uint64(3)).astype(np.uint8)
-        mixed = np.unique(edges[1:-1][edges[1:-1] % block != 0] // block) * block
+        inner = edges[1:-1]
+        mixed = np.unique(inner[inner % block != 0] // block) * block
         if len(mixed):
             aligned = edges[edges % block == 0]
             starts = np.unique(np.concatenate([aligned[aligned < high], mixed, mixed + block]))
@@ -243,11 +249,8 @@ class NbdNode:
     def _ask(self, start: int, end: int) -> None:
         """Ask the server for what is not known of a window in whole blocks."""
         gaps = self._known.gaps(start, end)
+        self._require_askable(sum(high - low for low, high in gaps))
         steps = [_step(high - low, self._block, extended=self._export.extended) for low, high in gaps]
-        needed = sum(-(-(high - low) // step) for (low, high), step in zip(gaps, steps, strict=True))
-        if self._questions + needed > _MOST_QUESTIONS:
-            what = f"takes more than {_MOST_QUESTIONS:,} questions, so large is the export"
-            raise ServerError(self.name, "block status", what)
         agenda = Agenda(
             StatusJob(at, min(step, high - at))
             for (low, high), step in zip(gaps, steps, strict=True)
@@ -255,26 +258,29 @@ class NbdNode:
         )
         self._run("block status", agenda, self._remember)
 
+    def _require_askable(self, length: int, start: int = 0) -> None:
+        """``ServerError`` if so many bytes, and those before them, take too many questions."""
+        if not self._export.extended and start + length > _MOST_ASKED:
+            what = "of more than 1 PiB is asked with extended headers, which the server does not know"
+            raise ServerError(self.name, "block status", what)
+
     def _remember(self, job: Job) -> Iterable[Job]:
         """Keep an answer as far as it goes in every context, and ask for the rest."""
         assert isinstance(job, StatusJob)  # noqa: S101
-        self._questions += 1
-        found = {name: runs_of(job.offset, told.lengths, told.types) for name, told in job.found.items()}
-        end = min(runs.end for runs in found.values())
-        if end < job.offset + job.length:
+        start, asked_end = job.offset, job.offset + job.length
+        told = [job.found[name] for name in self._names]
+        found = [runs_of(start, each.lengths, each.types) for each in told]
+        end = min([runs.end for runs in found])
+        if end < asked_end:
             end = end // self._block * self._block
-        if end == job.offset:
+        if end == start:
             # less than a block is told, and less cannot be asked for
-            end = min(job.offset + self._block, job.offset + job.length)
-            found = {name: _stretched(name, runs, end) for name, runs in found.items()}
-        self._known.add(tuple(found[name].cut(job.offset, end) for name in self._names))
-        self._told += end - job.offset
-        # at the pace so far; a server that tells a byte at a time is not heard to its end
-        ahead = (self.length - self._told) * self._questions // self._told
-        if self._questions + ahead > _MOST_QUESTIONS and self._questions >= _FIRST_QUESTIONS:
-            raise WireError(f"takes more than {_MOST_QUESTIONS:,} questions, the server answers too little")
-        rest = job.offset + job.length - end
-        return [StatusJob(end, rest)] if rest else []
+            end = min(start + self._block, asked_end)
+            found = [_stretched(name, runs, end) for name, runs in zip(self._names, found, strict=True)]
+        self._known.add(tuple([runs.cut(start, end) for runs in found]))
+        before, self._heard = self._heard, time.monotonic()
+        self._pace.heard(end - start, self._heard - before, is_short=end < asked_end)
+        return [StatusJob(end, asked_end - end)] if end < asked_end else []
 
     def _run(self, what: str, agenda: Agenda, done: Callable[[Job], Iterable[Job]]) -> None:
         """Ask questions; a lost connection is made again a few times."""
@@ -286,6 +292,7 @@ class NbdNode:
                     connection = self._connection
                     if connection is None:
                         raise WireError("the connection was closed")
+                    self._heard = time.monotonic()
                     try:
                         connection.run(agenda, done)
                     except LostError as error:
@@ -330,7 +337,7 @@ class NbdNode:
 def _step(length: int, block: int, *, extended: bool) -> int:
     """Return how much of a range of some length one question is about, in whole blocks."""
     most = MAX_STATUS_LENGTH if extended else _MOST_SLICE
-    return min(most, max(_LEAST_SLICE, -(-length // _SLICES // block) * block))
+    return min(most, max(_LEAST_SLICE, -(-length // _QUESTIONS // block) * block))
 
 
 def _stretched(context: str, runs: Runs, end: int) -> Runs:
@@ -346,14 +353,12 @@ def _stretched(context: str, runs: Runs, end: int) -> Runs:
 def open_nbd(address: Address, access: Access, contexts: tuple[str, ...] = ()) -> NbdNode:
     """Connect to an export; block status is asked for in ``base:allocation`` and the ``contexts`` named.
 
-    ``OpenError`` if nobody listens, ``ServerError`` if the server says no or makes no sense,
+    ``OpenError`` if nobody listens, ``ServerError`` if the server says no, comes too late or makes no sense,
     ``UnsupportedError`` for a size that is past all bounds.
     """
     contexts = (BASE_ALLOCATION, *contexts)
     try:
         connection = open_connection(address, access, contexts)
-    except TimeoutError:
-        raise OpenError(address.name, "", f"no answer within {access.timeout:g} seconds") from None
     except WireError as error:
         raise ServerError(address.name, "", str(error)) from None
     except (OSError, ValueError) as error:

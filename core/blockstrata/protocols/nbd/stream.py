@@ -1,24 +1,36 @@
-"""A socket that waits no longer than the user allows, in the clear or under TLS."""
+"""A socket that waits no longer than the user allows, in the clear or under TLS.
+
+The socket never blocks: whatever is to be done is tried, and where it cannot be done yet, :meth:`Stream._do`
+is the one place that waits.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
+import select
 import socket
 import ssl
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
 from blockstrata.protocols.nbd.wire import WireError
 
 if TYPE_CHECKING:
-    from blockstrata.access import Access
+    from collections.abc import Callable
+
     from blockstrata.protocols.nbd.address import Address
+    from blockstrata.protocols.nbd.patience import Patience
 
 _PIECE: Final = 1 << 18
 """Bytes received at once."""
-_SLICE: Final = 0.1
-"""Seconds of waiting after which it is asked whether anybody still wants the answer."""
+_RETRY: Final = 0.01
+"""Seconds after which a unix socket is tried again whose queue was full."""
 _CLOSED: Final = "the server closed the connection"
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
 
 
 class LostError(WireError):
@@ -26,72 +38,52 @@ class LostError(WireError):
 
 
 class Stream:
-    """Bytes out and in, in order.
+    """Bytes out and in, in order, as long as there is patience: ``WireError`` when there is none.
 
-    A wait ends at a moment that :meth:`renew` moves ``timeout`` seconds ahead; ``WireError`` says so then.
     ``LostError`` if the server has gone.
     """
 
-    def __init__(self, plug: socket.socket, access: Access) -> None:
+    def __init__(self, plug: socket.socket, patience: Patience) -> None:
+        plug.setblocking(False)
         self._plug = plug
-        self._timeout = access.timeout
-        self._is_cancelled = access.is_cancelled
+        self.patience = patience
         self._buffer = bytearray()
-        self.renew()
-
-    def renew(self) -> None:
-        """Start the time limit anew."""
-        self._until = time.monotonic() + self._timeout
 
     def send(self, data: bytes) -> None:
         """Send all bytes."""
         try:
-            self._plug.settimeout(self._left())
-            self._plug.sendall(data)
-        except TimeoutError:
-            raise self._too_late() from None
-        except OSError as error:
+            while data:
+                data = data[self._do(select.POLLOUT, self._plug.send, data) :]
+        except (OSError, ValueError) as error:
             raise LostError(reason(error)) from None
 
     def receive(self, length: int) -> bytes:
         """Return exactly so many bytes; memory grows with what arrives, not with what was announced."""
         while len(self._buffer) < length:
+            # a server that never leaves us waiting is not heard for ever either
+            self.patience.left()
             try:
-                piece = self._receive_some()
-            except TimeoutError:
-                raise self._too_late() from None
-            except OSError as error:
+                piece = self._do(select.POLLIN, self._plug.recv, _PIECE)
+            except (OSError, ValueError) as error:
                 raise LostError(reason(error)) from None
             if not piece:
                 raise LostError(_CLOSED)
             self._buffer += piece
-        data = bytes(self._buffer[:length])
+        with memoryview(self._buffer) as view:
+            data = bytes(view[:length])
         del self._buffer[:length]
         return data
-
-    def _receive_some(self) -> bytes:
-        """Return what has come; ``TimeoutError`` in time, ``WireError`` once nobody wants it any more."""
-        while True:
-            if self._is_cancelled():
-                raise WireError("given up")
-            self._plug.settimeout(min(self._left(), _SLICE))
-            try:
-                return self._plug.recv(_PIECE)
-            except TimeoutError:
-                continue
 
     def start_tls(self, context: ssl.SSLContext, hostname: str | None) -> str:
         """Go on under TLS and return its version; ``WireError`` if the two sides do not agree."""
         if self._buffer:
             raise WireError("the server goes on in the clear where TLS should start")
         try:
-            self._plug.settimeout(self._left())
-            plug = context.wrap_socket(self._plug, server_hostname=hostname)
-        except TimeoutError:
-            raise self._too_late() from None
+            plug = context.wrap_socket(self._plug, server_hostname=hostname, do_handshake_on_connect=False)
+            self._plug = plug
+            self._do(select.POLLIN, plug.do_handshake)
         except (OSError, ValueError) as error:
             raise WireError(f"TLS: {reason(error)}") from None
-        self._plug = plug
         return plug.version() or "TLS"
 
     def close(self, farewell: bytes = b"") -> None:
@@ -101,44 +93,61 @@ class Stream:
         """
         try:
             if farewell:
-                self._plug.settimeout(0.1)
-                self._plug.sendall(farewell)
+                self._plug.send(farewell)
             self._plug.shutdown(socket.SHUT_RDWR)
         except (OSError, ValueError):
-            pass  # it has gone already
+            pass  # it has gone already, or does not listen
         finally:
             self._plug.close()
 
-    def _left(self) -> float:
-        left = self._until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
+    def _do(self, event: int, what: Callable[[*Args], T], *args: *Args) -> T:
+        """Do something with the socket once it can be done; TLS may have to read in order to write."""
+        while True:
+            try:
+                return what(*args)
+            except ssl.SSLWantReadError:
+                wait_for(self._plug, select.POLLIN, self.patience)
+            except ssl.SSLWantWriteError:
+                wait_for(self._plug, select.POLLOUT, self.patience)
+            except BlockingIOError:
+                wait_for(self._plug, event, self.patience)
 
-    def _too_late(self) -> WireError:
-        return WireError(f"no answer within {self._timeout:g} seconds")
+
+def wait_for(plug: socket.socket, event: int, patience: Patience) -> None:
+    """Wait until a socket can be read, or written; ``WireError`` when the patience is over."""
+    poll = select.poll()
+    poll.register(plug, event)
+    while not poll.poll(patience.left() * 1000):
+        pass
 
 
-def connect(address: Address, access: Access) -> Stream:
-    """Open a socket to a server; ``OSError`` or ``ValueError`` if that fails, ``TimeoutError`` in time."""
-    until = time.monotonic() + access.timeout
+def connect(address: Address, patience: Patience) -> Stream:
+    """Open a socket to a server; ``OSError`` or ``ValueError`` if that fails, ``WireError`` in time."""
     if address.path is not None:
-        return Stream(_plug(socket.AF_UNIX, address.path, until), access)
-    found = _resolve(str(address.host), address.port, access.timeout)
-    failure: OSError = OSError("the name has no address")
-    for family, *_, place in found:
+        return Stream(_plug(socket.AF_UNIX, address.path, patience), patience)
+    found = _resolve(str(address.host), address.port, patience)
+    failure: Exception = OSError("the name has no address")
+    for nth, (family, *_, place) in enumerate(found):
         try:
-            return Stream(_plug(family, place, until), access)
-        except OSError as error:
+            return Stream(_plug(family, place, patience.share(len(found) - nth)), patience)
+        except (OSError, WireError) as error:
+            patience.left()
             failure = error
     raise failure
 
 
-def _plug(family: int, place: Any, until: float) -> socket.socket:
+def _plug(family: int, place: Any, patience: Patience) -> socket.socket:
     plug = socket.socket(family, socket.SOCK_STREAM)
     try:
-        plug.settimeout(max(0.001, until - time.monotonic()))
-        plug.connect(place)
+        plug.setblocking(False)
+        while (number := plug.connect_ex(place)) == errno.EAGAIN:
+            # a unix socket's queue is full, which nothing wakes us from
+            time.sleep(min(patience.left(), _RETRY))
+        if number == errno.EINPROGRESS:
+            wait_for(plug, select.POLLOUT, patience)
+            number = plug.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            raise OSError(number, os.strerror(number))
         if family != socket.AF_UNIX:
             plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except BaseException:
@@ -147,7 +156,7 @@ def _plug(family: int, place: Any, until: float) -> socket.socket:
     return plug
 
 
-def _resolve(host: str, port: int, timeout: float) -> list[tuple[int, int, int, str, object]]:
+def _resolve(host: str, port: int, patience: Patience) -> list[tuple[int, int, int, str, object]]:
     """Return the addresses of a name; the system's resolver knows no time limit, so a thread waits for it."""
     found: list[tuple[int, int, int, str, object]] = []
     failure: list[OSError | UnicodeError] = []
@@ -160,9 +169,8 @@ def _resolve(host: str, port: int, timeout: float) -> list[tuple[int, int, int, 
 
     thread = threading.Thread(target=look_up, daemon=True)
     thread.start()
-    thread.join(timeout)
-    if thread.is_alive():
-        raise TimeoutError
+    while thread.is_alive():
+        thread.join(patience.left())
     if failure:
         raise OSError(reason(failure[0]))
     return found
