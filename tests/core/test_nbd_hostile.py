@@ -628,6 +628,23 @@ def test_exports_of_no_bytes_or_no_whole_sectors_in_every_command(serve, size):
     assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1)
 
 
+def test_questions_are_as_large_as_may_be_and_none_is_asked_twice(serve):
+    size, asked_for = 1 << 40, []
+
+    def answer(talk, asked):
+        asked_for.append((asked.offset, asked.offset + asked.length))
+        talk.status(asked, (asked.length, 3))
+
+    server = serve(good(answer, size=size))
+    done = CliRunner().invoke(main, ["map", "-f", "raw", "--output", "json", server.uri])
+    assert done.exit_code == 0, done.stderr
+    asked_for.sort()
+    assert [start for start, _ in asked_for] == [0, *(end for _, end in asked_for[:-1])]
+    assert asked_for[-1][1] == size
+    # each question is of 4 GiB at the most, and qemu-img's are of 2
+    assert size >> 32 < len(asked_for) < 1.1 * (size >> 32)
+
+
 def test_what_was_answered_is_not_asked_again(serve):
     asked_for = []
 

@@ -19,8 +19,13 @@ from blockstrata.interchange import nbdinfo
 from blockstrata.protocols.nbd import tls, wire
 from blockstrata.protocols.nbd.address import Address, Tls, address_of
 from blockstrata.protocols.nbd.status import StatusMap, joined, runs_of
-from blockstrata.protocols.nbd.wire import Command, Info, Option, WireError
+from blockstrata.protocols.nbd.wire import Command, Extent, Info, Option, Statuses, WireError
 from blockstrata.reference import in_text, parse_reference
+
+
+def statuses(lengths, types):
+    return Statuses(1, np.array(lengths, np.int64), np.array(types, np.uint64))
+
 
 # ---------------------------------------------------------------- bytes
 
@@ -93,6 +98,22 @@ def test_any_bytes_are_a_status_or_an_error(payload, extended):
     assert 0 < int(found.lengths.sum()) <= 1 << 20
 
 
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1), st.integers(0, 2), st.booleans())
+def test_one_extent_is_read_as_several_are(length, kind, count, extended):
+    if extended:
+        payload = struct.pack(">IIQQ", 7, count, length, kind)
+    else:
+        payload = struct.pack(">III", 7, length % 2**32, kind % 2**32)
+    one = wire.parse_extent(payload, 1 << 20, extended=extended)
+    try:
+        found = wire.parse_status(payload, 1 << 20, extended=extended)
+    except WireError:
+        assert one is None
+    else:
+        assert one == (found.context, *found.lengths.tolist(), *found.types.tolist())
+    assert wire.parse_extent(payload + bytes(8), 1 << 20, extended=extended) is None
+
+
 # ---------------------------------------------------------------- what is remembered
 
 
@@ -109,9 +130,12 @@ def test_pieces_in_any_order_are_one_map(types, order, loose, start, length):
     end = min(40, start + length)
     for place in order:
         first = place * 5
-        lengths = np.ones(5, np.int64)
-        runs = runs_of(first, lengths, np.array(types[first : first + 5], np.uint64))
-        known.add((runs, runs))
+        kinds = types[first : first + 5]
+        if len(set(kinds)) == 1:
+            known.add_one(first, first + 5, (kinds[0], kinds[0]))
+        else:
+            runs = runs_of(first, statuses([1] * 5, kinds))
+            known.add((runs, runs))
         covered = {byte for done in order[: order.index(place) + 1] for byte in range(done * 5, done * 5 + 5)}
         unknown = [byte for low, high in known.gaps(start, end) for byte in range(low, high)]
         assert unknown == [byte for byte in range(start, end) if byte not in covered]
@@ -125,22 +149,35 @@ def test_pieces_in_any_order_are_one_map(types, order, loose, start, length):
     assert (runs.types[1:] != runs.types[:-1]).all()
 
 
+def test_ranges_that_go_on_from_one_another_are_one_piece():
+    known = StatusMap()
+    for at in range(100):
+        known.add_one(at * 10, at * 10 + 10, (3, at // 50))
+    assert known.gaps(0, 2000) == [(1000, 2000)]
+    assert known.runs(0, 0, 1000).edges.tolist() == [0, 1000]
+    assert known.runs(1, 0, 1000).edges.tolist() == [0, 500, 1000]
+    assert known.runs(1, 0, 1000).types.tolist() == [0, 1]
+
+
 def test_there_is_a_limit_to_what_is_remembered():
     known = StatusMap(most=100)
-    two = np.array([0, 3], np.uint64)
     with pytest.raises(WireError, match="more than 100 extents"):
         for at in range(0, 1000, 2):
-            known.add((runs_of(at, np.ones(2, np.int64), two),))
+            known.add((runs_of(at, statuses([1, 1], [0, 3])),))
+    known = StatusMap(most=100)
+    with pytest.raises(WireError, match="more than 100 extents"):
+        for at in range(1000):
+            known.add_one(at, at + 1, (at % 2,))
     one_type = StatusMap(most=100)
     for at in range(1000):
-        one_type.add((runs_of(at, np.ones(1, np.int64), np.zeros(1, np.uint64)),))
+        one_type.add((runs_of(at, Extent(1, 1, 0)),))
     assert one_type.runs(0, 0, 1000).edges.tolist() == [0, 1000]
 
 
 def test_joining_joins_equal_neighbours():
-    one = runs_of(0, np.array([1, 2]), np.array([3, 3], np.uint64))
+    one = runs_of(0, statuses([1, 2], [3, 3]))
     assert one.edges.tolist() == [0, 3]
-    assert joined([one, runs_of(3, np.array([4]), np.array([3], np.uint64))]).edges.tolist() == [0, 7]
+    assert joined([one, runs_of(3, Extent(1, 4, 3))]).edges.tolist() == [0, 7]
 
 
 # ---------------------------------------------------------------- names

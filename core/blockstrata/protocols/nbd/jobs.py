@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from blockstrata.protocols.nbd.handshake import Export
-    from blockstrata.protocols.nbd.wire import Statuses
+    from blockstrata.protocols.nbd.wire import Extent, Statuses
 
 _MOST_ERROR: Final = 6 + wire.MAX_STRING + 8
 """Bytes of an error chunk."""
@@ -89,7 +89,7 @@ class StatusJob:
         self.offset = offset
         self.length = length
         self.error = ""
-        self.found: dict[str, Statuses] = {}
+        self.found: dict[str, Extent | Statuses] = {}
 
     def again(self) -> StatusJob:
         """Return the same question with no answer."""
@@ -104,7 +104,9 @@ class StatusJob:
         """Take a chunk: the extents of one context."""
         if (kind == ChunkType.BLOCK_STATUS_EXT) != export.extended:
             raise WireError(f"a chunk of type {kind} is not what was agreed on for block status")
-        found = wire.parse_status(payload, self.length, extended=kind == ChunkType.BLOCK_STATUS_EXT)
+        found = wire.parse_extent(payload, self.length, extended=export.extended) or wire.parse_status(
+            payload, self.length, extended=export.extended
+        )
         name = export.contexts.get(found.context)
         if name is None:
             raise WireError(f"context {found.context} was never agreed on")

@@ -19,7 +19,7 @@ from blockstrata.protocols.nbd.jobs import Agenda, ReadJob, StatusJob
 from blockstrata.protocols.nbd.patience import Pace
 from blockstrata.protocols.nbd.status import Runs, StatusMap, runs_of
 from blockstrata.protocols.nbd.stream import LostError, reason
-from blockstrata.protocols.nbd.wire import MAX_STATUS_LENGTH, ExportFlag, WireError
+from blockstrata.protocols.nbd.wire import MAX_STATUS_LENGTH, ExportFlag, Extent, Statuses, WireError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -233,8 +233,10 @@ class NbdNode:
         runs = self.status(BASE_ALLOCATION, low, high - low)
         edges, types = runs.edges, (runs.types & np.uint64(3)).astype(np.uint8)
         inner = edges[1:-1]
-        mixed = np.unique(inner[inner % block != 0] // block) * block
-        if len(mixed):
+        inside = inner[inner % block != 0]
+        if len(inside):
+            # np.unique loads numpy's masked arrays, which takes longer than most exports
+            mixed = np.unique(inside // block) * block
             aligned = edges[edges % block == 0]
             starts = np.unique(np.concatenate([aligned[aligned < high], mixed, mixed + block]))
             starts = starts[starts < high]
@@ -269,18 +271,28 @@ class NbdNode:
         assert isinstance(job, StatusJob)  # noqa: S101
         start, asked_end = job.offset, job.offset + job.length
         told = [job.found[name] for name in self._names]
-        found = [runs_of(start, each.lengths, each.types) for each in told]
-        end = min([runs.end for runs in found])
+        extents = [each for each in told if isinstance(each, Extent)]
+        if len(extents) == len(told) and all(each.length == job.length for each in extents):
+            end = asked_end
+            self._known.add_one(start, end, tuple([each.type for each in extents]))
+        else:
+            end = self._add(start, asked_end, told)
+        before, self._heard = self._heard, time.monotonic()
+        self._pace.heard(end - start, self._heard - before, is_short=end < asked_end)
+        return [StatusJob(end, asked_end - end)] if end < asked_end else []
+
+    def _add(self, start: int, asked_end: int, told: list[Extent | Statuses]) -> int:
+        """Keep an answer as far as it goes in every context, and return up to where that is."""
+        found = [runs_of(start, each) for each in told]
+        end = min(runs.end for runs in found)
         if end < asked_end:
             end = end // self._block * self._block
         if end == start:
             # less than a block is told, and less cannot be asked for
             end = min(start + self._block, asked_end)
             found = [_stretched(name, runs, end) for name, runs in zip(self._names, found, strict=True)]
-        self._known.add(tuple([runs.cut(start, end) for runs in found]))
-        before, self._heard = self._heard, time.monotonic()
-        self._pace.heard(end - start, self._heard - before, is_short=end < asked_end)
-        return [StatusJob(end, asked_end - end)] if end < asked_end else []
+        self._known.add(tuple(runs.cut(start, end) for runs in found))
+        return end
 
     def _run(self, what: str, agenda: Agenda, done: Callable[[Job], Iterable[Job]]) -> None:
         """Ask questions; a lost connection is made again a few times."""

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from blockstrata.protocols.nbd.wire import WireError
+from blockstrata.protocols.nbd.wire import Extent, WireError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from blockstrata.protocols.nbd.wire import Statuses
 
 _MOST_RUNS: Final = 1 << 23
 """Runs kept of one export, 16 bytes each: 128 MiB, and some hundred more while they are worked on."""
@@ -48,6 +50,8 @@ class Runs:
         """Return the part from byte ``start`` up to ``end``, which must lie in the window."""
         if start == end:
             return no_runs(start)
+        if (start, end) == (self.start, self.end):
+            return self
         first = int(np.searchsorted(self.edges, start, side="right")) - 1
         last = int(np.searchsorted(self.edges, end, side="left"))
         edges = self.edges[first : last + 1].copy()
@@ -60,17 +64,22 @@ def no_runs(at: int) -> Runs:
     return Runs(np.array([at], np.int64), np.empty(0, np.uint64))
 
 
-def runs_of(start: int, lengths: NDArray[np.int64], types: NDArray[np.uint64]) -> Runs:
+def runs_of(start: int, told: Extent | Statuses) -> Runs:
     """Return extents that follow one another from a byte on as runs."""
-    edges = np.empty(len(lengths) + 1, np.int64)
+    if isinstance(told, Extent):
+        edges = np.array([start, start + told.length], np.int64)
+        return Runs(edges, np.array([told.type], np.uint64))
+    edges = np.empty(len(told.lengths) + 1, np.int64)
     edges[0] = start
-    np.cumsum(lengths, out=edges[1:])
-    edges[1:] += start
-    return joined([Runs(edges, types)])
+    edges[1:] = told.lengths
+    edges.cumsum(out=edges)
+    return joined([Runs(edges, told.types)])
 
 
 def joined(parts: Sequence[Runs]) -> Runs:
     """Return runs of windows that follow one another as one."""
+    if len(parts) == 1 and len(parts[0].types) < 2:
+        return parts[0]
     types = np.concatenate([part.types for part in parts]) if len(parts) > 1 else parts[0].types
     edges = np.concatenate([parts[0].edges[:1], *(part.edges[1:] for part in parts)])
     if len(types) < 2:
@@ -92,9 +101,12 @@ class StatusMap:
         self._runs = 0
         self._tidy_runs = most
         self._loose = _LOOSE_PIECES
+        self._growing: tuple[int, tuple[int, ...]] | None = None
+        self._grown = 0
 
     def gaps(self, start: int, end: int) -> list[tuple[int, int]]:
         """Return start and end of each range in a window that was not answered."""
+        self._settle()
         found = []
         for piece in self._touching(start, end):
             if piece[0].start > start:
@@ -106,10 +118,33 @@ class StatusMap:
 
     def add(self, piece: tuple[Runs, ...]) -> None:
         """Remember the answer for a range of which nothing was known."""
-        at = bisect_left(self._starts, piece[0].start)
-        self._starts.insert(at, piece[0].start)
+        self._settle()
+        self._insert(piece)
+
+    def add_one(self, start: int, end: int, types: tuple[int, ...]) -> None:
+        """Remember the same of a range that has one type in each context.
+
+        What goes on from the range before it is no piece of its own.
+        """
+        if self._growing is None or (self._grown, types) != (start, self._growing[1]):
+            self._settle()
+            self._growing = start, types
+        self._grown = end
+
+    def _settle(self) -> None:
+        """Make a piece of the ranges that went on from one another."""
+        if self._growing:
+            start, types = self._growing
+            self._growing = None
+            edges = np.array([start, self._grown], np.int64)
+            self._insert(tuple(Runs(edges, np.array([kind], np.uint64)) for kind in types))
+
+    def _insert(self, piece: tuple[Runs, ...]) -> None:
+        start = piece[0].start
+        at = bisect_left(self._starts, start)
+        self._starts.insert(at, start)
         self._pieces.insert(at, piece)
-        self._runs += sum(len(runs.types) for runs in piece)
+        self._runs += sum([len(runs.types) for runs in piece])
         if self._runs > self._tidy_runs or len(self._pieces) > self._loose:
             self._tidy()
 
@@ -117,6 +152,7 @@ class StatusMap:
         """Return a context's runs over a window that was answered; the context is counted from 0."""
         if start == end:
             return no_runs(start)
+        self._settle()
         parts = [
             piece[context].cut(max(start, piece[0].start), min(end, piece[0].end))
             for piece in self._touching(start, end)

@@ -11,7 +11,7 @@ import errno
 import struct
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -156,6 +156,8 @@ _OPTION: Final = struct.Struct(">8sII")
 _REQUEST: Final = struct.Struct(">IHHQQI")
 _EXTENDED_REQUEST: Final = struct.Struct(">IHHQQQ")
 _MAGIC: Final = struct.Struct(">I")
+_ONE_EXTENT: Final = struct.Struct(">III")
+_ONE_EXTENT_EXT: Final = struct.Struct(">IIQQ")
 
 
 # ---------------------------------------------------------------- options
@@ -258,8 +260,7 @@ def pack_request(
     return _REQUEST.pack(REQUEST_MAGIC, 0, command, cookie, offset, length)
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """The header of a reply, or of one chunk of it.  ``kind`` is None for a simple reply."""
 
     cookie: int
@@ -311,8 +312,7 @@ def error_words(number: int) -> str:
     return f"the server answers with {name}" if name else f"the server answers with error {number}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Statuses:
+class Statuses(NamedTuple):
     """One context's part of a reply: n extents one after the other, from the byte that was asked for.
 
     ``lengths`` int64 of shape (n,), bytes, positive; ``types`` uint64 of shape (n,).
@@ -323,8 +323,30 @@ class Statuses:
     types: NDArray[np.uint64]
 
 
+class Extent(NamedTuple):
+    """One context's part of a reply that is one extent, as most are; lengths in bytes."""
+
+    context: int
+    length: int
+    type: int
+
+
 MAX_STATUS_LENGTH: Final = 1 << 60
 """Bytes that one request for block status may ask about, so that sums of extents stay below 2**63."""
+
+
+def parse_extent(payload: bytes, asked: int, *, extended: bool) -> Extent | None:
+    """Return the extent of a block status chunk clipped as :func:`parse_status` does; None if it is not one.
+
+    Arrays for two numbers would take longer than the wire.
+    """
+    layout = _ONE_EXTENT_EXT if extended else _ONE_EXTENT
+    if len(payload) != layout.size:
+        return None
+    context, *count, length, kind = layout.unpack(payload)
+    if not length or count not in ([], [1]):
+        return None
+    return Extent(context, min(length, asked), kind)
 
 
 def parse_status(payload: bytes, asked: int, *, extended: bool) -> Statuses:
@@ -345,7 +367,7 @@ def parse_status(payload: bytes, asked: int, *, extended: bool) -> Statuses:
     if extended and int.from_bytes(payload[4:8], "big") != count:
         raise WireError(f"a block status chunk of {count} extents that states another number")
     pairs = np.frombuffer(payload, field, offset=head).reshape(-1, 2).astype(np.uint64)
-    lengths, types = pairs[:, 0], pairs[:, 1]
+    lengths, types = pairs[:, 0], pairs[:, 1].copy()
     if not lengths.all():
         raise WireError("an extent of no bytes")
     lengths = np.minimum(lengths, np.uint64(asked))
@@ -357,7 +379,7 @@ def parse_status(payload: bytes, asked: int, *, extended: bool) -> Statuses:
         raise WireError(f"{count - needed} extents lie past what was asked")
     clipped = lengths.astype(np.int64)
     clipped[-1] -= max(0, int(ends[-1]) - asked)
-    return Statuses(int.from_bytes(payload[:4], "big"), clipped, types.copy())
+    return Statuses(int.from_bytes(payload[:4], "big"), clipped, types)
 
 
 def parse_data(payload: bytes) -> tuple[int, bytes]:
