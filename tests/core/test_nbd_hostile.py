@@ -823,7 +823,7 @@ def test_control_c_ends_the_waiting(serve):
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=10)
-    assert process.returncode == 130
+    assert process.returncode == -signal.SIGINT
     assert stderr.strip() == ""
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, work
 from textual.containers import Container
+from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 from textual.theme import Theme
 from textual.worker import get_current_worker
@@ -20,6 +21,7 @@ from blockstrata.printable import printable
 from blockstrata_viewer.aside import Aside
 from blockstrata_viewer.bindings import BINDINGS, footer_keys, help_keys
 from blockstrata_viewer.commands import ViewerCommands
+from blockstrata_viewer.driver import TerminalDriver
 from blockstrata_viewer.layout import SIDE_PANEL, WIDE, chain_layout
 from blockstrata_viewer.leaving import scratch_directory
 from blockstrata_viewer.opening import Opening
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
+    from textual.driver import Driver
     from textual.widget import Widget
 
     from blockstrata_viewer.disk import Disk
@@ -167,6 +170,11 @@ class ViewerApp(PlainApp):
         """Why there is no scene on the screen."""
         return self.opened.failure
 
+    def get_driver_class(self) -> type[Driver]:
+        """Return ours for a terminal, and any other that Textual is told to use."""
+        found = super().get_driver_class()
+        return TerminalDriver if found is LinuxDriver else found
+
     def compose(self) -> ComposeResult:
         """Show that an image is being opened; the rest is mounted when there is something to show."""
         yield Words(id="message")
@@ -181,7 +189,7 @@ class ViewerApp(PlainApp):
         self.call_after_refresh(self.show_image, 0)
 
     def leave(self, number: int) -> None:
-        """Leave the terminal as it was, as a signal says; whatever the main thread was just doing goes on."""
+        """Leave the terminal as it was, as a signal says; from any thread."""
         self._told_to_leave = 128 + number
         if self._home is not None:
             with suppress(RuntimeError):  # it is being left already

@@ -529,7 +529,7 @@ def _listed(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
     import shutil
     import textwrap
 
-    width = min(100, shutil.get_terminal_size((100, 24)).columns)
+    width = max(40, min(100, shutil.get_terminal_size((100, 24)).columns))
     for name, words in pairs:
         yield textwrap.fill(words, width, initial_indent=f"{name:<16}", subsequent_indent=" " * 16) + "\n"
 
@@ -697,7 +697,7 @@ def _demo_files(name: str) -> Iterator[tuple[str, ...]]:
 
 def _is_terminal() -> bool:
     """Say whether somebody can see the screen and press a key."""
-    return sys.stdout.isatty() and sys.stdin.isatty()
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
 def _view_images(
@@ -713,8 +713,9 @@ def _view_images(
 ) -> None:
     """Run the viewer, or print a picture of each image once if nobody can press a key."""
     from blockstrata_viewer.config import load_config
-    from blockstrata_viewer.terminal import TEXTUAL_NAMES, colours_of
+    from blockstrata_viewer.terminal import TEXTUAL_NAMES, colours_of, forget_absurd_size
 
+    forget_absurd_size(os.environ)
     config = load_config()
     theme = theme or config.theme or "dark"
     semantics = semantics or config.semantics or "proposed"

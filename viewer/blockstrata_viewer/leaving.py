@@ -1,11 +1,12 @@
 """What must be undone before the program is gone, however it is told to go.
 
 An :class:`Undo` begins before there is anything to undo, so that no moment is left out.  Three ways lead to
-it, and the first one counts: the end of its ``with``; SIGTERM or SIGHUP, which end the process at once; and
-the end of the interpreter, where ^C has cut the first way short.
+it, and the first one counts: the end of its ``with``; SIGTERM, SIGHUP, SIGINT or SIGQUIT, which end the
+process at once; and the end of the interpreter, where a ^C that was raised has cut the first way short.
 
 Until there is something to undo, these signals have their own way, which needs no turn of the interpreter: a
-process that waits for a file system that hangs could not take one.
+process that waits for a file system that hangs could not take one.  Nothing is raised at any time: that would
+be a traceback while Python imports or ends, and get lost where a destructor runs.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import os
 import secrets
 import shutil
 import signal
+import threading
+import time
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -24,10 +27,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+PATIENCE: Final = 3.0
+"""Seconds that whoever is told may take: a terminal that takes no output can hold it up forever."""
 _undos: Final[list[Undo]] = []
 _told: Final[list[Callable[[int], None]]] = []
 """Who is told of a signal in place of ending at once: the last of them."""
+_heard: Final[list[int]] = []
+"""The signals that came while somebody was to be told of them."""
+_pipe: Final[list[int]] = []
+"""Where Python's own handler writes the number of each signal, whichever thread it came to."""
 
 
 class Undo:
@@ -86,8 +95,19 @@ def _places() -> list[Path]:
 
 @contextmanager
 def telling(listener: Callable[[int], None]) -> Iterator[None]:
-    """Tell somebody of SIGTERM and SIGHUP, by number and between any two steps of the main thread."""
-    _listen()
+    """Tell somebody of signals, by number and in a thread, and end the process if he is not done in time.
+
+    The main thread may be waiting for a terminal: a handler need not get its turn there, since a signal may
+    come to any thread and wakes that one alone.
+    """
+    # asyncio would make of ^C an end of the app without a word of why
+    _listen(signal.SIG_DFL, signal.default_int_handler)
+    if not _pipe:
+        heard, told = os.pipe()
+        _pipe.append(told)
+        os.set_blocking(told, False)
+        signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+        threading.Thread(target=_tell, args=(heard,), name="signals", daemon=True).start()
     _told.append(listener)
     try:
         yield
@@ -95,17 +115,39 @@ def telling(listener: Callable[[int], None]) -> Iterator[None]:
         _told.remove(listener)
 
 
-def _listen() -> None:
+def is_told() -> bool:
+    """Say whether a signal has come of which somebody was told."""
+    return bool(_heard)
+
+
+def hang_up() -> None:
+    """Tell that the terminal is gone, as SIGHUP does; in any thread."""
+    for told in _pipe:
+        os.write(told, bytes([signal.SIGHUP]))
+
+
+def _tell(heard: int) -> None:
+    while True:
+        number = os.read(heard, 1)[0]
+        if number in _SIGNALS and _told:
+            _told[-1](number)
+            time.sleep(PATIENCE)
+            if _told:
+                _undo_all()
+                os._exit(128 + number)
+
+
+def _listen(*replaced: object) -> None:
     for number in _SIGNALS:
         # what somebody else has arranged stays: nohup, for one.  Only the main thread may ask for signals
         with suppress(ValueError):
-            if signal.getsignal(number) is signal.SIG_DFL:
+            if signal.getsignal(number) in (replaced or (signal.SIG_DFL,)):
                 signal.signal(number, _on_signal)
 
 
 def _on_signal(number: int, _: FrameType | None) -> None:
     if _told:
-        _told[-1](number)
+        _heard.append(number)
         return
     _undo_all()
     # so that whoever waits for us learns what ended us

@@ -29,6 +29,7 @@ from blockstrata_viewer.opening import Opening
 from blockstrata_viewer.palette import palette_for
 from blockstrata_viewer.plain import NET
 from blockstrata_viewer.scene import GUEST
+from blockstrata_viewer.terminal import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -115,7 +116,7 @@ def _require_descriptors() -> None:
 
 def picture(image: str, opening: Opening, theme: str, semantics: str) -> list[str]:
     """Return the lines of the viewer's first whole frame on an image, as large as the terminal."""
-    columns, rows = shutil.get_terminal_size(_SIZE)
+    columns, rows = bounded(*shutil.get_terminal_size(_SIZE))
     return text.lines(take(Still(image, opening, theme, semantics, "none", columns, rows)).screen)
 
 
