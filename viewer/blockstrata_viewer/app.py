@@ -67,12 +67,25 @@ class Opened:
     """The turn in which parts of it are being read again, 0 if none are."""
     loader: Loader | None = None
     scene: Scene | None = None
+    read: int = 0
+    """The turn in which what the scene shows was read."""
     failure: BlockstrataError | None = None
 
     @property
+    def disk(self) -> Disk | None:
+        """The disk that the scene shows, or that it was entered from."""
+        return (self.scene.above or self.scene).disk if self.scene else None
+
+    @property
     def is_whole(self) -> bool:
-        """Whether all of the image is read."""
-        return self.scene is not None and (self.scene.above or self.scene).disk.loading is None
+        """Whether all of the image is read, and it is not being read anew."""
+        return self.disk is not None and self.disk.loading is None and self.read == self.turn
+
+    def drop(self) -> None:
+        """Give up what is shown of the image, its files with it."""
+        if self.disk:
+            self.disk.chain.close()
+        self.scene = None
 
 
 class ViewerApp(PlainApp):
@@ -101,10 +114,11 @@ class ViewerApp(PlainApp):
     class Failed(Message):
         """An image cannot be shown."""
 
-        def __init__(self, opened: Opened, error: BlockstrataError) -> None:
+        def __init__(self, opened: Opened, error: BlockstrataError, turn: int) -> None:
             super().__init__()
             self.opened = opened
             self.error = error
+            self.turn = turn
 
     def __init__(
         self,
@@ -210,7 +224,7 @@ class ViewerApp(PlainApp):
     def begin(self, opened: Opened) -> None:
         """Begin to read an image; what is still being read of any is given up."""
         opened.turn += 1
-        opened.loader = None
+        opened.loader = opened.failure = None
         self.load(opened, opened.turn)
 
     @work(thread=True, exclusive=True)
@@ -231,10 +245,10 @@ class ViewerApp(PlainApp):
                 self.post_message(self.Loaded(opened, disk, turn))
         except BlockstrataError as error:
             if not worker.is_cancelled:
-                self.post_message(self.Failed(opened, error))
+                self.post_message(self.Failed(opened, error, turn))
         except MemoryError:
             too_large = OpenError(opened.image, "", "takes more memory than there is")
-            self.post_message(self.Failed(opened, too_large))
+            self.post_message(self.Failed(opened, too_large, turn))
 
     def read_again(self) -> None:
         """Tell the loader where the screen looks, and have it read what is not in memory there."""
@@ -265,6 +279,9 @@ class ViewerApp(PlainApp):
 
     def on_viewer_app_failed(self, message: Failed) -> None:
         """Say why there is nothing to see; the viewer stays until it is left."""
+        if message.turn != message.opened.turn:
+            return
+        message.opened.drop()
         message.opened.failure = message.error
         if message.opened is self.opened:
             self.show_failure(message.error)
@@ -273,6 +290,7 @@ class ViewerApp(PlainApp):
 
     def show_failure(self, error: BlockstrataError) -> None:
         """Put an error in the place of an image."""
+        self.refresh_parts()
         for part in self.query("#title, #main, #lesson, #legend, #keys"):
             part.display = False
         page = self.query_one("#message", Words)
@@ -287,16 +305,18 @@ class ViewerApp(PlainApp):
 
         opened, disk = message.opened, message.disk
         if message.turn != opened.turn:
-            disk.chain.close()  # it is being read anew
+            if opened.disk is None or not opened.disk.is_same_opening(disk):
+                disk.chain.close()  # it is being read anew
             return
+        opened.read = message.turn
         if opened.scene is None:
             viewport = Viewport(disk.size, 1).fit()
             opened.scene = Scene(disk, viewport, self.palette(), by_name(self._first_semantics))
         else:
-            before = (opened.scene.above or opened.scene).disk.chain
+            before = opened.disk
             opened.scene = opened.scene.with_disk(disk)
-            if before.layers[0].node is not disk.chain.layers[0].node:
-                before.close()  # it was read again in another way
+            if before and not before.is_same_opening(disk):
+                before.chain.close()  # it was read anew
         if opened is self.opened:
             await self.show_scene()
             if opened.is_whole:
@@ -314,9 +334,8 @@ class ViewerApp(PlainApp):
         def answered(consents: bool | None) -> None:
             if consents:
                 opened.opening = opened.opening.allowing(error.consent)
-                if opened.scene:
-                    (opened.scene.above or opened.scene).disk.chain.close()
-                opened.scene = opened.failure = None
+                opened.drop()
+                opened.failure = None
                 self.show_image(self.images.index(opened))
 
         self.push_screen(ConsentScreen(error), answered)
@@ -531,11 +550,11 @@ class ViewerApp(PlainApp):
         """Say why there is not all of the image to go through; an empty string if there is."""
         if self.scene is None or not self.opened.is_whole:
             return _NOT_YET
-        return _NOT_IN_MEMORY if (self.scene.above or self.scene).disk.folds else ""
+        return _NOT_IN_MEMORY if self.opened.disk and self.opened.disk.folds else ""
 
     def action_storage(self) -> None:
         """Read the image again, its files asked in the other way where their storage is."""
-        if not self.opened.is_whole or self.scene is None:
+        if not self.opened.is_whole and not self.failure:
             return
         access = self.opened.opening.access
         probe = Probe.SEEK if access.probe is Probe.FIEMAP else Probe.FIEMAP

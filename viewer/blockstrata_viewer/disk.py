@@ -249,6 +249,10 @@ class Disk:
         known = [file.allocated for file in files if file.allocated is not None]
         return sum(known) if known else None
 
+    def is_same_opening(self, other: Disk) -> bool:
+        """Say whether another disk stands on the same open files, of which it may know more."""
+        return self.layers[0].node is other.layers[0].node
+
     def track(self, selected: int) -> Track:
         """Return a layer's track by its depth, the guest's for -1."""
         return self.guest if selected < 0 else self.tracks[selected]

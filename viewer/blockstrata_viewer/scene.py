@@ -94,10 +94,25 @@ class Scene:
         return (min(self.markers), max(self.markers)) if len(self.markers) == 2 else None
 
     def with_disk(self, disk: Disk) -> Scene:
-        """Return the scene of the same disk, more of it read; on a file's axis that is the one above."""
-        if self.above:
+        """Return the scene of the same image, more of it read or read anew: whatever is in it is on the disk.
+
+        The image may have been resized since, and have other layers.  A file's axis or a round trip stays
+        while more is read; of an image that is read anew it would show what was there before.
+        """
+        if self.above and self.above.disk.is_same_opening(disk):
             return replace(self, above=self.above.with_disk(disk))
-        return replace(self, disk=disk)
+        scene = self.leave()
+        viewport = scene.viewport.resize(scene.viewport.columns, disk.size)
+        cursor = viewport.clamp(scene.cursor)
+        inside = replace(
+            scene,
+            disk=disk,
+            viewport=viewport.show(cursor),
+            cursor=cursor,
+            hover=scene.hover if scene.hover is None or scene.hover < disk.size else None,
+            markers=tuple(marker for marker in scene.markers if marker < disk.size),
+        )
+        return inside.select(scene.selected)
 
     def resize(self, columns: int) -> Scene:
         """Return the scene with a strip of another width; the cursor stays in view."""

@@ -93,10 +93,14 @@ class Viewport:
             return self.pan(column)
         return self.pan(column - self.columns + 1) if column >= self.columns else self
 
-    def resize(self, columns: int) -> Viewport:
-        """Return the view for another width: still the whole disk if it was that, else the same cells."""
+    def resize(self, columns: int, size: int | None = None) -> Viewport:
+        """Return the view for another width, or a disk of another size: the whole disk if it was that.
+
+        Else of the same cells, as far as there are such.
+        """
         whole = self.power == self.fit_power
-        resized = Viewport(self.size, max(1, columns), self.power, self.left)
+        size = self.size if size is None else size
+        resized = Viewport(size, max(1, columns), self.power, self.left)
         return resized.fit() if whole or self.power > resized.fit_power else resized._inside()
 
     def _inside(self) -> Viewport:
