@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from blockstrata_viewer.loading import Loader
 from blockstrata_viewer.opening import Opening
@@ -27,6 +28,12 @@ async def until(pilot, is_so):
 
 def screen_text(app) -> str:
     return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+
+def descriptors(path) -> int:
+    """Return how many descriptors this process has of a file, or of those in a directory."""
+    links = list(Path("/proc/self/fd").iterdir())
+    return sum(link.is_symlink() and str(link.readlink()).startswith(str(path)) for link in links)
 
 
 def load_whole(image):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
@@ -22,6 +21,7 @@ from blockstrata_viewer.aside import Aside
 from blockstrata_viewer.bindings import BINDINGS, footer_keys, help_keys
 from blockstrata_viewer.commands import ViewerCommands
 from blockstrata_viewer.driver import TerminalDriver
+from blockstrata_viewer.forgetting import collect_and_freeze, forget_lines
 from blockstrata_viewer.layout import SIDE_PANEL, WIDE, chain_layout
 from blockstrata_viewer.leaving import scratch_directory
 from blockstrata_viewer.opening import Opening
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from textual.app import ComposeResult
+    from textual.await_complete import AwaitComplete
     from textual.binding import BindingType
     from textual.driver import Driver
     from textual.widget import Widget
@@ -141,6 +142,8 @@ class ViewerApp(PlainApp):
         self._home: asyncio.AbstractEventLoop | None = None
         self._told_to_leave: int | None = None
         self._left_for_lesson = 0
+        self._own = len(self.images)
+        """How many images there are without those of lessons, which are behind them."""
         self._asked_at: tuple[object, ...] = ()
         self.shown = 0
         self.settled = asyncio.Event()
@@ -239,9 +242,7 @@ class ViewerApp(PlainApp):
         try:
             for disk in loader.load(lambda: worker.is_cancelled):
                 if not disk.loading:
-                    # what was read stays; the collector need not look at it again
-                    gc.collect()
-                    gc.freeze()
+                    collect_and_freeze()
                 self.post_message(self.Loaded(opened, disk, turn))
         except BlockstrataError as error:
             if not worker.is_cancelled:
@@ -339,6 +340,11 @@ class ViewerApp(PlainApp):
                 self.show_image(self.images.index(opened))
 
         self.push_screen(ConsentScreen(error), answered)
+
+    def pop_screen(self) -> AwaitComplete:
+        """Leave a page, and all that is kept of it."""
+        forget_lines(self.screen)
+        return super().pop_screen()
 
     def palette(self) -> Palette:
         """Return the palette in force."""
@@ -694,7 +700,8 @@ class ViewerApp(PlainApp):
         from blockstrata_viewer.widgets.lesson_panel import LessonPanel, lesson_height  # noqa: PLC0415
 
         width, height = self.size
-        panel = self.query_one(LessonPanel)
+        # query_one would keep it when it is gone
+        panel = self.query(LessonPanel).first()
         panel.is_alone = not self.inspector_shown
         most = height - _LESSON_LEAVES - (_PANEL_TALL if height >= _BOTH else 0)
         panel.styles.height = lesson_height(self.course.lesson, width, most)
@@ -806,10 +813,16 @@ class ViewerApp(PlainApp):
         if self.course is None:
             return
         self.course, self._step_shown, self.inspector_shown = None, True, True
-        await self.query("#lesson").remove()
+        for panel in self.query("#lesson"):
+            forget_lines(panel)
+            await panel.remove()
         if self.scene is not None:
             self.opened.scene = self.scene.drawn(asking=False)
         self.show_image(self._left_for_lesson)
+        for opened in self.images[self._own :]:
+            opened.turn += 1  # what still comes of it is given back
+            opened.drop()
+        del self.images[self._own :]
         self.arrange()
 
     def on_unmount(self) -> None:
