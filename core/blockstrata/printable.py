@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import Final
 
 _UNSAFE = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 
 
+_MOST_KNOWN: Final = 4096
+
+
+class _Shown(dict[str, str]):
+    """What is shown of each character; that of many is kept, as an image may name a million things."""
+
+    def __missing__(self, char: str) -> str:
+        shown = _escape(char) if unicodedata.category(char) in _UNSAFE else char
+        if len(self) < _MOST_KNOWN:
+            self[char] = shown
+        return shown
+
+
+_SHOWN: Final = _Shown()
+
+
 def printable(text: str) -> str:
     r"""Return the text with control characters, direction marks and undecodable bytes as ``\x..`` escapes."""
-    return "".join(_escape(char) if unicodedata.category(char) in _UNSAFE else char for char in text)
+    # what str calls printable is less than what is safe
+    return text if text.isprintable() else "".join([_SHOWN[char] for char in text])
 
 
 def base_name(name: str) -> str:

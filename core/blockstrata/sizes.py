@@ -11,6 +11,7 @@ from blockstrata.printable import shortened
 _SUFFIXES: Final = "BKMGTPE"
 _LONGEST: Final = 1000
 """Characters.  Python refuses to read some thousands of digits, and takes its time for fewer."""
+_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _DECIMAL = re.compile(r"([0-9]+(?:\.[0-9]*)?)([BKMGTPE]?)", re.IGNORECASE | re.ASCII)
 _HEXADECIMAL = re.compile(r"0x[0-9a-f]+", re.IGNORECASE | re.ASCII)
 
@@ -39,13 +40,12 @@ def parse_size(text: str) -> int:
 
 def format_size(size: int) -> str:
     """Return a size in bytes for people: ``512 B``, ``64 KiB``, ``1.50 GiB``; whole numbers stay whole."""
-    value, unit = Fraction(size), "B"
-    for larger in ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB"):
-        # what would be written as 1024 is written as 1 of the next unit
-        if value < 1023 + Fraction(1, 2):
-            break
-        value, unit = value / 1024, larger
-    if value.denominator == 1:
-        return f"{value} {unit}"
-    digits = 2 if value < 10 else 1 if value < 100 else 0
-    return f"{float(value):.{digits}f} {unit}"
+    nth = 0
+    # what would be written as 1024 is written as 1 of the next unit
+    while nth < len(_UNITS) - 1 and 2 * size >= 2047 << 10 * nth:
+        nth += 1
+    whole, rest = divmod(size, 1 << 10 * nth)
+    if not rest:
+        return f"{whole} {_UNITS[nth]}"
+    digits = 2 if whole < 10 else 1 if whole < 100 else 0
+    return f"{size / (1 << 10 * nth):.{digits}f} {_UNITS[nth]}"

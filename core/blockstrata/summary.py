@@ -51,14 +51,17 @@ class Summary:
         extents = view.extents
         if not len(extents):
             return
-        runs, sums = np.zeros((2, len(self._layers) * CODES), np.int64)
+        # the view of one layer takes no more where there are thousands
+        top, bottom = int(view.source.min()), int(view.source.max())
+        runs, sums = np.zeros((2, (bottom + 1 - top) * CODES), np.int64)
         for part in blocks(len(extents)):
-            keys = view.source[part] * CODES + extents.facts[part]
+            keys = (view.source[part] - top) * CODES + extents.facts[part]
             runs += np.bincount(keys, minlength=len(runs))
             np.add.at(sums, keys, np.diff(extents.edges[part.start : part.stop + 1]))
-        for key in np.flatnonzero(runs).tolist():
+        for nth in np.flatnonzero(runs).tolist():
+            key = top * CODES + nth
             before = self._sums.get(key, (0, 0))
-            self._sums[key] = before[0] + int(sums[key]), before[1] + int(runs[key])
+            self._sums[key] = before[0] + int(sums[nth]), before[1] + int(runs[nth])
         first, last = (int(view.source[run]) * CODES + int(extents.facts[run]) for run in (0, -1))
         goes_on = self._open == (first, int(extents.host[0]))
         if goes_on:

@@ -166,7 +166,8 @@ def _total(line: Total, *, is_protocol: bool) -> dict[str, Any]:
 
 def json_lines(facts: dict[str, Any]) -> Iterator[str]:
     """Yield collected facts as JSON."""
-    yield json.dumps(facts, indent=2) + "\n"
+    yield from json.JSONEncoder(indent=2).iterencode(facts)
+    yield "\n"
 
 
 def human_lines(facts: dict[str, Any]) -> Iterator[str]:
