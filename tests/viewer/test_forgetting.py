@@ -95,6 +95,21 @@ async def test_a_lesson_that_is_left_is_gone(demo_image):
         assert sum(kept().values()) < sum(before.values()) + LINES * OPENINGS
 
 
+async def test_of_lessons_one_image_is_open_at_a_time(demo_image):
+    app = ViewerApp([demo_image])
+    async with app.run_test(size=(100, 40)) as pilot:
+        await opened(app, pilot)
+        seen = set()
+        for lesson in ("two-jobs", "preallocation", "subclusters", "two-jobs"):
+            await app.action_begin_lesson(lesson)
+            await until(pilot, lambda: app.is_at_rest)
+            seen.add(app.opened.image)
+            assert [each.image for each in app.images] == [demo_image, app.opened.image]
+            chain = app.scene.disk.chain
+            assert descriptors(Path(app.opened.image).parents[1]) == len(chain.layers)
+        assert len(seen) == 3
+
+
 async def test_what_was_read_before_goes_when_it_is_read_anew(tmp_path):
     base = tmp_path / "base.qcow2"
     write_image(base, Image(1 << 20), {0: Data(b"b")})

@@ -766,8 +766,9 @@ class ViewerApp(PlainApp):
             return
         names = [opened.image for opened in self.images]
         if image not in names:
+            self._give_up_images_of_lessons()
             self.images.append(Opened(image, Opening()))
-            names.append(image)
+            names = [opened.image for opened in self.images]
         if names.index(image) == self.shown and self.scene is not None:
             self.show_step()
         else:
@@ -819,11 +820,15 @@ class ViewerApp(PlainApp):
         if self.scene is not None:
             self.opened.scene = self.scene.drawn(asking=False)
         self.show_image(self._left_for_lesson)
+        self._give_up_images_of_lessons()
+        self.arrange()
+
+    def _give_up_images_of_lessons(self) -> None:
+        """Give back what is open for lessons; one that is wanted again is read again."""
         for opened in self.images[self._own :]:
             opened.turn += 1  # what still comes of it is given back
             opened.drop()
         del self.images[self._own :]
-        self.arrange()
 
     def on_unmount(self) -> None:
         """Take away what was made for lessons."""
