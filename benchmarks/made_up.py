@@ -42,6 +42,7 @@ class MadeUpFile:
     backing_format = None
     refusal = None
     supports_backing = False
+    is_closed = False
 
     def __init__(self, name: str, length: int, runs: int, rng: np.random.Generator) -> None:
         self.name = name

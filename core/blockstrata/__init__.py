@@ -1,60 +1,163 @@
 """Block status of QEMU disks: facts of every layer of a backing chain, and what they mean.
 
->>> from blockstrata import SEMANTICS, merged, open_chain
->>> chain = open_chain("top.qcow2")                      # doctest: +SKIP
->>> view = merged(chain, 0, chain.size)                  # doctest: +SKIP
->>> [semantics.flags(view) for semantics in SEMANTICS]   # doctest: +SKIP
+>>> from blockstrata import PROPOSED, merged, open_chain
+>>> with open_chain("top.qcow2") as chain:               # doctest: +SKIP
+...     view = merged(chain, 0, chain.size)
+...     for run, flags in zip(view, PROPOSED.flags(view)):
+...         print(run.start, run.length, run.layer.name, PROPOSED.letters(flags))
+
+What can be imported from here is the library's face; all other modules and names are private.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from blockstrata.access import Access, Consent, Probe
+    from blockstrata.audit import Conclusion, Judged, audit, conclusions
     from blockstrata.chain import Chain, Layer, open_chain
-    from blockstrata.errors import BlockstrataError
+    from blockstrata.driver import Driver, HostNode
+    from blockstrata.errors import (
+        BackingLoopError,
+        BadImageError,
+        BadRangeError,
+        BadReferenceError,
+        BlockstrataError,
+        ClosedError,
+        ConsentError,
+        OpenError,
+        ServerError,
+        UnsupportedError,
+    )
     from blockstrata.extents import Extents
-    from blockstrata.facts import Mapping, Storage
-    from blockstrata.guest import View, alone, in_place, merged
+    from blockstrata.facts import (
+        NO_HOST,
+        SECTOR,
+        SYNTHESISED,
+        Mapping,
+        Storage,
+        Traits,
+        fact,
+        mapping_of,
+        storage_of,
+    )
+    from blockstrata.formats.qcow2.tables import TableEntry
+    from blockstrata.guest import Run, View, alone, in_place, merged
     from blockstrata.semantics import SEMANTICS
+    from blockstrata.semantics.audit import Judgement, Verdict
+    from blockstrata.semantics.clients import Question
+    from blockstrata.semantics.historic import HISTORIC
+    from blockstrata.semantics.nbd import NBD_6_0, NBD_2018, NBD_PROPOSED
+    from blockstrata.semantics.proposed import PROPOSED
+    from blockstrata.semantics.table import Column, Letter, Row, Semantics
+    from blockstrata.trace import Rule, Step, Trace, trace
 
 __all__ = [
+    "HISTORIC",
+    "NBD_6_0",
+    "NBD_2018",
+    "NBD_PROPOSED",
+    "NO_HOST",
+    "PROPOSED",
+    "SECTOR",
     "SEMANTICS",
+    "SYNTHESISED",
+    "Access",
+    "BackingLoopError",
+    "BadImageError",
+    "BadRangeError",
+    "BadReferenceError",
     "BlockstrataError",
     "Chain",
+    "ClosedError",
+    "Column",
+    "Conclusion",
+    "Consent",
+    "ConsentError",
+    "Driver",
     "Extents",
+    "HostNode",
+    "Judged",
+    "Judgement",
     "Layer",
+    "Letter",
     "Mapping",
+    "OpenError",
+    "Probe",
+    "Question",
+    "Row",
+    "Rule",
+    "Run",
+    "Semantics",
+    "ServerError",
+    "Step",
     "Storage",
+    "TableEntry",
+    "Trace",
+    "Traits",
+    "UnsupportedError",
+    "Verdict",
     "View",
     "alone",
+    "audit",
+    "conclusions",
+    "fact",
     "in_place",
+    "mapping_of",
     "merged",
     "open_chain",
+    "storage_of",
+    "trace",
 ]
 
-_HOME = {
-    "BlockstrataError": "errors",
-    "Chain": "chain",
-    "Extents": "extents",
-    "Layer": "chain",
-    "Mapping": "facts",
-    "SEMANTICS": "semantics",
-    "Storage": "facts",
-    "View": "guest",
-    "alone": "guest",
-    "in_place": "guest",
-    "merged": "guest",
-    "open_chain": "chain",
+_HOME: Final = {
+    "blockstrata.access": "Access Consent Probe",
+    "blockstrata.audit": "Conclusion Judged audit conclusions",
+    "blockstrata.chain": "Chain Layer open_chain",
+    "blockstrata.driver": "Driver HostNode",
+    "blockstrata.errors": "BackingLoopError BadImageError BadRangeError BadReferenceError BlockstrataError"
+    " ClosedError ConsentError OpenError ServerError UnsupportedError",
+    "blockstrata.extents": "Extents",
+    "blockstrata.facts": "NO_HOST SECTOR SYNTHESISED Mapping Storage Traits fact mapping_of storage_of",
+    "blockstrata.formats.qcow2.tables": "TableEntry",
+    "blockstrata.guest": "Run View alone in_place merged",
+    "blockstrata.semantics": "SEMANTICS",
+    "blockstrata.semantics.audit": "Judgement Verdict",
+    "blockstrata.semantics.clients": "Question",
+    "blockstrata.semantics.historic": "HISTORIC",
+    "blockstrata.semantics.nbd": "NBD_2018 NBD_6_0 NBD_PROPOSED",
+    "blockstrata.semantics.proposed": "PROPOSED",
+    "blockstrata.semantics.table": "Column Letter Row Semantics",
+    "blockstrata.trace": "Rule Step Trace trace",
 }
+_MODULE_OF: Final = {name: module for module, names in _HOME.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> object:
     """Import the face's names when they are first used, so that a viewer can paint before numpy is loaded."""
-    if name in _HOME:
-        import importlib  # noqa: PLC0415
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'blockstrata' has no attribute '{name}'")
+    value = globals()[name] = getattr(import_module(_MODULE_OF[name]), name)
+    return value
 
-        return getattr(importlib.import_module(f"blockstrata.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'blockstrata' has no attribute '{name}'")
+
+def __dir__() -> list[str]:
+    """Return the face, and what every module has."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
+
+
+class _Face(ModuleType):
+    """Keeps ``trace`` and ``audit`` the functions: importing the modules of these names would set them."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _MODULE_OF and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face

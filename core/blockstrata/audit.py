@@ -6,26 +6,19 @@ What is wrong with an answer is in :mod:`blockstrata.semantics.audit`; here it i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blockstrata.chain import Chain, Layer
+from blockstrata.driver import HostNode
 from blockstrata.facts import Mapping
 from blockstrata.gap import GapNode
-from blockstrata.guest import alone, in_place, merged
-from blockstrata.semantics.audit import FINDINGS, Verdict, judgements
-from blockstrata.semantics.clients import QUESTIONS
+from blockstrata.guest import View, alone, in_place, merged
+from blockstrata.semantics.audit import FINDINGS, Judgement, Verdict, judgements
+from blockstrata.semantics.clients import QUESTIONS, Question
 from blockstrata.semantics.historic import HISTORIC
 from blockstrata.semantics.proposed import PROPOSED
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from blockstrata.driver import HostNode
-    from blockstrata.guest import View
-    from blockstrata.semantics.audit import Judgement
-    from blockstrata.semantics.clients import Question
 
 
 @dataclass(frozen=True, slots=True, eq=False)

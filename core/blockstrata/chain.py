@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from blockstrata.access import Access
-from blockstrata.driver import whole_sectors
+from blockstrata.driver import Driver, check_open, whole_sectors
 from blockstrata.errors import BackingLoopError, BadRangeError, BadReferenceError, BlockstrataError
+from blockstrata.extents import Extents
 from blockstrata.formats.qcow2.node import at_snapshot
 from blockstrata.gap import GapNode
 from blockstrata.image_opts import parse_image_opts
@@ -16,10 +18,6 @@ from blockstrata.named import Named
 from blockstrata.nodes import open_node
 from blockstrata.paths import has_protocol
 from blockstrata.reference import child, driver_option, parse_reference
-
-if TYPE_CHECKING:
-    from blockstrata.driver import Driver
-    from blockstrata.extents import Extents
 
 _DEFAULT_ACCESS: Final = Access()
 
@@ -47,14 +45,24 @@ class Layer:
         """Guest bytes, in whole sectors."""
         return whole_sectors(self.node.length)
 
+    def check_open(self) -> None:
+        """``ClosedError`` if the chain was closed; what was read of a layer before that is still told."""
+        if self.known is None:
+            check_open(self.node)
+
     def extents(self, start: int, length: int) -> Extents:
-        """Return the facts of a window of guest bytes; the window must lie in the layer."""
+        """Return the facts of a window of guest bytes; the window must lie in the layer.
+
+        ``ClosedError`` after the chain was closed; errors of reading as the drivers raise them.
+        """
+        self.check_open()
         if self.known is not None:
             return self.known.cut(start, start + length)
         return self.node.extents(start, length)
 
     def fault_at(self, offset: int) -> str:
         """Say why the run at a guest byte is INVALID, as it was when it was read."""
+        self.check_open()
         if self.error:
             return str(self.error)
         try:
@@ -64,7 +72,11 @@ class Layer:
 
 
 class Chain:
-    """Open layers, active first.  Close it, or use it in a ``with`` statement."""
+    """Open layers, active first.  Close it, or use it in a ``with`` statement.
+
+    After that, whatever would have to ask an image is a ``ClosedError``; names, sizes and what was found
+    before stay.
+    """
 
     def __init__(self, layers: tuple[Layer, ...]) -> None:
         self.layers = layers
@@ -73,6 +85,11 @@ class Chain:
     def size(self) -> int:
         """Guest bytes of the active layer, in whole sectors."""
         return self.layers[0].size
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the chain was closed."""
+        return self.layers[0].node.host.is_closed
 
     @property
     def gap(self) -> BlockstrataError | None:
@@ -99,15 +116,18 @@ class Chain:
     def notices(self) -> list[tuple[str, str]]:
         """Return what a user should know of how the files were read: names and clauses, none twice."""
         nodes = [layer.node for layer in self.layers]
+        for node in nodes:
+            check_open(node)
         hosts = [host for node in nodes for host in (node.file, node.host)]
         return list(dict.fromkeys((host.name, notice) for host in hosts for notice in host.notices()))
 
     def close(self) -> None:
-        """Close every layer."""
+        """Close every layer; a second time nothing happens."""
         for layer in self.layers:
             layer.node.close()
 
     def __enter__(self) -> Self:
+        self.layers[0].check_open()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -115,7 +135,7 @@ class Chain:
 
 
 def open_chain(
-    image: str,
+    image: str | bytes | os.PathLike[str] | os.PathLike[bytes],
     access: Access = _DEFAULT_ACCESS,
     *,
     image_format: str | None = None,
@@ -125,14 +145,16 @@ def open_chain(
     """Open an image and all that it stands on.
 
     ``image`` is a path or a reference such as ``json:{…}``, or with ``image_opts`` a list of options as
-    qemu-img's switch of that name takes them; ``image_format`` its format, probed if None; ``snapshot`` the
+    qemu-img's switch of that name takes them.  What is no str, such as a ``pathlib.Path`` or bytes, is the
+    path of a file, whatever it looks like.  ``image_format`` is its format, probed if None; ``snapshot`` the
     name or id of an internal snapshot, which is opened in place of the active layer; ``access`` how all this
     may be opened.
     An error of the active layer is raised; one further down ends the chain with a gap (:attr:`Chain.gap`),
     so that the layers above it can still be looked at.
     """
-    named = Named.by_user(parse_image_opts(image) if image_opts else parse_reference(image, image_format))
-    active = open_node(named, image, access, called="" if image_opts else image)
+    name = image if isinstance(image, str) else _path(image)
+    named = Named.by_user(parse_image_opts(name) if image_opts else parse_reference(name, image_format))
+    active = open_node(named, name, access, called="" if image_opts else name)
     layers = [Layer(0, active if snapshot is None else at_snapshot(active, snapshot))]
     followed: set[tuple[object, ...]] = set()
     while True:
@@ -154,6 +176,12 @@ def open_chain(
             layers.append(_gap(above, name, error))
             break
     return Chain(tuple(layers))
+
+
+def _path(image: bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
+    """Return a path as QEMU has to be told it: one that starts like a protocol gets ``./`` before it."""
+    name = os.fsdecode(image)
+    return f"./{name}" if has_protocol(name) else name
 
 
 def _gap(above: Layer, name: str, error: BlockstrataError) -> Layer:

@@ -5,17 +5,13 @@ A format driver (qcow2, raw) answers over guest offsets, a protocol driver (file
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterator
+from collections.abc import Mapping as Dict
+from typing import Protocol
 
-from blockstrata.facts import SECTOR
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from collections.abc import Mapping as Dict
-
-    from blockstrata.errors import BlockstrataError
-    from blockstrata.extents import Extents
-    from blockstrata.facts import Traits
+from blockstrata.errors import BlockstrataError, ClosedError
+from blockstrata.extents import Extents
+from blockstrata.facts import SECTOR, Traits
 
 
 class Driver(Protocol):
@@ -81,7 +77,7 @@ class Driver(Protocol):
         """Return what is worth telling about the node as a whole, by name, in JSON's types."""
 
     def close(self) -> None:
-        """Give the file descriptors back."""
+        """Give the file descriptors back; a second time nothing happens."""
 
 
 class HostNode(Driver, Protocol):
@@ -89,6 +85,10 @@ class HostNode(Driver, Protocol):
 
     Its ``extents`` answer for any window below 2**63: what lies past the end is BEYOND_EOF.
     """
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the node was closed: then nothing may be asked of it, nor of what stands on it."""
 
     @property
     def allocated(self) -> int | None:
@@ -110,6 +110,12 @@ class HostNode(Driver, Protocol):
 
         That it changed meanwhile, that something could not be asked.
         """
+
+
+def check_open(node: Driver) -> None:
+    """``ClosedError`` if a node was closed; one that remembers its facts would answer from memory."""
+    if node.host.is_closed:
+        raise ClosedError(node.name, "", "is closed")
 
 
 def whole_sectors(length: int) -> int:

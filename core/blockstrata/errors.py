@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+from blockstrata.access import Consent
 from blockstrata.printable import printable
-
-if TYPE_CHECKING:
-    from blockstrata.access import Consent
 
 
 class BlockstrataError(Exception):
@@ -66,6 +64,10 @@ class ConsentError(BlockstrataError):
 
 class ServerError(BlockstrataError):
     """A server refuses, does not answer in time, or answers what makes no sense."""
+
+
+class ClosedError(BlockstrataError):
+    """The image was closed before it was asked."""
 
 
 class BadRangeError(BlockstrataError):

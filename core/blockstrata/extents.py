@@ -13,20 +13,15 @@ linearly: byte ``edges[i] + k`` lies at ``host[i] + k``.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from blockstrata.facts import NO_HOST
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from numpy.typing import NDArray
-
-    from blockstrata.facts import Mapping
+from blockstrata.facts import NO_HOST, Mapping
 
 _MOST_UNITS: Final = 16
 """Units counted off for each offset that is looked for: beyond, searching is quicker."""

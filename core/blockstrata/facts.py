@@ -63,17 +63,17 @@ class Storage(IntEnum):
 
 
 def fact(mapping: Mapping, storage: Storage = Storage.NONE) -> int:
-    """Return the code of a mapping on a storage."""
+    """Return the code of a mapping on a storage, 0 to 127."""
     return mapping << 3 | storage
 
 
 def mapping_of(code: int) -> Mapping:
-    """Return the mapping in a fact code."""
+    """Return the mapping in a fact code; ``ValueError`` if there is none of that number."""
     return Mapping(code >> 3 & 0xF)
 
 
 def storage_of(code: int) -> Storage:
-    """Return the storage in a fact code."""
+    """Return the storage in a fact code; ``ValueError`` if there is none of that number."""
     return Storage(code & 0x7)
 
 

@@ -50,4 +50,5 @@ class GapNode:
         return {"error": str(self.error)}
 
     def close(self) -> None:
-        """Do nothing."""
+        """Close what stands for its file."""
+        self.host.close()

@@ -11,24 +11,47 @@ the block layer supplies zeroes itself; such runs carry the mark SYNTHESISED::
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from blockstrata.chain import Chain, Layer
 from blockstrata.errors import BadImageError, BadRangeError
 from blockstrata.extents import Extents, blocks, empty
-from blockstrata.facts import DEFERRING, NO_HOST, SYNTHESISED, Mapping, Storage, fact
+from blockstrata.facts import (
+    DEFERRING,
+    NO_HOST,
+    SYNTHESISED,
+    Mapping,
+    Storage,
+    fact,
+    mapping_of,
+    storage_of,
+)
 from blockstrata.painting import Gaps, Served, gaps_in, painted, served_by
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from blockstrata.chain import Chain, Layer
 
 _FIRST_DEFERRING: Final = fact(min(DEFERRING))
 _DEFERRING_CODES: Final = fact(max(DEFERRING), max(Storage)) + 1 - _FIRST_DEFERRING
 """The codes that defer follow one another, so that many can be told from the others without a table."""
+
+
+class Run(NamedTuple):
+    """One run of a view, as Python's own numbers; offsets and lengths in bytes.
+
+    ``host`` is where the byte at ``start`` lies in the file of ``layer``, None where it has no place there.
+    Whether the block layer supplies the zeroes of a run that its layer defers is a mark in the fact code
+    (``SYNTHESISED`` in ``View.extents.facts``), and in every semantics' flags.
+    """
+
+    start: int
+    length: int
+    mapping: Mapping
+    storage: Storage
+    host: int | None
+    layer: Layer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +60,7 @@ class View:
 
     ``source`` int64 of shape (n,) indexes ``layers``; ``depth`` int64 of shape (n,) is what ``qemu-img map``
     calls depth.  ``in_place``: the view of one layer in its chain, in which deferred runs stay deferred.
+    Iterate for its n runs one by one, each as a :class:`Run`; what was found stays when the chain is closed.
     """
 
     extents: Extents
@@ -44,6 +68,24 @@ class View:
     depth: NDArray[np.int64]
     layers: tuple[Layer, ...]
     in_place: bool = False
+
+    def __len__(self) -> int:
+        return len(self.extents)
+
+    def __iter__(self) -> Iterator[Run]:
+        edges = self.extents.edges
+        for part in blocks(len(self)):
+            found = zip(
+                edges[part].tolist(),
+                np.diff(edges[part.start : part.stop + 1]).tolist(),
+                self.extents.facts[part].tolist(),
+                self.extents.host[part].tolist(),
+                self.source[part].tolist(),
+                strict=True,
+            )
+            for start, length, code, host, source in found:
+                place = None if host == NO_HOST else host
+                yield Run(start, length, mapping_of(code), storage_of(code), place, self.layers[source])
 
     def sources(self) -> tuple[list[Layer], NDArray[np.intp]]:
         """Return the layers that runs come from, and for each run which of these, (n,).
@@ -70,7 +112,9 @@ class View:
 def merged(chain: Chain, start: int, length: int) -> View:
     """Return what the guest reads: each run from the first layer, from the top, that serves it.
 
-    ``BadRangeError`` if the window does not lie in the chain; one of no bytes lies anywhere.
+    ``start`` and ``length`` in bytes.  ``BadRangeError`` if the window does not lie in the chain; one of no
+    bytes lies anywhere.  ``ClosedError`` after the chain was closed; errors of reading as the drivers raise
+    them.
     """
     _check_window(chain.layers[0], start, length)
     if not length:
@@ -112,7 +156,8 @@ def _hull(own: Extents, chosen: NDArray[np.bool_]) -> tuple[int, int]:
 def in_place(chain: Chain, depth: int, start: int, length: int) -> View:
     """Return one layer as it stands in its chain: what it defers stays deferred, cut where its backing ends.
 
-    ``BadRangeError`` if there is no such layer, or the window does not lie in it.
+    ``start`` and ``length`` in bytes.  ``BadRangeError`` if there is no such layer, or the window does not
+    lie in it; else as :func:`merged`.
     """
     layer = chain.layer(depth)
     _check_window(layer, start, length)
@@ -121,7 +166,11 @@ def in_place(chain: Chain, depth: int, start: int, length: int) -> View:
 
 
 def alone(layer: Layer, start: int, length: int) -> View:
-    """Return one layer as QEMU sees it when it is opened with ``backing: null``; its depth is 0."""
+    """Return one layer as QEMU sees it when it is opened with ``backing: null``; its depth is 0.
+
+    ``start`` and ``length`` in bytes.  ``BadRangeError`` if the window does not lie in it; else as
+    :func:`merged`.
+    """
     _check_window(layer, start, length)
     return _of_one(_end_at(layer.extents(start, length), 0), (layer,), 0)
 
@@ -138,6 +187,7 @@ def _of_one(extents: Extents, layers: tuple[Layer, ...], index: int, *, in_place
 
 
 def _check_window(layer: Layer, start: int, length: int) -> None:
+    layer.check_open()
     if start < 0 or length < 0 or (length and start + length > layer.size):
         raise BadRangeError(layer.name, "range", f"{start} plus {length} is past the end ({layer.size})")
 

@@ -12,18 +12,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from blockstrata.chain import Chain, Layer
+from blockstrata.driver import HostNode
 from blockstrata.errors import BadRangeError, UnsupportedError
 from blockstrata.facts import DEFERRING, NO_HOST, SYNTHESISED, Mapping, Storage, mapping_of, storage_of
 from blockstrata.formats.qcow2.node import Qcow2Node
+from blockstrata.formats.qcow2.tables import TableEntry
 from blockstrata.guest import in_place
-
-if TYPE_CHECKING:
-    from blockstrata.chain import Chain, Layer
-    from blockstrata.driver import HostNode
-    from blockstrata.formats.qcow2.tables import TableEntry
-    from blockstrata.semantics.table import Semantics
+from blockstrata.semantics.table import Semantics
 
 STORED_BYTES: Final = 16
 """How many bytes are read where a trace ends."""

@@ -76,6 +76,7 @@ class FakeImage:
     backing_format = None
     supports_backing = True
     refusal = None
+    is_closed = False
 
     @property
     def length(self) -> int:

@@ -58,7 +58,14 @@ from scripted_nbd import (
 from blockstrata import facts
 from blockstrata.access import Access
 from blockstrata.chain import open_chain
-from blockstrata.errors import BadReferenceError, OpenError, ServerError, UnsupportedError
+from blockstrata.errors import (
+    BadReferenceError,
+    BlockstrataError,
+    ClosedError,
+    OpenError,
+    ServerError,
+    UnsupportedError,
+)
 from blockstrata.nodes import open_export
 from blockstrata.protocols.nbd import node as nbd_node
 from blockstrata.protocols.nbd import patience
@@ -877,7 +884,7 @@ def test_closing_wakes_whoever_waits(serve):
     def ask():
         try:
             node.extents(0, MIB)
-        except ServerError as error:
+        except ClosedError as error:
             found.append(str(error))
 
     thread = threading.Thread(target=ask)
@@ -886,9 +893,9 @@ def test_closing_wakes_whoever_waits(serve):
     node.close()
     thread.join(5)
     assert not thread.is_alive()
-    assert "the connection was closed" in found[0]
+    assert found[0].endswith(": is closed")
     assert server.connections == 1
-    with pytest.raises(ServerError, match="the connection was closed"):
+    with pytest.raises(ClosedError, match=r": is closed$"):
         node.read(0, 512)
 
 

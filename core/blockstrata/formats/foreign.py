@@ -16,7 +16,7 @@ import numpy as np
 
 from blockstrata import qemu
 from blockstrata.access import Consent
-from blockstrata.driver import whole_sectors
+from blockstrata.driver import check_open, whole_sectors
 from blockstrata.errors import BlockstrataError, ConsentError, OpenError, UnsupportedError
 from blockstrata.extents import Extents, uniform
 from blockstrata.facts import MAX_LENGTH, NO_HOST, SYNTHESISED, Mapping, Storage, Traits, fact
@@ -60,6 +60,7 @@ class UnknownHost:
         self.allocated = allocated
         self.traits = Traits(host_driver=driver, is_protocol=True)
         self.identity: tuple[object, ...] = (driver, name)
+        self.is_closed = False
 
     @property
     def host(self) -> UnknownHost:
@@ -96,7 +97,8 @@ class UnknownHost:
         return {}
 
     def close(self) -> None:
-        """Do nothing."""
+        """Remember it: there is nothing to give back."""
+        self.is_closed = True
 
 
 class ForeignNode:
@@ -164,6 +166,7 @@ class ForeignNode:
     @cached_property
     def _map(self) -> tuple[Extents, bool]:
         """The facts of the whole layer, and whether QEMU asks the file below about its data."""
+        check_open(self)
         # what storage there is must be asked for before qemu-img reads the file
         self.host.extents(0, 0)
         with closing(qemu.map_pieces(self._reference, self.name, self._access)) as pieces:

@@ -56,6 +56,11 @@ class RawNode:
         self._offset = offset
         self._sliced = size is not None or offset > 0
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the node below was closed."""
+        return self.host.is_closed
+
     def extents(self, start: int, length: int) -> Extents:
         """Return the host node's storage at the same bytes, shifted by the slice's offset."""
         end, own_end = start + length, whole_sectors(self.length)

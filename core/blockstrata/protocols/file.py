@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from blockstrata.access import Probe
-from blockstrata.driver import whole_sectors
+from blockstrata.driver import check_open, whole_sectors
 from blockstrata.errors import OpenError, UnsupportedError
 from blockstrata.extents import Extents
 from blockstrata.facts import MAX_LENGTH, Mapping, Storage, Traits, fact
@@ -87,12 +87,19 @@ class FileNode:
         """Return this node."""
         return self
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the file was closed."""
+        return self._fd < 0
+
     def extents(self, start: int, length: int) -> Extents:
         """Return the storage of a window of host bytes; past the end it is BEYOND_EOF."""
+        check_open(self)
         return self._runs.cut(start, start + length)
 
     def read(self, offset: int, length: int) -> bytes:
         """Return bytes, zeroes past the end of the file; ``OpenError`` if the file cannot be read."""
+        check_open(self)
         self._runs  # noqa: B018  asked before anything is read, see the head of this module
         parts = []
         missing = length

@@ -35,6 +35,7 @@ class NullNode:
         self.length = length
         self.driver = driver
         self.traits = Traits(host_driver=driver, is_protocol=True)
+        self.is_closed = False
         self._read_zeroes = read_zeroes
 
     @property
@@ -84,4 +85,5 @@ class NullNode:
         return {"read-zeroes": self._read_zeroes}
 
     def close(self) -> None:
-        """Do nothing."""
+        """Remember it: there is nothing to give back."""
+        self.is_closed = True

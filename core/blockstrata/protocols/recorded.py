@@ -62,6 +62,11 @@ class RecordedNode:
         """Return this node."""
         return self
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the file was closed."""
+        return self._source.is_closed
+
     def extents(self, start: int, length: int) -> Extents:
         """Return the recorded storage of a window of host bytes; past the end it is BEYOND_EOF."""
         return self._runs.cut(start, start + length)

@@ -136,3 +136,4 @@ HISTORIC: Final = Semantics(
     answer=answer,
     settle=settle,
 )
+"""What QEMU answers today."""

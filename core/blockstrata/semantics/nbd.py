@@ -94,16 +94,19 @@ NBD_2018: Final = _semantics(
     "the wire of QEMU 2.12 to 5.2",
     _server(HISTORIC, historic.Flag.ALLOCATED, historic.Flag.ZERO),
 )
+"""What a server of QEMU 2.12 to 5.2 says."""
 NBD_6_0: Final = _semantics(
     "6.0",
     "the wire of QEMU since 6.0",
     _server(HISTORIC, historic.Flag.DATA, historic.Flag.ZERO),
 )
+"""What a server says since QEMU 6.0."""
 NBD_PROPOSED: Final = _semantics(
     "proposed",
     "the wire as it might have been",
     _server(PROPOSED, proposed.Flag.ALLOC, proposed.Flag.ZERO),
 )
+"""What one would have said with the flags proposed in 2018."""
 
 
 @dataclass(frozen=True)

@@ -182,3 +182,4 @@ PROPOSED: Final = Semantics(
     answer=answer,
     settle=settle,
 )
+"""What was proposed in 2018."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from blockstrata.access import Probe
-from blockstrata.driver import whole_sectors
+from blockstrata.driver import check_open, whole_sectors
 from blockstrata.errors import OpenError, ServerError, UnsupportedError
 from blockstrata.extents import Extents, join, uniform
 from blockstrata.facts import MAX_LENGTH, Mapping, Storage, Traits, fact
@@ -88,7 +88,7 @@ class NbdNode:
         self._heard = 0.0
         self._reconnects = 0
         self._failure: ServerError | None = None
-        self._is_closed = False
+        self.is_closed = False
         self._lock = threading.RLock()
 
     @property
@@ -214,7 +214,7 @@ class NbdNode:
 
     def close(self) -> None:
         """Say goodbye and close the connection, also if another thread is asking over it."""
-        self._is_closed = True
+        self.is_closed = True
         connection, self._connection = self._connection, None
         if connection:
             connection.close(politely=True)
@@ -297,6 +297,7 @@ class NbdNode:
     def _run(self, what: str, agenda: Agenda, done: Callable[[Job], Iterable[Job]]) -> None:
         """Ask questions; a lost connection is made again a few times."""
         with self._lock:
+            check_open(self)
             if self._failure:
                 raise self._failure
             try:
@@ -315,6 +316,7 @@ class NbdNode:
                 raise ServerError(self.name, what, str(error)) from None
             except WireError as error:
                 self._hang_up()
+                check_open(self)
                 self._failure = ServerError(self.name, what, str(error))
                 raise self._failure from None
             except BaseException:
@@ -323,8 +325,7 @@ class NbdNode:
 
     def _reconnect(self, lost: LostError) -> None:
         self._hang_up()
-        if self._is_closed:
-            raise WireError("the connection was closed")
+        check_open(self)
         if self._reconnects == _RECONNECTS:
             raise WireError(f"{lost}, {_RECONNECTS + 1} times")
         self._reconnects += 1
