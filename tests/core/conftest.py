@@ -1,9 +1,32 @@
-"""What tests of several areas share."""
+"""Doubles of the programs and servers that the core asks."""
 
 from __future__ import annotations
 
+import os
+import stat
+import sys
+
 import pytest
 from scripted_nbd import Server
+
+from blockstrata import qemu
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch):
+    """Return a function that puts a Python script first on PATH as qemu-img; ``argv`` is its arguments."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    monkeypatch.chdir(tmp_path)
+    qemu._version.cache_clear()
+
+    def put(body: str) -> None:
+        program = folder / "qemu-img"
+        program.write_text(f"#!{sys.executable} -I\nimport json, os, sys, time\nargv = sys.argv[1:]\n{body}")
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+
+    return put
 
 
 @pytest.fixture

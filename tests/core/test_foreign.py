@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import signal
-import stat
 import subprocess
 import sys
 import time
@@ -117,23 +116,6 @@ def test_an_image_of_no_bytes_has_no_runs():
 def test_what_is_no_map_of_the_image_is_refused(text):
     with pytest.raises(OpenError, match="qemu-img map"):
         read_map([text], 512, "x")
-
-
-@pytest.fixture
-def fake(tmp_path, monkeypatch):
-    """Return a function that puts a Python script first on PATH as qemu-img; ``argv`` is its arguments."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
-    monkeypatch.chdir(tmp_path)
-    qemu._version.cache_clear()
-
-    def put(body: str) -> None:
-        program = folder / "qemu-img"
-        program.write_text(f"#!{sys.executable} -I\nimport json, os, sys, time\nargv = sys.argv[1:]\n{body}")
-        program.chmod(program.stat().st_mode | stat.S_IXUSR)
-
-    return put
 
 
 ANSWERS = """

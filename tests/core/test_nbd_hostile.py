@@ -60,7 +60,6 @@ from blockstrata.access import Access
 from blockstrata.chain import open_chain
 from blockstrata.errors import (
     BadReferenceError,
-    BlockstrataError,
     ClosedError,
     OpenError,
     ServerError,

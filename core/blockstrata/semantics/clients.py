@@ -6,6 +6,7 @@ The table is SPEC.md's, section 5.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntFlag
 from typing import Final
 
 from blockstrata.semantics.historic import Flag as Old
@@ -16,14 +17,14 @@ from blockstrata.semantics.proposed import Flag as New
 class Question:
     """One thing that a client wants to know of every byte.
 
-    ``today`` and ``proposed`` are the flags that it looks at.  ``of_layer``: it asks the active layer, as
-    that stands in the chain; else the whole chain.
+    ``today`` and ``proposed`` are the flags that it looks at, of HISTORIC and of PROPOSED.  ``of_layer``: it
+    asks the active layer, as that stands in the chain; else the whole chain.
     """
 
     client: str
     asks: str
-    today: Old
-    proposed: New
+    today: IntFlag
+    proposed: IntFlag
     of_layer: bool = False
 
 
