@@ -55,7 +55,10 @@ class Judged:
 
 
 def audit(chain: Chain) -> list[Judged]:
-    """Judge a chain: for each layer itself, then the protocol layers that it stands on."""
+    """Judge a chain: for each layer itself, then the protocol layers that it stands on.
+
+    Reads every layer as a whole; errors as :func:`blockstrata.guest.merged` has them.
+    """
     found = []
     seen: set[tuple[object, ...]] = set()
     for layer in chain.layers:
@@ -122,7 +125,11 @@ class Conclusion:
 
 
 def conclusions(chain: Chain) -> list[Conclusion]:
-    """Return what each client concludes of a chain, and would conclude."""
+    """Return what each client concludes of a chain, and would conclude.
+
+    Reads what the guest does, and the active layer, as a whole; errors as :func:`blockstrata.guest.merged`
+    has them.
+    """
     views = {
         False: merged(chain, 0, chain.size),
         True: in_place(chain, 0, 0, chain.layers[0].size),

@@ -150,7 +150,7 @@ def open_chain(
     name or id of an internal snapshot, which is opened in place of the active layer; ``access`` how all this
     may be opened.
     An error of the active layer is raised; one further down ends the chain with a gap (:attr:`Chain.gap`),
-    so that the layers above it can still be looked at.
+    so that the layers above it can still be looked at.  ``TypeError`` if ``image`` is no path.
     """
     name = image if isinstance(image, str) else _path(image)
     named = Named.by_user(parse_image_opts(name) if image_opts else parse_reference(name, image_format))

@@ -116,8 +116,9 @@ class Trace:
 def trace(chain: Chain, offset: int) -> Trace:
     """Follow a read of the guest byte at ``offset``.
 
-    ``BadRangeError`` if it is not on the disk; errors of reading as the drivers raise them.  Reads an L2
-    table a layer at the most, and after all else a few bytes where the last one points.
+    ``BadRangeError`` if it is not on the disk, ``ClosedError`` after the chain was closed; errors of reading
+    as the drivers raise them.  Reads an L2 table a layer at the most, and after all else a few bytes where
+    the last one points.
     """
     if not 0 <= offset < chain.size:
         raise BadRangeError(

@@ -62,6 +62,7 @@ if typing.TYPE_CHECKING:
 
 MIB = 1 << 20
 CLUSTER = 1 << 16
+ROOT = Path(__file__).parent.parent.parent
 SOURCE = Path(blockstrata.__file__).read_text("utf-8")
 
 
@@ -116,6 +117,20 @@ def test_every_error_is_in_the_face():
     }
     assert len(kinds) >= 10
     assert kinds <= set(blockstrata.__all__)
+
+
+def test_all_of_it_is_on_the_page():
+    page = (ROOT / "docs" / "library.md").read_text("utf-8")
+    for name in blockstrata.__all__:
+        assert re.search(rf"`{name}\b", page), name
+
+
+@pytest.mark.parametrize("page", ["README.md", "core/README.md"])
+def test_what_the_readme_shows_runs(page, top, monkeypatch, capsys):
+    monkeypatch.chdir(top.parent)
+    (shown,) = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
+    exec(shown, {})
+    assert re.search(rf"^{CLUSTER} {CLUSTER} top\.qcow2 .*L·AO$", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_the_semantics_have_names():

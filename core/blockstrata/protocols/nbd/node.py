@@ -297,7 +297,6 @@ class NbdNode:
     def _run(self, what: str, agenda: Agenda, done: Callable[[Job], Iterable[Job]]) -> None:
         """Ask questions; a lost connection is made again a few times."""
         with self._lock:
-            check_open(self)
             if self._failure:
                 raise self._failure
             try:
