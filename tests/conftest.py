@@ -1,6 +1,7 @@
-"""The marker ``live``: tests that run real tools are left out where a tool is missing, and the end says so.
+"""What holds for all tests: the marker ``live``, and how hypothesis tries.
 
-With ``BLOCKSTRATA_REQUIRE_QEMU=1`` in the environment a missing tool is a failure instead.
+Tests that run real tools are left out where a tool is missing, and the end says so.  With
+``BLOCKSTRATA_REQUIRE_QEMU=1`` in the environment a missing tool is a failure instead.
 """
 
 from __future__ import annotations
@@ -11,6 +12,11 @@ import subprocess
 from collections import Counter
 
 import pytest
+from hypothesis import settings
+
+# how long an example takes says more of the machine than of us; a failure shows how to make it again
+settings.register_profile("blockstrata", deadline=None, print_blob=True)
+settings.load_profile("blockstrata")
 
 
 def pytest_runtest_setup(item):

@@ -95,7 +95,7 @@ def is_dirty(clusters, bit: int) -> bool:
 
 
 @given(bitmaps(), st.data())
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_every_sector_of_every_window(drawn, data):
     size, granularity, clusters = drawn
     sectors = size // 512

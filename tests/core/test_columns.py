@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from blockstrata.chain import Layer
@@ -61,7 +61,6 @@ def in_three(found):
     return [found.part(0, 0), found.part(0, middle), found.part(middle, len(found))]
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(LENGTHS, LENGTHS, st.integers(0, 12_000), st.integers(0, 15), LENGTHS | st.just(NO_HOST)),
@@ -96,7 +95,6 @@ def test_json_and_csv_say_what_the_entries_say(rows, name):
     assert "".join(listing.csv_lines(in_three(found), semantics)).splitlines() == [",".join(keys), *written]
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

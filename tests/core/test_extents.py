@@ -15,7 +15,7 @@ from blockstrata.facts import NO_HOST, Mapping, Storage, fact
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-some = settings(deadline=None, max_examples=150)
+some = settings(max_examples=150)
 
 LAST = 2**63 - 1
 NORMAL, ZERO, DEFERRED = fact(Mapping.NORMAL), fact(Mapping.ZERO_PLAIN), fact(Mapping.UNALLOCATED)

@@ -96,7 +96,7 @@ def test_a_known_layout(tmp_path: Path):
         assert runs(file.extents(2 * BLOCK + 1, BLOCK)) == [(2 * BLOCK + 1, DATA), (3 * BLOCK, HOLE)]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.booleans(), max_size=8), st.sampled_from([0, 1, 511, 512, 5000, BLOCK]))
 def test_seek_says_of_each_block_what_lseek_says(stored: list[bool], tail: int):
     length = len(stored) * BLOCK + tail

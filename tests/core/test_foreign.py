@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from heeding import HEEDING
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -328,7 +329,7 @@ os.rename("child~", "child")
 time.sleep(600)
 """)
     vdi(tmp_path / "top.vdi")
-    asking = subprocess.Popen([sys.executable, "-c", ASKS, where], stderr=subprocess.DEVNULL)
+    asking = subprocess.Popen([*HEEDING, sys.executable, "-c", ASKS, where], stderr=subprocess.DEVNULL)
     until = time.monotonic() + 20
     while not (tmp_path / "child").exists():
         assert time.monotonic() < until

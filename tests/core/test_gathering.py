@@ -13,7 +13,7 @@ from blockstrata.extents import Extents
 from blockstrata.facts import NO_HOST, Mapping, fact
 from blockstrata.gathering import Gathering, Runs
 
-some = settings(deadline=None, max_examples=150)
+some = settings(max_examples=150)
 
 NORMAL, ZERO = fact(Mapping.NORMAL), fact(Mapping.ZERO_PLAIN)
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from blockstrata.semantics.table import Semantics
 
-some = settings(deadline=None, max_examples=150)
+some = settings(max_examples=150)
 
 UNALLOCATED = fact(Mapping.UNALLOCATED)
 RESERVED = fact(Mapping.UNALLOCATED_ALLOC, Storage.DATA)

@@ -571,7 +571,7 @@ def punched(draw):
     return name, draw(st.lists(holes, max_size=6))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(punched())
 def test_skipping_what_is_not_stored_changes_nothing(chosen):
     """Without a probe every table is read in full."""

@@ -102,7 +102,7 @@ def rows(found):
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     cuts=st.sets(st.integers(1, TABLES * 64 - 1), max_size=12), name=st.sampled_from(["historic", "proposed"])
 )
@@ -114,7 +114,7 @@ def test_entries_in_parts_are_those_of_the_whole(chain, cuts, name):
     assert found == rows(entries(merged(chain, 0, chain.size), semantics))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(cuts=st.sets(st.integers(1, TABLES * 64 - 1), max_size=12))
 def test_what_a_server_says_in_parts_is_what_it_says_of_the_whole(chain, cuts):
     server = by_name("nbd")

@@ -15,6 +15,7 @@ import tracemalloc
 
 import pytest
 from click.testing import CliRunner
+from heeding import HEEDING
 from nbd_client import (
     EXPORT,
     IMPATIENT,
@@ -821,7 +822,7 @@ def test_the_command_line_says_one_line_in_time(serve, command):
 
 def test_control_c_ends_the_waiting(serve):
     server = serve(good(lambda *_: None))
-    words = [sys.executable, "-m", "blockstrata_viewer", "map", "--timeout", "60", server.uri]
+    words = [*HEEDING, sys.executable, "-m", "blockstrata_viewer", "map", "--timeout", "60", server.uri]
     with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         until = time.monotonic() + 20
         while not server.connections and time.monotonic() < until:

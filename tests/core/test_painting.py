@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from blockstrata.facts import NO_HOST, Mapping, fact
 from blockstrata.painting import Served, gaps_in, painted
 
-some = settings(deadline=None, max_examples=200)
+some = settings(max_examples=200)
 
 CODES = [fact(Mapping.NORMAL), fact(Mapping.ZERO_PLAIN)]
 UNITS = 24

@@ -35,7 +35,7 @@ def test_what_is_shown(text: str, shown: str):
     assert printable(text) == shown
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.text(st.characters()))
 def test_nothing_unsafe_is_left_and_nothing_else_is_touched(text: str):
     shown = printable(text)

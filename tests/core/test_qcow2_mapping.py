@@ -36,7 +36,7 @@ def image(entries: list[int], tables: list[list[int]]) -> bytes:
 WORDS = st.sampled_from([0, 0, 0, 0x10000, 0x10400, 0x10800, 1 << 62])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     st.lists(st.sampled_from([NOTHING, UNALIGNED, 1, 1, 2, 3]), min_size=1, max_size=12),
     st.lists(st.lists(WORDS, min_size=PER_TABLE, max_size=PER_TABLE), min_size=3, max_size=3),

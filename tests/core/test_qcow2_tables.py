@@ -21,7 +21,7 @@ from blockstrata.formats.qcow2.tables import Breaks, TableEntry, compressed_at, 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-some = settings(deadline=None, max_examples=250)
+some = settings(max_examples=250)
 
 COPIED, COMPRESSED, ZERO = 1 << 63, 1 << 62, 1
 RESERVED = [0, 1 << 61, 1 << 56, 1 << 8, 1 << 1]
@@ -372,7 +372,7 @@ def test_the_rule_flips_at_the_threshold(order: int, real: int, references: int,
     assert looks(FakeFile(real * 512 + 511, 3 * references, scattered, order)) is on
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.integers(0, 200), st.integers(0, 300), st.sets(st.integers(0, 400), max_size=260))
 def test_references_below_the_file_s_length_decide(real: int, clusters: int, referenced: set[int]):
     counted = len([index for index in referenced if index < clusters])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from blockstrata.sizes import format_size, parse_size
 
-some = settings(deadline=None, max_examples=100)
+some = settings(max_examples=100)
 
 UNITS = {"B": 0, "KiB": 1, "MiB": 2, "GiB": 3, "TiB": 4, "PiB": 5, "EiB": 6}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from stored import Stored
 
@@ -68,7 +68,6 @@ def as_c_reads(name: bytes) -> str:
         max_size=5,
     )
 )
-@settings(deadline=None)
 def test_what_was_written_is_read(written):
     stored = Stored(
         {

@@ -69,7 +69,6 @@ def search(number: int, directory: Path) -> None:
     @seed(number)
     @settings(
         max_examples=MUTANTS,
-        deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate, Phase.shrink],

@@ -17,6 +17,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from heeding import HEEDING
 from pilots import opened, screen_text, until
 
 from blockstrata.formats.qcow2.author import write_raw
@@ -38,7 +39,7 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
         self.viewer = subprocess.Popen(
-            [sys.executable, "-m", "blockstrata_viewer", *words],
+            [*HEEDING, sys.executable, "-m", "blockstrata_viewer", *words],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -219,7 +220,7 @@ with scratch_directory() as directory:
 )
 def test_a_temporary_directory_goes_with_a_signal_at_any_moment(tmp_path, moment, number):
     done = subprocess.run(
-        [sys.executable, "-c", STOPPED, moment, str(int(number))],
+        [*HEEDING, sys.executable, "-c", STOPPED, moment, str(int(number))],
         env={**os.environ, "TMPDIR": str(tmp_path)},
         stderr=subprocess.PIPE,
         timeout=TIMEOUT,
@@ -253,7 +254,7 @@ main(words)
 )
 def test_nothing_half_made_stays(tmp_path, number, words):
     done = subprocess.run(
-        [sys.executable, "-c", WRITES, str(int(number)), *words],
+        [*HEEDING, sys.executable, "-c", WRITES, str(int(number)), *words],
         cwd=tmp_path,
         env={**os.environ, "TMPDIR": str(tmp_path)},
         capture_output=True,
