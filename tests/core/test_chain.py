@@ -48,6 +48,32 @@ def test_a_loop_of_two_shows_each_once(tmp_path):
         assert chain.layers[2].node.driver == "not opened"
 
 
+def two_ways_to_one_file(work, last):
+    """Make an image that lies in two directories, each with a next.qcow2; the second's is on ``last``."""
+    for name in ("one", "two"):
+        (work / name).mkdir()
+    write_image(work / "two/image.qcow2", replace(IMAGE, backing="next.qcow2", backing_format="qcow2"), {})
+    os.link(work / "two/image.qcow2", work / "one/image.qcow2")
+    for name, below in (("one", "../two/image.qcow2"), ("two", last)):
+        image = replace(IMAGE, backing=below, backing_format=below and "qcow2")
+        write_image(work / name / "next.qcow2", image, {})
+
+
+def test_one_name_in_different_directories_is_no_loop(tmp_path):
+    """As for QEMU, a relative name leads to where the image was found, if it is the same image as before."""
+    two_ways_to_one_file(tmp_path, None)
+    with open_chain(str(tmp_path / "one/image.qcow2")) as chain:
+        assert chain.gap is None
+        assert names(chain) == ["image.qcow2", "next.qcow2"] * 2
+
+
+def test_a_loop_through_two_directories_is_one(tmp_path):
+    two_ways_to_one_file(tmp_path, "../one/image.qcow2")
+    with open_chain(str(tmp_path / "one/image.qcow2")) as chain:
+        assert "leads back to itself" in str(chain.gap)
+        assert names(chain) == [*["image.qcow2", "next.qcow2"] * 2, "image.qcow2"]
+
+
 def test_the_same_image_twice_is_no_loop_where_options_end_it(tmp_path):
     """QEMU follows the options first; what is below the second one is what the image states."""
     for name, below in (("top.qcow2", "mid.qcow2"), ("mid.qcow2", "base.qcow2"), ("base.qcow2", None)):

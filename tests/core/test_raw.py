@@ -1,4 +1,4 @@
-"""The raw format as a slice: read, asked and walked through, it is the bytes from its offset on and no others."""
+"""The raw format as a slice: however it is asked, it is the bytes from its offset on and no others."""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from blockstrata import regions as planning
 from blockstrata.chain import Chain, open_chain
@@ -91,6 +93,30 @@ def test_the_nearest_is_read_first(chain):
     rest = [reader.focus.distance(region) for region in list(reader.runs)[2:]]
     assert rest == sorted(rest)
     assert order[1] == (0, 0)
+
+
+BYTES = 40 * 512
+
+
+@st.composite
+def places(draw):
+    """Make where somebody looks, and two regions, which are whole sectors and apart."""
+    start, end = sorted(draw(st.tuples(*[st.integers(0, BYTES)] * 2)))
+    focus = Focus(start, end, draw(st.integers(start, max(start, end - 1)) | st.integers(0, BYTES - 1)))
+    edges = sorted(draw(st.sets(st.integers(0, 40), min_size=4, max_size=4)))
+    return focus, Region(edges[0] * 512, edges[1] * 512, 1), Region(edges[2] * 512, edges[3] * 512, 1)
+
+
+@given(places())
+def test_of_two_regions_one_is_always_nearer(case):
+    """Were two as far, each would be given up for the other, and reading what is looked at never end."""
+    focus, *both = case
+    for region in both:
+        bytes_between = max(region.start - focus.end, focus.start - region.end, 0)
+        from_cursor = min(abs(at - focus.at) for at in range(region.start, region.end))
+        assert focus.distance(region) == (bytes_between, from_cursor)
+    first, second = map(focus.distance, both)
+    assert first != second
 
 
 def test_what_is_given_up_is_unread_and_read_again_when_wanted(chain):
