@@ -32,7 +32,7 @@ from terminal import NOTHING, Terminal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from blockstrata_viewer.disk import Disk
+    from blockstrata_viewer.model.disk import Disk
 
 # ----------------------------------------------------------------------------------------------------------
 # the viewer, in a process of its own
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
 def serve(layers: int, runs: int, profile: str | None) -> int:
     """Run the viewer on the made-up chain, in the terminal that this process has."""
-    from blockstrata_viewer import loading  # noqa: PLC0415
-    from blockstrata_viewer.app import ViewerApp  # noqa: PLC0415
-    from blockstrata_viewer.disk import disk_of  # noqa: PLC0415
+    from blockstrata_viewer.app.app import ViewerApp  # noqa: PLC0415
+    from blockstrata_viewer.model import loading  # noqa: PLC0415
+    from blockstrata_viewer.model.disk import disk_of  # noqa: PLC0415
 
     def load(*_: object) -> Iterator[Disk]:
         yield disk_of(made_up_chain(layers, runs))

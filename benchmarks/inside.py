@@ -88,8 +88,8 @@ def plain_read(names: list[str]) -> tuple[int, dict[str, float]]:
 
 def measure_map(names: list[str], *, raw: bool) -> dict[str, Any]:
     """Return what the whole disk takes in this process, and how many runs it has."""
-    from blockstrata.chain import open_chain  # noqa: PLC0415
-    from blockstrata.guest import alone, merged  # noqa: PLC0415
+    from blockstrata.graph.chain import open_chain  # noqa: PLC0415
+    from blockstrata.guest.merge import alone, merged  # noqa: PLC0415
 
     found: dict[str, Any] = {}
     if not raw:
@@ -113,8 +113,8 @@ def measure_map(names: list[str], *, raw: bool) -> dict[str, Any]:
 
 def write_answers(image: str, directory: Path) -> dict[str, Any]:
     """Write the map of each layer alone into ``layer-N.json``, N its depth."""
-    from blockstrata.chain import open_chain  # noqa: PLC0415
-    from blockstrata.guest import alone  # noqa: PLC0415
+    from blockstrata.graph.chain import open_chain  # noqa: PLC0415
+    from blockstrata.guest.merge import alone  # noqa: PLC0415
     from blockstrata.interchange.entries import entries  # noqa: PLC0415
     from blockstrata.interchange.qemu_img import json_text  # noqa: PLC0415
     from blockstrata.semantics import by_name  # noqa: PLC0415
@@ -129,9 +129,9 @@ def write_answers(image: str, directory: Path) -> dict[str, Any]:
 
 def measure_overview(image: str) -> dict[str, Any]:
     """Return what it takes to know all that L1 says; ``grown`` is the memory allocated for it, in bytes."""
-    from blockstrata.chain import open_chain  # noqa: PLC0415
-    from blockstrata.guest import merged  # noqa: PLC0415
-    from blockstrata.reader import Reader  # noqa: PLC0415
+    from blockstrata.graph.chain import open_chain  # noqa: PLC0415
+    from blockstrata.guest.chain_reader import Reader  # noqa: PLC0415
+    from blockstrata.guest.merge import merged  # noqa: PLC0415
 
     def overview() -> None:
         seen = Reader(chain).chain()
@@ -153,11 +153,11 @@ def measure_strips(layers: int, runs: int, columns: int, frames: int) -> dict[st
     import numpy as np  # noqa: PLC0415
 
     from blockstrata.semantics import by_name  # noqa: PLC0415
-    from blockstrata_viewer.disk import disk_of  # noqa: PLC0415
-    from blockstrata_viewer.palette import palette_for  # noqa: PLC0415
-    from blockstrata_viewer.rows import Ink, Row  # noqa: PLC0415
-    from blockstrata_viewer.viewport import Viewport  # noqa: PLC0415
-    from blockstrata_viewer.widgets.strips import Look, draw_strip  # noqa: PLC0415
+    from blockstrata_viewer.draw.lines import Ink, Row  # noqa: PLC0415
+    from blockstrata_viewer.draw.palette import palette_for  # noqa: PLC0415
+    from blockstrata_viewer.draw.strips import Look, draw_strip  # noqa: PLC0415
+    from blockstrata_viewer.model.disk import disk_of  # noqa: PLC0415
+    from blockstrata_viewer.model.viewport import Viewport  # noqa: PLC0415
     from made_up import SEED, made_up_chain  # noqa: PLC0415
 
     disk = disk_of(made_up_chain(layers, runs))

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from blockstrata.chain import Chain, Layer
-from blockstrata.extents import Extents
-from blockstrata.facts import NO_HOST, Mapping, Storage, Traits, fact
+from blockstrata.facts.codes import NO_HOST, Mapping, Storage, Traits, fact
+from blockstrata.facts.extents import Extents
+from blockstrata.graph.chain import Chain, Layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from blockstrata.driver import HostNode
+    from blockstrata.facts.node import HostNode
 
 CLUSTER: Final = 1 << 16
 CLUSTERS_A_RUN: Final = 8

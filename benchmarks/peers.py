@@ -34,7 +34,7 @@ DISSECT: Final = "dissect.hypervisor, each layer alone"
 BLOCKSTRATA: Final = (
     sys.executable,
     "-c",
-    "import sys; from blockstrata_viewer.cli import main; sys.exit(main())",
+    "import sys; from blockstrata_viewer.cli.group import main; sys.exit(main())",
 )
 """What the installed command does, whether it is installed or not."""
 

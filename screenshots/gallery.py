@@ -18,10 +18,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from blockstrata_viewer.cli import main as blockstrata
+from blockstrata_viewer.app.headless import take  # noqa: F401  loaded before the first picture
+from blockstrata_viewer.cli.group import main as blockstrata
+from blockstrata_viewer.process.whole_file import write_whole
 from blockstrata_viewer.scenarios import SCENARIOS
-from blockstrata_viewer.snapshot import take  # noqa: F401  loaded before the first picture
-from blockstrata_viewer.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

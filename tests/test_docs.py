@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from blockstrata.chain import open_chain
-from blockstrata.facts import Mapping, Storage
+from blockstrata.facts.codes import Mapping, Storage
+from blockstrata.graph.chain import open_chain
+from blockstrata.questions.trace import Rule
 from blockstrata.semantics import SWITCH, historic, nbd, proposed
 from blockstrata.semantics.clients import QUESTIONS
-from blockstrata.trace import Rule
-from blockstrata_viewer import audit_report, palette
-from blockstrata_viewer.bindings import BINDINGS
-from blockstrata_viewer.cli import main
+from blockstrata_viewer.app.bindings import BINDINGS
+from blockstrata_viewer.cli.group import main
+from blockstrata_viewer.draw import palette
 from blockstrata_viewer.lessons import lessons
+from blockstrata_viewer.model.scene import STATIONS
+from blockstrata_viewer.reports import audit as audit_report
 from blockstrata_viewer.scenarios import SCENARIOS
-from blockstrata_viewer.scene import STATIONS
 
 if TYPE_CHECKING:
     import click

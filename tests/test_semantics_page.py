@@ -20,8 +20,17 @@ from refusals import REFUSALS
 from servers import qemu_nbd
 from sparse import restore
 
-from blockstrata.facts import DEFERRING, SYNTHESISED, Mapping, Storage, Traits, fact, is_code, mapping_of
-from blockstrata.formats.qemu_map import read_map
+from blockstrata.facts.codes import (
+    DEFERRING,
+    SYNTHESISED,
+    Mapping,
+    Storage,
+    Traits,
+    fact,
+    is_code,
+    mapping_of,
+)
+from blockstrata.formats.qemu.map import read_map
 from blockstrata.protocols.nbd.node import STORAGES
 from blockstrata.semantics import HISTORIC, PROPOSED, SEMANTICS, SWITCH, by_name, historic, nbd, proposed
 from blockstrata.semantics.audit import FINDINGS, Verdict, judge

@@ -11,18 +11,13 @@ What can be imported from here is the library's face; all other modules and name
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from blockstrata.access import Access, Consent, Probe
-    from blockstrata.audit import Conclusion, Judged, audit, conclusions
-    from blockstrata.chain import Chain, Layer, open_chain
-    from blockstrata.driver import Driver, HostNode
     from blockstrata.errors import (
         BackingLoopError,
         BadImageError,
@@ -35,8 +30,7 @@ if TYPE_CHECKING:
         ServerError,
         UnsupportedError,
     )
-    from blockstrata.extents import Extents
-    from blockstrata.facts import (
+    from blockstrata.facts.codes import (
         NO_HOST,
         SECTOR,
         SYNTHESISED,
@@ -47,8 +41,13 @@ if TYPE_CHECKING:
         mapping_of,
         storage_of,
     )
+    from blockstrata.facts.extents import Extents
+    from blockstrata.facts.node import Driver, HostNode
     from blockstrata.formats.qcow2.tables import TableEntry
-    from blockstrata.guest import Run, View, alone, in_place, merged
+    from blockstrata.graph.chain import Chain, Layer, open_chain
+    from blockstrata.guest.merge import Run, View, alone, in_place, merged
+    from blockstrata.questions.audit import Conclusion, Judged, audit, conclusions
+    from blockstrata.questions.trace import Rule, Step, Trace, trace
     from blockstrata.semantics import SEMANTICS
     from blockstrata.semantics.audit import Judgement, Verdict
     from blockstrata.semantics.clients import Question
@@ -56,7 +55,6 @@ if TYPE_CHECKING:
     from blockstrata.semantics.nbd import NBD_6_0, NBD_2018, NBD_PROPOSED
     from blockstrata.semantics.proposed import PROPOSED
     from blockstrata.semantics.table import Column, Letter, Row, Semantics
-    from blockstrata.trace import Rule, Step, Trace, trace
 
 __all__ = [
     "HISTORIC",
@@ -118,15 +116,15 @@ __all__ = [
 
 _HOME: Final = {
     "blockstrata.access": "Access Consent Probe",
-    "blockstrata.audit": "Conclusion Judged audit conclusions",
-    "blockstrata.chain": "Chain Layer open_chain",
-    "blockstrata.driver": "Driver HostNode",
+    "blockstrata.questions.audit": "Conclusion Judged audit conclusions",
+    "blockstrata.graph.chain": "Chain Layer open_chain",
+    "blockstrata.facts.node": "Driver HostNode",
     "blockstrata.errors": "BackingLoopError BadImageError BadRangeError BadReferenceError BlockstrataError"
     " ClosedError ConsentError OpenError ServerError UnsupportedError",
-    "blockstrata.extents": "Extents",
-    "blockstrata.facts": "NO_HOST SECTOR SYNTHESISED Mapping Storage Traits fact mapping_of storage_of",
+    "blockstrata.facts.extents": "Extents",
+    "blockstrata.facts.codes": "NO_HOST SECTOR SYNTHESISED Mapping Storage Traits fact mapping_of storage_of",
     "blockstrata.formats.qcow2.tables": "TableEntry",
-    "blockstrata.guest": "Run View alone in_place merged",
+    "blockstrata.guest.merge": "Run View alone in_place merged",
     "blockstrata.semantics": "SEMANTICS",
     "blockstrata.semantics.audit": "Judgement Verdict",
     "blockstrata.semantics.clients": "Question",
@@ -134,7 +132,7 @@ _HOME: Final = {
     "blockstrata.semantics.nbd": "NBD_2018 NBD_6_0 NBD_PROPOSED",
     "blockstrata.semantics.proposed": "PROPOSED",
     "blockstrata.semantics.table": "Column Letter Row Semantics",
-    "blockstrata.trace": "Rule Step Trace trace",
+    "blockstrata.questions.trace": "Rule Step Trace trace",
 }
 _MODULE_OF: Final = {name: module for module, names in _HOME.items() for name in names.split()}
 
@@ -150,14 +148,3 @@ def __getattr__(name: str) -> object:
 def __dir__() -> list[str]:
     """Return the face, and what every module has."""
     return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
-
-
-class _Face(ModuleType):
-    """Keeps ``trace`` and ``audit`` the functions: importing the modules of these names would set them."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _MODULE_OF and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Face

@@ -6,7 +6,7 @@ import copy
 from typing import Self
 
 from blockstrata.access import Consent
-from blockstrata.printable import printable
+from blockstrata.text.printable import printable
 
 
 class BlockstrataError(Exception):

@@ -9,7 +9,7 @@ import sys
 import pytest
 from scripted_nbd import Server
 
-from blockstrata import qemu
+from blockstrata.formats.qemu import process as qemu
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from scripted_nbd import ACK, CONTEXT, EXTENDED, INFO, Talk
 
 from blockstrata.access import Access
 from blockstrata.errors import BlockstrataError, ServerError
-from blockstrata.nodes import open_export
+from blockstrata.graph.opening import open_export
 
 MIB = 1 << 20
 PATIENT = Access(timeout=10)

@@ -119,7 +119,7 @@ def test_the_whole_installs_the_library_and_the_viewer(core_wheel, tmp_path):
     told = metadata(files)
     assert (told["Name"], told["Version"]) == ("blockstrata", blockstrata.__version__)
     assert needs(files) == {"click", "numpy", "resvg-py", "rich", "textual"}
-    assert SHARED | {"blockstrata_viewer/py.typed", "blockstrata_viewer/app.tcss"} <= set(files)
+    assert SHARED | {"blockstrata_viewer/py.typed", "blockstrata_viewer/app/app.tcss"} <= set(files)
     library = {name: data for name, data in contents(core_wheel).items() if name.startswith("blockstrata/")}
     assert library.items() <= files.items()
 
@@ -131,13 +131,13 @@ import importlib.util, json, sys
 assert not any(importlib.util.find_spec(name) for name in ("click", "rich", "textual", "blockstrata_viewer"))
 
 import blockstrata
-import blockstrata.errors, blockstrata.access, blockstrata.printable, blockstrata.sizes
+import blockstrata.errors, blockstrata.access, blockstrata.text.printable, blockstrata.text.sizes
 from blockstrata import Access, BlockstrataError, Consent, ConsentError
 assert "numpy" not in sys.modules
 
 # the modules of two names are called like functions in them
-import blockstrata.audit, blockstrata.trace
-assert callable(blockstrata.audit) and callable(blockstrata.trace)
+import blockstrata.questions.audit, blockstrata.questions.trace
+assert callable(blockstrata.questions.audit) and callable(blockstrata.questions.trace)
 from blockstrata import *
 from pathlib import Path
 from typing import get_type_hints

@@ -53,7 +53,7 @@ from blockstrata import (
     trace,
 )
 from blockstrata.formats.qcow2.author import Data, Image, ZeroAlloc, ZeroPlain, write_image, write_raw
-from blockstrata.served_layers import served_layers
+from blockstrata.graph.export_layers import served_layers
 
 if typing.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -333,7 +333,7 @@ def test_runs_go_on_from_block_to_block(top, monkeypatch):
     with open_chain(top) as chain:
         view = merged(chain, 0, chain.size)
     whole = list(view)
-    monkeypatch.setattr(sys.modules["blockstrata.extents"], "_BLOCK", 2)
+    monkeypatch.setattr(sys.modules["blockstrata.facts.extents"], "_BLOCK", 2)
     assert len(whole) > 4
     assert list(view) == whole
 

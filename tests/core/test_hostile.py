@@ -25,9 +25,8 @@ from hypothesis import strategies as st
 from oracle import Question, difference, our_answer, their_answer, workplace
 
 from blockstrata.access import Access, Probe
-from blockstrata.chain import open_chain
 from blockstrata.errors import BadImageError, BlockstrataError
-from blockstrata.facts import Mapping
+from blockstrata.facts.codes import Mapping
 from blockstrata.formats.qcow2.author import (
     Compressed,
     Data,
@@ -40,10 +39,11 @@ from blockstrata.formats.qcow2.author import (
     write_raw,
 )
 from blockstrata.formats.qcow2.directory import REPEATS
-from blockstrata.guest import merged
-from blockstrata.reader import Reader
-from blockstrata_viewer.cli import main
-from blockstrata_viewer.memory import available
+from blockstrata.graph.chain import open_chain
+from blockstrata.guest.chain_reader import Reader
+from blockstrata.guest.merge import merged
+from blockstrata_viewer.cli.group import main
+from blockstrata_viewer.process.memory import available
 
 ADDRESS_SPACE = 2 << 30
 SECONDS = 20
@@ -304,7 +304,7 @@ def test_the_program_asks_for_no_more_memory_than_there_is():
     script = """
 import sys
 from pathlib import Path
-from blockstrata_viewer import memory
+from blockstrata_viewer.process import memory
 memory._MACHINE = Path(sys.argv[1])
 memory.bound_memory()
 import numpy

@@ -28,8 +28,8 @@ from corpus import TOP, cases
 from mutations import parse
 from oracle import Answer, difference
 
-from blockstrata_viewer.app import ViewerApp
-from blockstrata_viewer.cli import main
+from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.cli.group import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

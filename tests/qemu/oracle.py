@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from click.testing import CliRunner
 from recipe import SECRET
 
-from blockstrata_viewer.cli import main
+from blockstrata_viewer.cli.group import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

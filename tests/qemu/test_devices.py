@@ -22,8 +22,8 @@ from oracle import (
 from recipe import Recipe, create, io
 
 from blockstrata.access import Access, Consent
-from blockstrata.chain import open_chain
 from blockstrata.errors import ConsentError
+from blockstrata.graph.chain import open_chain
 
 pytestmark = pytest.mark.live(*TOOLS, "losetup")
 

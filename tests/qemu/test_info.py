@@ -12,7 +12,7 @@ from fuzzer import ROUNDS, SEED, fuzz_recipe
 from oracle import TOOLS, build, run, workplace
 from refusals import REFUSALS
 
-from blockstrata_viewer.cli import main
+from blockstrata_viewer.cli.group import main
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from recipe import Recipe, create, io, poke, punch
 from servers import RefusedError, qemu_nbd
 
 from blockstrata import open_chain
-from blockstrata_viewer.cli import main
+from blockstrata_viewer.cli.group import main
 from inside import BITMAPS, SNAPSHOT_TABLE, TWO_SNAPSHOTS, mark, take
 
 pytestmark = pytest.mark.live(*TOOLS, *NBD_TOOLS)

@@ -1,7 +1,7 @@
 """Real servers, asked by us, by qemu-img and by nbdinfo: the answers are the same.
 
 qemu-nbd 7.2 and nbdkit 1.32 know no extended headers; those are shown with a scripted server
-(``tests/core/test_nbd_hostile.py``).
+(``tests/core/protocols/test_nbd_hostile.py``).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from scripted_nbd import ACK, STARTTLS, Server
 from servers import nbdkit, nbdkit_tcp, qemu_nbd, qemu_nbd_tcp
 
 from blockstrata.access import Access
-from blockstrata.chain import open_chain
 from blockstrata.errors import ServerError
-from blockstrata.guest import merged
-from blockstrata.nodes import open_export
+from blockstrata.graph.chain import open_chain
+from blockstrata.graph.export_layers import as_opened, served_layers
+from blockstrata.graph.opening import open_export
+from blockstrata.guest.merge import merged
 from blockstrata.semantics.proposed import PROPOSED
-from blockstrata.served_layers import as_opened, served_layers
-from blockstrata_viewer.app import ViewerApp
+from blockstrata_viewer.app.app import ViewerApp
 
 pytestmark = pytest.mark.live("qemu-img", "qemu-io", "qemu-nbd", "nbdinfo", "nbdkit")
 

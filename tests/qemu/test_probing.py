@@ -14,9 +14,9 @@ from probes import COUNT, DMG, TABLE, thrown
 from recipe import Recipe, create, poke
 from recipes import BACKING_FORMAT_EXTENSION
 
-from blockstrata.chain import open_chain
 from blockstrata.errors import ConsentError, UnsupportedError
 from blockstrata.formats.probe import probe_format
+from blockstrata.graph.chain import open_chain
 from blockstrata.protocols.file import open_file
 
 live = pytest.mark.live("qemu-img")

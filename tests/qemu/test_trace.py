@@ -10,8 +10,8 @@ from oracle import TOOLS, Question, build, their_answer
 from recipe import SECRET
 from recipes import RECIPES
 
-from blockstrata.chain import open_chain
-from blockstrata_viewer.trace_report import map_line, trace
+from blockstrata.graph.chain import open_chain
+from blockstrata_viewer.reports.trace import map_line, trace
 
 pytestmark = pytest.mark.live(*TOOLS)
 

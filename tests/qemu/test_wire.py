@@ -17,14 +17,14 @@ from recipe import SECRET
 from recipes import RECIPES
 from servers import qemu_nbd
 
-from blockstrata.chain import open_chain
-from blockstrata.extents import run_starts
-from blockstrata.facts import NO_HOST
-from blockstrata.guest import merged
-from blockstrata.round_trip import round_trip
+from blockstrata.facts.codes import NO_HOST
+from blockstrata.facts.extents import run_starts
+from blockstrata.graph.chain import open_chain
+from blockstrata.guest.merge import merged
+from blockstrata.questions.round_trip import round_trip
 from blockstrata.semantics.historic import HISTORIC
 from blockstrata.semantics.nbd import NBD_6_0, wire_of
-from blockstrata_viewer.cli import main
+from blockstrata_viewer.cli.group import main
 
 pytestmark = pytest.mark.live(*TOOLS, *NBD_TOOLS)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from blockstrata_viewer.cli import main
+from blockstrata_viewer.cli.group import main
 
 PROGRAMS = ("subprocess.Popen", "os.posix_spawn", "os.exec")
 EVENTS = ("open", "os.listdir", "os.scandir", "socket.connect", *PROGRAMS)

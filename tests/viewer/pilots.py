@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from blockstrata_viewer.loading import Loader
-from blockstrata_viewer.opening import Opening
+from blockstrata_viewer.model.loading import Loader
+from blockstrata_viewer.model.opening import Opening
 
 
 async def opened(app, pilot):

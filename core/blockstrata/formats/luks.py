@@ -11,16 +11,16 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
-from blockstrata.driver import whole_sectors
 from blockstrata.errors import BadImageError, UnsupportedError
-from blockstrata.extents import Extents, uniform
-from blockstrata.facts import SECTOR, Mapping, Traits, fact
+from blockstrata.facts.codes import SECTOR, Mapping, Traits, fact
+from blockstrata.facts.extents import Extents, uniform
+from blockstrata.facts.node import whole_sectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping as Dict
 
-    from blockstrata.driver import HostNode
+    from blockstrata.facts.node import HostNode
 
 _HEADER: Final = struct.Struct(">6sH32s32s32sII20s32sI40s")
 """Magic, version, cipher, mode, hash, payload (sectors), key bytes, digest, salt, iterations, uuid."""

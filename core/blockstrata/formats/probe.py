@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from blockstrata.driver import HostNode
+    from blockstrata.facts.node import HostNode
 
 _PROBED: Final = 512
 """How many bytes QEMU looks at; a shorter file counts as padded with zeroes."""

@@ -12,16 +12,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from blockstrata.driver import whole_sectors
 from blockstrata.errors import BadRangeError
-from blockstrata.extents import Extents, join, uniform
-from blockstrata.facts import NO_HOST, SECTOR, Mapping, Storage, Traits, fact
+from blockstrata.facts.codes import NO_HOST, SECTOR, Mapping, Storage, Traits, fact
+from blockstrata.facts.extents import Extents, join, uniform
+from blockstrata.facts.node import whole_sectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping as Dict
 
-    from blockstrata.driver import HostNode
+    from blockstrata.facts.node import HostNode
 
 
 class RawNode:

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blockstrata.extents import run_starts
-from blockstrata.facts import NO_HOST
-from blockstrata.printable import printable
+from blockstrata.facts.codes import NO_HOST
+from blockstrata.facts.extents import run_starts
+from blockstrata.text.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
-    from blockstrata.chain import Layer
-    from blockstrata.guest import View
+    from blockstrata.graph.chain import Layer
+    from blockstrata.guest.merge import View
     from blockstrata.semantics.table import Semantics
 
 
@@ -113,7 +113,7 @@ def entries(view: View, semantics: Semantics) -> Entries:
     """Return the entries of a view.
 
     Neighbours merge when their depth and flags agree and, where there is an offset, it continues
-    (SPEC.md section 2).  ``BadImageError`` if a run is INVALID.
+    (docs/semantics.md, "qemu-img map").  ``BadImageError`` if a run is INVALID.
     """
     view.require_valid()
     extents = view.extents

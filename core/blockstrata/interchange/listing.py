@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blockstrata.facts import NO_HOST
+from blockstrata.facts.codes import NO_HOST
 from blockstrata.interchange.columns import Words, text
 from blockstrata.interchange.entries import Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from blockstrata.chain import Layer
+    from blockstrata.graph.chain import Layer
     from blockstrata.interchange.entries import Entries
     from blockstrata.semantics.table import Semantics
 

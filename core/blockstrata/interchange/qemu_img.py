@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blockstrata.facts import NO_HOST
+from blockstrata.facts.codes import NO_HOST
 from blockstrata.interchange.columns import Hex, Words, text
 from blockstrata.interchange.entries import Names
 from blockstrata.semantics.historic import Flag
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from blockstrata.chain import Layer
+    from blockstrata.graph.chain import Layer
     from blockstrata.interchange.entries import Entries
 
 WORDS = ("false", "true")

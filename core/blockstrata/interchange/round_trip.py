@@ -9,7 +9,7 @@ from blockstrata.interchange.qemu_img import WORDS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from blockstrata.round_trip import RoundTrip
+    from blockstrata.questions.round_trip import RoundTrip
     from blockstrata.semantics.table import Semantics
 
 

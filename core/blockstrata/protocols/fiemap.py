@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from blockstrata.facts import Mapping, Storage, fact
+from blockstrata.facts.codes import Mapping, Storage, fact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +70,7 @@ _STORES: Final = (
     | Extent.TAIL
     | Extent.SHARED
 )
-"""Extents of these kinds are data, whatever else is said of them (SPEC.md section 3, "Probing")."""
+"""Extents of these kinds are data, whatever else is said of them (docs/semantics.md, "Seek and fiemap")."""
 
 _DATA = fact(Mapping.PASSTHROUGH, Storage.DATA)
 _HOLE = fact(Mapping.PASSTHROUGH, Storage.HOLE)

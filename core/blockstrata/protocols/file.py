@@ -2,7 +2,7 @@
 
 Opened read-only, never locked.  Where a file's holes are is asked once, when it is opened and before any byte
 of it is read: reading fills the page cache, after which ext4 and xfs answer otherwise for space that is
-reserved and not yet written (SPEC.md section 3, "Probing").
+reserved and not yet written (docs/semantics.md, "Seek and fiemap").
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from blockstrata.access import Probe
-from blockstrata.driver import check_open, whole_sectors
 from blockstrata.errors import OpenError, UnsupportedError
-from blockstrata.extents import Extents
-from blockstrata.facts import MAX_LENGTH, Mapping, Storage, Traits, fact
-from blockstrata.paths import directory_of
+from blockstrata.facts.codes import MAX_LENGTH, Mapping, Storage, Traits, fact
+from blockstrata.facts.extents import Extents
+from blockstrata.facts.node import check_open, whole_sectors
+from blockstrata.naming.paths import directory_of
 from blockstrata.protocols.fiemap import fiemap_probe
 from blockstrata.protocols.seek import seek_probe
 

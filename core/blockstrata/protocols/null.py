@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from blockstrata.driver import whole_sectors
-from blockstrata.extents import Extents, join, uniform
-from blockstrata.facts import Mapping, Storage, Traits, fact
+from blockstrata.facts.codes import Mapping, Storage, Traits, fact
+from blockstrata.facts.extents import Extents, join, uniform
+from blockstrata.facts.node import whole_sectors
 from blockstrata.protocols.file import END
 
 if TYPE_CHECKING:

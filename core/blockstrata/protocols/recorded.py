@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from blockstrata.errors import BadReferenceError
-from blockstrata.extents import Extents
-from blockstrata.facts import Mapping, Storage, Traits, fact
+from blockstrata.facts.codes import Mapping, Storage, Traits, fact
+from blockstrata.facts.extents import Extents
 from blockstrata.protocols.file import END, open_file
-from blockstrata.sizes import parse_size
+from blockstrata.text.sizes import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from blockstrata.facts import Mapping, Storage, fact
+from blockstrata.facts.codes import Mapping, Storage, fact
 from blockstrata.protocols.fiemap import Extent, extents, runs_of
 
 if TYPE_CHECKING:

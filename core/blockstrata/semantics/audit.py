@@ -1,4 +1,4 @@
-"""Which of today's answers do not stand up to the proposed tables (SPEC.md section 5).
+"""Which of today's answers do not stand up to the proposed tables (docs/semantics.md, "Audit").
 
 An answer is read letter by letter with the proposed meanings (:mod:`blockstrata.semantics.reading`), and
 looked up in the table of format or of protocol layers.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from blockstrata.facts import CODES, Mapping, Storage, mapping_of, storage_of
+from blockstrata.facts.codes import CODES, Mapping, Storage, mapping_of, storage_of
 from blockstrata.semantics.historic import HISTORIC
 from blockstrata.semantics.historic import Flag as Old
 from blockstrata.semantics.proposed import PROPOSED
@@ -21,11 +21,14 @@ from blockstrata.semantics.reading import read_as_proposed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from blockstrata.facts import Traits
+    from blockstrata.facts.codes import Traits
 
 
 class Verdict(IntEnum):
-    """What is wrong with an answer; the first that applies.  The numbers 1 to 3 are SPEC.md's classes."""
+    """What is wrong with an answer; the first that applies.  The numbers 1 to 3 are the classes.
+
+    See docs/semantics.md, "Classes".
+    """
 
     SOUND = 0
     BUG_ROW = 1

@@ -1,6 +1,6 @@
 """Who asks for block status, and for which bit: today's, and the one that the source moves them to.
 
-The table is SPEC.md's, section 5.
+The table is that of docs/semantics.md, "Clients".
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""What QEMU answers today: DATA, ZERO, ALLOCATED, OFFSET_VALID (SPEC.md section 2).
+"""What QEMU answers today: DATA, ZERO, ALLOCATED, OFFSET_VALID.
+
+The rules are those of docs/semantics.md, "Historic semantics".
 
 First the driver's answer, then the block layer's rules on top of it, as in QEMU.
 """
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from blockstrata.facts import SYNTHESISED, Mapping, Storage, Traits, mapping_of, storage_of
+from blockstrata.facts.codes import SYNTHESISED, Mapping, Storage, Traits, mapping_of, storage_of
 from blockstrata.semantics.table import Column, Letter, Row, Semantics
 
 if TYPE_CHECKING:
@@ -80,7 +82,10 @@ def protocol_answer(storage: Storage, traits: Traits) -> Flag:
 
 
 def answer(code: int, traits: Traits) -> int:
-    """Return what the block layer answers for a fact of a layer; the numbers are its rules in SPEC.md."""
+    """Return what the block layer answers for a fact of a layer; the numbers are those of its rules.
+
+    They stand in docs/semantics.md, "Rules of the block layer".
+    """
     mapping, storage = mapping_of(code), storage_of(code)
     flags = driver_answer(mapping, traits)
     if flags & Flag.RAW:  # rule 2

@@ -1,4 +1,6 @@
-"""What crosses the wire as NBD: HOLE and ZERO, by the three mappings there have been (SPEC.md section 4).
+"""What crosses the wire as NBD: HOLE and ZERO, by the three mappings there have been.
+
+The rules are those of docs/semantics.md, "NBD".
 
 Each mapping is a server's and a client's half.  The server turns the block layer's answer to a guest run into
 two bits; the client turns the two bits into the answer of its own node::
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from blockstrata.facts import DEFERRING, SYNTHESISED, Mapping, mapping_of
+from blockstrata.facts.codes import DEFERRING, SYNTHESISED, Mapping, mapping_of
 from blockstrata.semantics import historic, proposed
 from blockstrata.semantics.historic import HISTORIC
 from blockstrata.semantics.proposed import PROPOSED
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from blockstrata.facts import Traits
+    from blockstrata.facts.codes import Traits
 
 
 class Flag(IntFlag):

@@ -1,11 +1,14 @@
-"""What Eric Blake proposed on 23 February 2018: LOCAL, ZERO, ALLOC, OFFSET_VALID (SPEC.md section 3)."""
+"""What Eric Blake proposed on 23 February 2018: LOCAL, ZERO, ALLOC, OFFSET_VALID.
+
+The rows and their derivation are those of docs/semantics.md, "Proposed semantics".
+"""
 
 from __future__ import annotations
 
 from enum import IntFlag
 from typing import TYPE_CHECKING, Final
 
-from blockstrata.facts import SYNTHESISED, Mapping, Storage, Traits, mapping_of, storage_of
+from blockstrata.facts.codes import SYNTHESISED, Mapping, Storage, Traits, mapping_of, storage_of
 from blockstrata.semantics.table import Column, Letter, Row, Semantics
 
 if TYPE_CHECKING:

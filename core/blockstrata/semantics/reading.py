@@ -1,4 +1,6 @@
-"""Today's answers read with the proposed meaning of the bits, letter by letter (SPEC.md section 5).
+"""Today's answers read with the proposed meaning of the bits, letter by letter.
+
+The rule is that of docs/semantics.md, "Letter by letter".
 
 DATA is read as ALLOC, ALLOCATED as LOCAL (format layers only), ZERO and OFFSET_VALID as themselves.  Where
 the result is not what the proposal derives from the same facts, the two do not merely spell an answer
@@ -16,7 +18,7 @@ from blockstrata.semantics import historic, proposed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from blockstrata.facts import Traits
+    from blockstrata.facts.codes import Traits
 
 _LETTERS: Final = (
     (historic.Flag.DATA, proposed.Flag.ALLOC),

@@ -9,8 +9,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from blockstrata.facts import CODES, Traits, is_code
-from blockstrata.guest import View
+from blockstrata.facts.codes import CODES, Traits, is_code
+from blockstrata.guest.merge import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a truth table, with the words of SPEC.md."""
+    """One row of a truth table, with the words of docs/semantics.md."""
 
     flags: int
     words: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from blockstrata.printable import printable
+from blockstrata.text.printable import printable
 
 
 class Cell(NamedTuple):

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from blockstrata.errors import BlockstrataError
-from blockstrata.printable import printable
+from blockstrata.text.printable import printable
 from blockstrata_viewer.export import text
 from blockstrata_viewer.export.html import html
 from blockstrata_viewer.export.screen import showable
 from blockstrata_viewer.export.svg import svg
-from blockstrata_viewer.whole_file import write_whole
+from blockstrata_viewer.process.whole_file import write_whole
 
 if TYPE_CHECKING:
     import os

@@ -10,7 +10,7 @@ from blockstrata_viewer.lessons.lesson import GUEST
 if TYPE_CHECKING:
     from blockstrata_viewer.lessons.lesson import Step
     from blockstrata_viewer.lessons.questions import Site
-    from blockstrata_viewer.scene import Scene
+    from blockstrata_viewer.model.scene import Scene
 
 
 def aim(scene: Scene, step: Step, site: Site) -> Scene:

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from blockstrata.chain import open_chain
+from blockstrata.graph.chain import open_chain
 from blockstrata_viewer.lessons.files import own_file
 from blockstrata_viewer.lessons.questions import question_of, site_of
 from blockstrata_viewer.scenarios import SCENARIOS
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from blockstrata.chain import Chain
+    from blockstrata.graph.chain import Chain
     from blockstrata_viewer.lessons.lesson import Lesson, Step
     from blockstrata_viewer.lessons.questions import Question, Site
 

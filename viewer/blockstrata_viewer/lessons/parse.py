@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from blockstrata.semantics import SWITCH, by_name
-from blockstrata.sizes import parse_size
+from blockstrata.text.sizes import parse_size
 from blockstrata_viewer.lessons.files import own_file
 from blockstrata_viewer.lessons.lesson import GUEST, VIEWS, Lesson, LessonError, Source, Step
 from blockstrata_viewer.lessons.questions import ASKS

@@ -5,23 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from blockstrata.chain import Layer
 from blockstrata.errors import BlockstrataError
-from blockstrata.facts import NO_HOST
-from blockstrata.guest import View, alone, in_place, merged
-from blockstrata.printable import base_name
+from blockstrata.facts.codes import NO_HOST
+from blockstrata.graph.chain import Layer
+from blockstrata.guest.merge import View, alone, in_place, merged
 from blockstrata.semantics import by_name
 from blockstrata.semantics.audit import Verdict, judge
 from blockstrata.semantics.historic import HISTORIC, Flag
 from blockstrata.semantics.nbd import wire_of
 from blockstrata.semantics.reading import differs
+from blockstrata.text.printable import base_name
 from blockstrata_viewer.lessons.lesson import GUEST
-from blockstrata_viewer.places import parse_place
+from blockstrata_viewer.model.goto import parse_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from blockstrata.chain import Chain
+    from blockstrata.graph.chain import Chain
     from blockstrata.semantics.table import Row, Semantics
     from blockstrata_viewer.lessons.lesson import Lesson, Step
 

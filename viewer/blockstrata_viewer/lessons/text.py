@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from blockstrata.printable import printable
+from blockstrata.text.printable import printable
 from blockstrata_viewer.lessons.course import visit
 from blockstrata_viewer.lessons.lesson import GUEST
 

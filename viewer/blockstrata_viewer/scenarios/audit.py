@@ -11,18 +11,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from blockstrata.chain import open_chain
-from blockstrata.printable import base_name
+from blockstrata.graph.chain import open_chain
 from blockstrata.semantics.audit import FINDINGS
-from blockstrata.sizes import format_size
-from blockstrata_viewer.audit_report import WORDS, AuditReport
-from blockstrata_viewer.leaving import scratch_directory
+from blockstrata.text.printable import base_name
+from blockstrata.text.sizes import format_size
+from blockstrata_viewer.process.leaving import scratch_directory
+from blockstrata_viewer.reports.audit import WORDS, AuditReport
 from blockstrata_viewer.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from blockstrata.audit import Judged
+    from blockstrata.questions.audit import Judged
     from blockstrata.semantics.audit import Judgement
     from blockstrata_viewer.scenarios.scenario import Scenario
 

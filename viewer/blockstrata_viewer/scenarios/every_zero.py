@@ -3,7 +3,7 @@
 ::
 
     ci01-today.qcow2   1 MiB     extended L2 entries
-    ci01-monday.qcow2  896 KiB   looks metadata-preallocated (SPEC.md section 2, RECURSE)
+    ci01-monday.qcow2  896 KiB   looks metadata-preallocated (docs/semantics.md, "RECURSE")
     ci01.raw           768 KiB   with a hole
 
 From the left: plain zero clusters over data of the layer below; allocated zero clusters over stale bytes;

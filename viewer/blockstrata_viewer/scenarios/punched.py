@@ -5,7 +5,7 @@
     mail03.qcow2       three of its clusters punched
     mail03-dug.qcow2   after fallocate --dig-holes
 
-QEMU asks the file about holes only if an image looks metadata-preallocated (SPEC.md section 2, RECURSE): if
+QEMU asks the file about holes only if an image looks metadata-preallocated (docs/semantics.md, "RECURSE"): if
 its file stores at least two clusters, and a tenth, fewer than it refers to.  Three in 69 are not enough, so
 there the holes read as plain data; in the second image they are data and zero.
 """

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from blockstrata_viewer.leaving import Undo
+from blockstrata_viewer.process.leaving import Undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

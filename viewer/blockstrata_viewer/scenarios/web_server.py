@@ -9,7 +9,7 @@
 Each layer is longer than the one below it, and the base is no whole number of sectors long.  Between them the
 layers show every mapping that qcow2 has, on written storage and on holes.
 
-The monday image looks metadata-preallocated to QEMU (SPEC.md section 2, RECURSE): whole areas of it are
+The monday image looks metadata-preallocated to QEMU (docs/semantics.md, "RECURSE"): whole areas of it are
 reserved and never written, so QEMU asks the file about its data, and the holes answer "data, zero".  The
 active image has such holes too, but far less than a tenth of what it stores: there QEMU does not ask, and
 answers "data".

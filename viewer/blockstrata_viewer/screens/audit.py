@@ -12,17 +12,17 @@ from textual.message import Message
 from textual.screen import ModalScreen
 
 from blockstrata.errors import BlockstrataError
-from blockstrata.served_layers import as_opened
-from blockstrata_viewer.audit_report import AuditReport
-from blockstrata_viewer.plain import Words
+from blockstrata.graph.export_layers import as_opened
+from blockstrata_viewer.reports.audit import AuditReport
 from blockstrata_viewer.screens.pages import folded, heading, page_width
+from blockstrata_viewer.widgets.plain import Words
 
 if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
 
-    from blockstrata.chain import Chain
-    from blockstrata_viewer.palette import Palette
+    from blockstrata.graph.chain import Chain
+    from blockstrata_viewer.draw.palette import Palette
 
 
 class AuditScreen(ModalScreen[None]):

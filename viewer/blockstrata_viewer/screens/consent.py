@@ -9,8 +9,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from blockstrata.access import Consent
-from blockstrata.printable import printable
-from blockstrata_viewer.plain import Words
+from blockstrata.text.printable import printable
+from blockstrata_viewer.widgets.plain import Words
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

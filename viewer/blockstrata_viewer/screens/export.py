@@ -9,11 +9,11 @@ from textual.binding import Binding
 from textual.containers import Vertical
 
 from blockstrata.errors import BlockstrataError
-from blockstrata.printable import printable
-from blockstrata_viewer.directories import expanded
+from blockstrata.text.printable import printable
 from blockstrata_viewer.export.write import FORMATS, format_of
-from blockstrata_viewer.plain import Prompt, Words
+from blockstrata_viewer.process.directories import expanded
 from blockstrata_viewer.screens.question import Question
+from blockstrata_viewer.widgets.plain import Prompt, Words
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding
 from textual.containers import Vertical
 
-from blockstrata_viewer.places import FORMS, parse_place
-from blockstrata_viewer.plain import Prompt, Words
+from blockstrata_viewer.model.goto import FORMS, parse_place
 from blockstrata_viewer.screens.question import Question
+from blockstrata_viewer.widgets.plain import Prompt, Words
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from blockstrata_viewer.scene import Scene
+    from blockstrata_viewer.model.scene import Scene
 
 
 class GoToScreen(Question[int | None]):

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
+    from blockstrata_viewer.draw.palette import Palette
     from blockstrata_viewer.lessons.course import Course
     from blockstrata_viewer.lessons.lesson import Lesson
-    from blockstrata_viewer.palette import Palette
 
 
 class LessonsScreen(ModalScreen[str | None]):

@@ -11,7 +11,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from blockstrata_viewer.palette import Palette
+    from blockstrata_viewer.draw.palette import Palette
 
 _COLUMNS: Final = re.compile(r"(.*\S {2,})\S.*")
 """A line with columns, up to the last one."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from textual.screen import ModalScreen
 
-from blockstrata_viewer.plain import Prompt
+from blockstrata_viewer.widgets.plain import Prompt
 
 if TYPE_CHECKING:
     from textual.events import Key

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from textual import work
 
-from blockstrata_viewer.aside import Aside
-from blockstrata_viewer.plain import Words
+from blockstrata_viewer.process.aside import Aside
+from blockstrata_viewer.widgets.plain import Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable

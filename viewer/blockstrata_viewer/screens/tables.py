@@ -13,16 +13,16 @@ from textual.screen import ModalScreen
 from blockstrata.errors import BlockstrataError
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.nbd import NBD_6_0, wire_of
-from blockstrata_viewer.plain import Words
-from blockstrata_viewer.row_report import tables
+from blockstrata_viewer.reports.tables import tables
+from blockstrata_viewer.widgets.plain import Words
 from blockstrata_viewer.widgets.table_view import TableView, entries_of
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from blockstrata.semantics.table import Semantics
-    from blockstrata_viewer.row_report import Entry, Place, Table
-    from blockstrata_viewer.scene import Scene
+    from blockstrata_viewer.model.scene import Scene
+    from blockstrata_viewer.reports.tables import Entry, Place, Table
 
 
 class Target(NamedTuple):

@@ -11,16 +11,16 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
 from blockstrata.errors import BlockstrataError
-from blockstrata_viewer.plain import Words
+from blockstrata_viewer.reports.trace import trace_lines
 from blockstrata_viewer.screens.pages import folded, heading, labelled, page_width
 from blockstrata_viewer.screens.read_page import ReadPage
-from blockstrata_viewer.trace_report import trace_lines
+from blockstrata_viewer.widgets.plain import Words
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from blockstrata.chain import Chain
-    from blockstrata_viewer.palette import Palette
+    from blockstrata.graph.chain import Chain
+    from blockstrata_viewer.draw.palette import Palette
 
 _LAYER: Final = re.compile("[0-9]")
 """A layer's line starts with its depth."""

@@ -8,12 +8,12 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from blockstrata.printable import base_name, printable
 from blockstrata.semantics import SWITCH
 from blockstrata.semantics.nbd import wire_of
-from blockstrata.sizes import format_size
-from blockstrata_viewer.layout import NARROW
-from blockstrata_viewer.rows import Ink, Row, clip, shorten
+from blockstrata.text.printable import base_name, printable
+from blockstrata.text.sizes import format_size
+from blockstrata_viewer.draw.layout import NARROW
+from blockstrata_viewer.draw.lines import Ink, Row, clip, shorten
 from blockstrata_viewer.widgets.inspector import draw_swatch
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from textual.filter import LineFilter
 
     from blockstrata.semantics.table import Semantics
-    from blockstrata_viewer.palette import State
-    from blockstrata_viewer.scene import Scene
+    from blockstrata_viewer.draw.palette import State
+    from blockstrata_viewer.model.scene import Scene
 
 
 _DIFFERENCES: Final = "differences only"

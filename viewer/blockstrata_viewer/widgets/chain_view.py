@@ -1,7 +1,7 @@
 """The chain view as a widget: shows the frame that painter.py draws, and turns the mouse into messages.
 
 One widget draws the whole chain line by line, because that is several times quicker than a widget a layer
-(SCREEN.md, "Technique that was measured").
+(benchmarks/frames.md, "From a key to its frame, ms").
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from blockstrata_viewer.layout import ChainLayout, chain_layout
-from blockstrata_viewer.widgets.painter import draw_chain
+from blockstrata_viewer.draw.layout import ChainLayout, chain_layout
+from blockstrata_viewer.draw.painter import draw_chain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from textual.filter import LineFilter
     from textual.geometry import Size
 
-    from blockstrata_viewer.scene import Scene
+    from blockstrata_viewer.model.scene import Scene
 
 _PAN = 4
 """Columns that one turn of the wheel pans."""

@@ -10,16 +10,16 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from blockstrata.facts import SYNTHESISED, Mapping, Storage, Traits, fact, mapping_of, storage_of
-from blockstrata.printable import base_name, printable
+from blockstrata.facts.codes import SYNTHESISED, Mapping, Storage, Traits, fact, mapping_of, storage_of
 from blockstrata.semantics.historic import HISTORIC, Flag
 from blockstrata.semantics.nbd import wire_of
-from blockstrata.sizes import format_size
-from blockstrata_viewer.palette import Paint, state_of
-from blockstrata_viewer.rows import Ink, Row, clip, shorten
-from blockstrata_viewer.scene import GUEST, STATIONS
-from blockstrata_viewer.units import exact_size
-from blockstrata_viewer.widgets.strips import solid_cell
+from blockstrata.text.printable import base_name, printable
+from blockstrata.text.sizes import format_size
+from blockstrata_viewer.draw.lines import Ink, Row, clip, shorten
+from blockstrata_viewer.draw.palette import Paint, state_of
+from blockstrata_viewer.draw.strips import solid_cell
+from blockstrata_viewer.draw.units import exact_size
+from blockstrata_viewer.model.scene import GUEST, STATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     from blockstrata.semantics.nbd import Wire
     from blockstrata.semantics.table import Semantics
-    from blockstrata_viewer.disk import Track
-    from blockstrata_viewer.palette import Palette, State
-    from blockstrata_viewer.scene import Scene
-    from blockstrata_viewer.trip import Trip
+    from blockstrata_viewer.draw.palette import Palette, State
+    from blockstrata_viewer.model.disk import Track
+    from blockstrata_viewer.model.nbd_strips import Trip
+    from blockstrata_viewer.model.scene import Scene
 
 _SPLIT_SHARE: Final = 0.55
 _EXTENT_LINES: Final = 7

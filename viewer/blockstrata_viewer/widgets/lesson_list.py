@@ -9,17 +9,17 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from blockstrata.printable import printable
-from blockstrata_viewer.rows import Ink, Row, clip
+from blockstrata.text.printable import printable
+from blockstrata_viewer.draw.lines import Ink, Row, clip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.filter import LineFilter
 
+    from blockstrata_viewer.draw.palette import Palette
     from blockstrata_viewer.lessons.course import Course
     from blockstrata_viewer.lessons.lesson import Lesson
-    from blockstrata_viewer.palette import Palette
 
 _MARGIN: Final = 2
 _WORDS: Final = _MARGIN + 4

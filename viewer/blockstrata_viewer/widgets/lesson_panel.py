@@ -11,21 +11,21 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from blockstrata.printable import printable
 from blockstrata.semantics import by_name
-from blockstrata_viewer.layout import NARROW
-from blockstrata_viewer.palette import Paint
-from blockstrata_viewer.rows import Ink, Row, clip
+from blockstrata.text.printable import printable
+from blockstrata_viewer.draw.layout import NARROW
+from blockstrata_viewer.draw.lines import Ink, Row, clip
+from blockstrata_viewer.draw.palette import Paint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.filter import LineFilter
 
+    from blockstrata_viewer.draw.palette import Palette
     from blockstrata_viewer.lessons.course import Course
     from blockstrata_viewer.lessons.lesson import Lesson, Step
-    from blockstrata_viewer.palette import Palette
-    from blockstrata_viewer.scene import Scene
+    from blockstrata_viewer.model.scene import Scene
 
 _MARGIN: Final = 2
 _LEAST: Final = 6

@@ -9,11 +9,11 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from blockstrata.printable import base_name, printable
-from blockstrata.sizes import format_size
-from blockstrata_viewer.layout import NARROW
-from blockstrata_viewer.palette import state_of_flags
-from blockstrata_viewer.rows import Ink, Row, clip, shorten
+from blockstrata.text.printable import base_name, printable
+from blockstrata.text.sizes import format_size
+from blockstrata_viewer.draw.layout import NARROW
+from blockstrata_viewer.draw.lines import Ink, Row, clip, shorten
+from blockstrata_viewer.draw.palette import state_of_flags
 from blockstrata_viewer.widgets.inspector import draw_swatch
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from textual.filter import LineFilter
 
-    from blockstrata_viewer.palette import Palette
-    from blockstrata_viewer.row_report import Entry, Table
+    from blockstrata_viewer.draw.palette import Palette
+    from blockstrata_viewer.reports.tables import Entry, Table
 
 _MARGIN: Final = 2
 _AMOUNTS: Final = 10

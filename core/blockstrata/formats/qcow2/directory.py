@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from blockstrata.extents import Extents
-from blockstrata.facts import NO_HOST, Mapping, fact
+from blockstrata.facts.codes import NO_HOST, Mapping, fact
+from blockstrata.facts.extents import Extents
 from blockstrata.formats.qcow2.stored import PIECE, Stretches, counting, stored_stretches, stored_words
 from blockstrata.formats.qcow2.tables import OFFSET_MASK, SUBCLUSTERS
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from blockstrata.driver import HostNode
+    from blockstrata.facts.node import HostNode
     from blockstrata.formats.qcow2.header import Header
 
 REPEATS: Final = 1 << 20

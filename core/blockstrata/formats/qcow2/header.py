@@ -13,13 +13,13 @@ from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from blockstrata.errors import BadImageError, BlockstrataError, UnsupportedError
-from blockstrata.facts import MAX_LENGTH, SECTOR
+from blockstrata.facts.codes import MAX_LENGTH, SECTOR
 from blockstrata.formats.qcow2.feature_names import unknown_bits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from blockstrata.driver import HostNode
+    from blockstrata.facts.node import HostNode
 
 _T = TypeVar("_T")
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blockstrata.errors import BlockstrataError
-from blockstrata.extents import Extents, uniform
-from blockstrata.facts import Mapping, Traits, fact
+from blockstrata.facts.codes import Mapping, Traits, fact
+from blockstrata.facts.extents import Extents, uniform
 from blockstrata.formats.qcow2.header import MAX_REFCOUNT_ORDER, read_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping as Dict
 
-    from blockstrata.driver import HostNode
+    from blockstrata.facts.node import HostNode
     from blockstrata.formats.qcow2.header import Header
 
 

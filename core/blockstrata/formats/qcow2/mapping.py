@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from blockstrata.extents import Extents
-from blockstrata.facts import NO_HOST, Mapping, fact
+from blockstrata.facts.builder import Gathering, Runs
+from blockstrata.facts.codes import NO_HOST, Mapping, fact
+from blockstrata.facts.extents import Extents
 from blockstrata.formats.qcow2.directory import parts_of
 from blockstrata.formats.qcow2.tables import Breaks, Entries, decode, telling
-from blockstrata.gathering import Gathering, Runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from blockstrata.driver import HostNode
+    from blockstrata.facts.node import HostNode
     from blockstrata.formats.qcow2.directory import Directory, Pieces
 
 _READ: Final = 1 << 19

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from blockstrata.driver import whole_sectors
 from blockstrata.errors import BadImageError, BadReferenceError, BlockstrataError
-from blockstrata.extents import Extents, empty
-from blockstrata.facts import Traits
+from blockstrata.facts.codes import Traits
+from blockstrata.facts.extents import Extents, empty
+from blockstrata.facts.node import whole_sectors
 from blockstrata.formats.qcow2 import bitmaps, snapshots, tables
 from blockstrata.formats.qcow2.directory import Directory, Kind, read_directory
 from blockstrata.formats.qcow2.header import Encryption, Header, read_header
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping as Dict
 
-    from blockstrata.driver import Driver, HostNode
+    from blockstrata.facts.node import Driver, HostNode
     from blockstrata.formats.qcow2.bitmaps import Bitmap, DirtyRuns
     from blockstrata.formats.qcow2.snapshots import Snapshot
 

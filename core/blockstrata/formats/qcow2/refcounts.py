@@ -1,4 +1,6 @@
-"""Does an image look metadata-preallocated?  QEMU counts references to find out (SPEC.md section 2, RECURSE).
+"""Does an image look metadata-preallocated?  QEMU counts references to find out.
+
+The rule is that of docs/semantics.md, "RECURSE".
 
 Preallocated metadata refers to host clusters that the file never stored, so the references outnumber the
 clusters that the file really occupies.
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from blockstrata.driver import whole_sectors
+from blockstrata.facts.node import whole_sectors
 from blockstrata.formats.qcow2.header import END_OF_NODES
 from blockstrata.formats.qcow2.stored import stored_stretches, stored_words
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from blockstrata.driver import HostNode
+    from blockstrata.facts.node import HostNode
     from blockstrata.formats.qcow2.header import Header
 
 _TABLE_MASK: Final = 0xFFFFFFFFFFFFFE00

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from blockstrata.errors import BadImageError, BadReferenceError
-from blockstrata.facts import SECTOR
+from blockstrata.facts.codes import SECTOR
 from blockstrata.formats.qcow2.header import MAX_L1_BYTES, table_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from blockstrata.driver import HostNode
+    from blockstrata.facts.node import HostNode
     from blockstrata.formats.qcow2.header import Header
 
 _ENTRY: Final = struct.Struct(">QIHHIIQII")

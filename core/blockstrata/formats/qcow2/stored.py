@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from blockstrata.facts import Mapping, Storage, fact
+from blockstrata.facts.codes import Mapping, Storage, fact
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from blockstrata.driver import HostNode
+    from blockstrata.facts.node import HostNode
 
 PIECE: Final = 4096
 """Bytes in which tables are read, clusters if they are smaller: the block of most file systems."""

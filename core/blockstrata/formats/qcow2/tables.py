@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from blockstrata.facts import NO_HOST, Mapping, fact
-from blockstrata.gathering import Runs
+from blockstrata.facts.builder import Runs
+from blockstrata.facts.codes import NO_HOST, Mapping, fact
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from blockstrata.access import Probe
-from blockstrata.driver import check_open, whole_sectors
 from blockstrata.errors import OpenError, ServerError, UnsupportedError
-from blockstrata.extents import Extents, join, uniform
-from blockstrata.facts import MAX_LENGTH, Mapping, Storage, Traits, fact
+from blockstrata.facts.codes import MAX_LENGTH, Mapping, Storage, Traits, fact
+from blockstrata.facts.extents import Extents, join, uniform
+from blockstrata.facts.node import check_open, whole_sectors
 from blockstrata.protocols.nbd.connection import RefusedError, open_connection
 from blockstrata.protocols.nbd.handshake import ALLOCATION_DEPTH, BASE_ALLOCATION
 from blockstrata.protocols.nbd.jobs import Agenda, ReadJob, StatusJob
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from blockstrata.protocols.nbd.jobs import Job
 
 STORAGES: Final = (Storage.DATA, Storage.UNDEFINED, Storage.UNWRITTEN, Storage.HOLE)
-"""What an export's storage is, by the two bits of ``base:allocation``; SPEC.md section 1."""
+"""What an export's storage is, by the two bits of docs/semantics.md, "base:allocation"."""
 
 _STORAGE: Final = np.array(
     [fact(Mapping.PASSTHROUGH, storage) for storage in STORAGES],
     np.uint8,
 )
-"""What the types of ``base:allocation`` mean: bit 0 HOLE, bit 1 ZERO (SPEC.md section 1)."""
+"""What the types mean, bit 0 HOLE, bit 1 ZERO, as in docs/semantics.md, "base:allocation"."""
 _OPAQUE: Final = fact(Mapping.PASSTHROUGH, Storage.OPAQUE)
 _BEYOND: Final = fact(Mapping.PASSTHROUGH, Storage.BEYOND_EOF)
 
@@ -139,7 +139,8 @@ class NbdNode:
     def allocation_depth(self, start: int, length: int) -> Runs | None:
         """Return how deep in the server's chain a window's bytes lie, None if the server does not tell.
 
-        Types: 0 allocated in no layer, 1 in the layer that is exported, N in the Nth (SPEC.md section 4).
+        Types: 0 allocated in no layer, 1 in the layer that is exported, N in the Nth
+        (docs/semantics.md, "qemu:allocation-depth").
         """
         if ALLOCATION_DEPTH not in self._names:
             return None

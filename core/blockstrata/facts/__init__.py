@@ -1,0 +1,1 @@
+"""Facts of runs of bytes: their vocabulary, arrays of them, and how they are put together."""

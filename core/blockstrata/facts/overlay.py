@@ -1,0 +1,157 @@
+"""Layers laid one over another: for each guest byte, the run of the uppermost layer that serves it.
+
+Where any layer's run starts or ends, the disk is cut into cells.  The lowest layer is painted first, each
+cell with the number of the run that serves it, and the next one over it::
+
+    active   ├─ 0 ─┤ · · · · · · · · ·├─ 1 ─┤
+    monday   · · ·├───── 2 ─────┤ · · · · · ·
+    golden   ├───────────── 3 ──────────────┤
+    cells    │  0  │0│    2     │  3  │  1  │
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from blockstrata.facts.codes import NO_HOST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from blockstrata.facts.extents import Extents
+
+_MOST_UNITS: Final = 16
+"""Units counted off for each edge: beyond, sorting is quicker."""
+
+
+class Served(NamedTuple):
+    """n runs that layers serve, ascending, with gaps where none does.
+
+    ``starts``, ``ends``, ``host`` int64 (n,), bytes; ``facts`` uint8 (n,); ``depth`` int32 (n,), the layer's.
+    """
+
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    facts: NDArray[np.uint8]
+    host: NDArray[np.int64]
+    depth: NDArray[np.int32]
+
+
+class Gaps(NamedTuple):
+    """n ranges of bytes that nobody serves yet, ascending: ``starts`` and ``ends`` int64 (n,)."""
+
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    @property
+    def length(self) -> int:
+        """Bytes of all ranges."""
+        return int((self.ends - self.starts).sum())
+
+    def reached_by(self, layer: Served) -> tuple[Served, int]:
+        """Return the runs of a layer that reach into a range, and how many bytes of ranges they cover."""
+        reach = self._below(layer.ends) - self._below(layer.starts)
+        if not reach.all():
+            kept = np.flatnonzero(reach)
+            starts, ends, facts, host, depth = layer
+            layer = Served(starts[kept], ends[kept], facts[kept], host[kept], depth[kept])
+        return layer, int(reach.sum())
+
+    def _below(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the bytes of ranges that lie below each of some offsets, (m,)."""
+        begun = np.searchsorted(self.starts, offsets, side="right")
+        lengths = np.append(0, np.cumsum(self.ends - self.starts))
+        # the last one that has begun may reach past the offset
+        past = np.append(0, self.ends).take(begun) - offsets
+        return lengths.take(begun) - np.maximum(past, 0)
+
+
+def gaps_in(found: Served, start: int, end: int) -> Gaps:
+    """Return what is left of a window between runs."""
+    starts, ends = np.append(start, found.ends), np.append(found.starts, end)
+    some = starts < ends
+    return Gaps(starts[some], ends[some])
+
+
+def served_by(own: Extents, serves: NDArray[np.bool_], depth: int) -> Served:
+    """Return those runs of a layer that it serves."""
+    at = np.flatnonzero(serves)
+    starts, ends = own.edges.take(at), own.edges.take(at + 1)
+    return Served(starts, ends, own.facts.take(at), own.host.take(at), np.full(len(at), depth, np.int32))
+
+
+def painted(layers: Sequence[Served], start: int, end: int) -> Served:
+    """Return what is seen from above of layers, the uppermost first, that lie in a window of guest bytes."""
+    starts, ends, run = _seen(layers, start, end)
+    all_starts, facts, host, depth = (
+        np.concatenate([getattr(layer, name) for layer in layers])
+        for name in ("starts", "facts", "host", "depth")
+    )
+    into = starts - all_starts.take(run)
+    host = host.take(run)
+    host += into * (host != NO_HOST)
+    return Served(starts, ends, facts.take(run), host, depth.take(run))
+
+
+def _seen(
+    layers: Sequence[Served], start: int, end: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
+    """Return starts and ends of what is seen, and of which run it is, counted over all layers, (n,) each."""
+    edges, index_of = _cells(layers, start, end)
+    run = np.full(len(edges) - 1, -1, np.int32)
+    number = sum(len(layer.starts) for layer in layers)
+    for layer in reversed(layers):
+        number -= len(layer.starts)
+        _paint(run, index_of(layer.starts), index_of(layer.ends), number)
+    # neighbouring cells of one run are one
+    first = np.flatnonzero(np.append(True, run[1:] != run[:-1]))
+    bounds = edges.take(np.append(first, len(run)))
+    run = run.take(first)
+    seen = run >= 0
+    if seen.all():
+        return bounds[:-1], bounds[1:], run
+    return bounds[:-1][seen], bounds[1:][seen], run[seen]
+
+
+def _paint(
+    run: NDArray[np.int32], first: NDArray[np.signedinteger], last: NDArray[np.signedinteger], number: int
+) -> None:
+    """Give the cells ``first`` up to ``last`` of each run, (n,), its number, counted from ``number``."""
+    counts = last - first
+    numbers = np.repeat(np.arange(number, number + len(first), dtype=np.int32), counts)
+    if len(first) and len(numbers) == last[-1] - first[0]:
+        run[first[0] : last[-1]] = numbers
+        return
+    cells = np.repeat(first - np.cumsum(counts) + counts, counts)
+    cells += np.arange(len(cells))
+    run[cells] = numbers
+
+
+def _cells(
+    layers: Sequence[Served], start: int, end: int
+) -> tuple[NDArray[np.int64], Callable[[NDArray[np.int64]], NDArray[np.signedinteger]]]:
+    """Return the edges of cells in a window, and what finds the index of some of them.
+
+    Where edges are many and share a unit, the units are counted off, which is quicker than sorting.
+    """
+    sides = [side for layer in layers for side in (layer.starts, layer.ends)]
+    # start and end are edges too, whether a run has them or not
+    apart = end - start
+    for side in sides:
+        apart |= int(np.bitwise_or.reduce(side - start))
+    unit = apart & -apart
+    shift, units = unit.bit_length() - 1, (end - start) // unit
+    if units > _MOST_UNITS * sum(map(len, sides)):
+        edges = np.unique(np.concatenate([[start, end], *sides]))
+        return edges, lambda wanted: np.searchsorted(edges, wanted)
+    is_edge = np.zeros(units + 1, np.bool_)
+    is_edge[[0, units]] = True
+    for side in sides:
+        is_edge[side - start >> shift] = True
+    index = np.cumsum(is_edge, dtype=np.int32) - np.int32(1)
+    edges = (np.flatnonzero(is_edge) << shift) + start
+    return edges, lambda wanted: index.take(wanted - start >> shift)

@@ -1,0 +1,1 @@
+"""Formats that only qemu-img reads: what it maps, asked with the user's consent."""

@@ -1,0 +1,1 @@
+"""Nodes and chains: options to drivers, drivers to a backing chain."""

@@ -1,0 +1,250 @@
+"""A backing chain: the layers from the active one down, opened by following the backing references."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+from blockstrata.access import Access
+from blockstrata.errors import BackingLoopError, BadRangeError, BadReferenceError, BlockstrataError
+from blockstrata.facts.extents import Extents
+from blockstrata.facts.node import Driver, check_open, whole_sectors
+from blockstrata.formats.qcow2.node import at_snapshot
+from blockstrata.graph.missing import GapNode
+from blockstrata.graph.opening import open_node
+from blockstrata.naming.image_opts import parse_image_opts
+from blockstrata.naming.named import Named
+from blockstrata.naming.parse import child, driver_option, parse_reference
+from blockstrata.naming.paths import has_protocol
+
+_DEFAULT_ACCESS: Final = Access()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """One layer of a chain: a driver at a depth, 0 being the active layer.
+
+    ``known`` holds facts of the whole layer that were read before, UNREAD where they were not; nothing is
+    read then.  ``error`` is why reading stopped, if it did.
+    """
+
+    depth: int
+    node: Driver
+    known: Extents | None = None
+    error: BlockstrataError | None = None
+
+    @property
+    def name(self) -> str:
+        """The file name, as it was given or as the layer above refers to it."""
+        return self.node.name
+
+    @property
+    def size(self) -> int:
+        """Guest bytes, in whole sectors."""
+        return whole_sectors(self.node.length)
+
+    def check_open(self) -> None:
+        """``ClosedError`` if the chain was closed; what was read of a layer before that is still told."""
+        if self.known is None:
+            check_open(self.node)
+
+    def extents(self, start: int, length: int) -> Extents:
+        """Return the facts of a window of guest bytes; the window must lie in the layer.
+
+        ``ClosedError`` after the chain was closed; errors of reading as the drivers raise them.
+        """
+        self.check_open()
+        if self.known is not None:
+            return self.known.cut(start, start + length)
+        return self.node.extents(start, length)
+
+    def fault_at(self, offset: int) -> str:
+        """Say why the run at a guest byte is INVALID, as it was when it was read."""
+        self.check_open()
+        if self.error:
+            return str(self.error)
+        try:
+            return self.node.fault_at(offset) or "the file has changed since it was read"
+        except BlockstrataError as error:
+            return str(error)
+
+
+class Chain:
+    """Open layers, active first.  Close it, or use it in a ``with`` statement.
+
+    After that, whatever would have to ask an image is a ``ClosedError``; names, sizes and what was found
+    before stay.
+    """
+
+    def __init__(self, layers: tuple[Layer, ...]) -> None:
+        self.layers = layers
+
+    @property
+    def size(self) -> int:
+        """Guest bytes of the active layer, in whole sectors."""
+        return self.layers[0].size
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the chain was closed."""
+        return self.layers[0].node.host.is_closed
+
+    @property
+    def gap(self) -> BlockstrataError | None:
+        """Why the lowest layer could not be opened, or None if the chain is whole."""
+        node = self.layers[-1].node
+        return node.error if isinstance(node, GapNode) else None
+
+    def require_opened(self, depth: int | None) -> None:
+        """Raise why a layer could not be opened, if it is that at ``depth``, or any for None."""
+        if self.gap and (depth is None or depth == len(self.layers) - 1):
+            raise self.gap
+
+    def layer(self, depth: int) -> Layer:
+        """Return a layer by its depth; ``BadRangeError`` if there is none."""
+        if not 0 <= depth < len(self.layers):
+            last = len(self.layers) - 1
+            raise BadRangeError(self.layers[0].name, "layer", f"{depth} is not in the chain, 0 to {last}")
+        return self.layers[depth]
+
+    def below(self, depth: int) -> Layer | None:
+        """Return the layer that backs the one at a depth, or None at the end of the chain."""
+        return self.layers[depth + 1] if depth + 1 < len(self.layers) else None
+
+    def notices(self) -> list[tuple[str, str]]:
+        """Return what a user should know of how the files were read: names and clauses, none twice."""
+        nodes = [layer.node for layer in self.layers]
+        for node in nodes:
+            check_open(node)
+        hosts = [host for node in nodes for host in (node.file, node.host)]
+        return list(dict.fromkeys((host.name, notice) for host in hosts for notice in host.notices()))
+
+    def close(self) -> None:
+        """Close every layer; a second time nothing happens."""
+        for layer in self.layers:
+            layer.node.close()
+
+    def __enter__(self) -> Self:
+        self.layers[0].check_open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_chain(
+    image: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+    access: Access = _DEFAULT_ACCESS,
+    *,
+    image_format: str | None = None,
+    image_opts: bool = False,
+    snapshot: str | None = None,
+) -> Chain:
+    """Open an image and all that it stands on.
+
+    ``image`` is a path or a reference such as ``json:{…}``, or with ``image_opts`` a list of options as
+    qemu-img's switch of that name takes them.  What is no str, such as a ``pathlib.Path`` or bytes, is the
+    path of a file, whatever it looks like.  ``image_format`` is its format, probed if None; ``snapshot`` the
+    name or id of an internal snapshot, which is opened in place of the active layer; ``access`` how all this
+    may be opened.
+    An error of the active layer is raised; one further down ends the chain with a gap (:attr:`Chain.gap`),
+    so that the layers above it can still be looked at.  ``TypeError`` if ``image`` is no path.
+    """
+    name = image if isinstance(image, str) else _path(image)
+    named = Named.by_user(parse_image_opts(name) if image_opts else parse_reference(name, image_format))
+    active = open_node(named, name, access, called="" if image_opts else name)
+    layers = [Layer(0, active if snapshot is None else at_snapshot(active, snapshot))]
+    followed: set[tuple[object, ...]] = set()
+    while True:
+        above = layers[-1]
+        name = above.node.backing or above.name
+        try:
+            found = _backing(above, named, followed)
+            if found is None:
+                break
+            name, named = found.name, found.named
+            node = open_node(named, name, access, called=found.called)
+            layers.append(Layer(above.depth + 1, node))
+        except BackingLoopError as error:
+            # the layer is known by the one it repeats
+            layers.pop().node.close()
+            layers.append(_gap(layers[-1], above.name, error))
+            break
+        except BlockstrataError as error:
+            layers.append(_gap(above, name, error))
+            break
+    return Chain(tuple(layers))
+
+
+def _path(image: bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
+    """Return a path as QEMU has to be told it: one that starts like a protocol gets ``./`` before it."""
+    name = os.fsdecode(image)
+    return f"./{name}" if has_protocol(name) else name
+
+
+def _gap(above: Layer, name: str, error: BlockstrataError) -> Layer:
+    """Return what stands for a layer that could not be opened; its error names the layer above too."""
+    return Layer(above.depth + 1, GapNode(name, above.size, error.within(f"backing file of {above.name}")))
+
+
+class _Below(NamedTuple):
+    """A layer to open; ``called`` is the name that an image has for it, empty where options say all."""
+
+    name: str
+    named: Named
+    called: str = ""
+
+
+def _backing(above: Layer, named: Named, followed: set[tuple[object, ...]]) -> _Below | None:
+    """Return the layer below, or None at the end of the chain.
+
+    Options for ``backing`` replace or complete what the image states; null ends the chain.
+    """
+    node = above.node
+    if not node.supports_backing or ("backing" in named.options and named.options["backing"] in (None, "")):
+        return None
+    given = named.child("backing", node.name)
+    if node.backing is None:
+        if given is None and "backing" in named.options:
+            raise BadReferenceError(
+                node.name, "backing", "is neither null nor options, and the image names none"
+            )
+        return None if given is None else _Below(node.name, given)
+    given = given or Named.by_image({})
+    if "filename" in (child(given.options, "file", node.name) or {}):
+        # the file is the options', the format the image's
+        stated = {"driver": node.backing_format} if node.backing_format else {}
+        return _Below(node.name, Named({**stated, **given.options}, given.given))
+    if "filename" in given.options:
+        raise BadReferenceError(node.name, "backing.filename", f"the image names its own, '{node.backing}'")
+    name = _full_backing(node)
+    # with other options for them, the layers below may be others this time
+    step = (*node.file.identity, _directory(node.name), node.backing, repr(given.options))
+    if step in followed:
+        raise BackingLoopError(node.name, "", f"leads back to itself by '{name}'")
+    followed.add(step)
+    stated = parse_reference(name, driver_option(given.options) or node.backing_format)
+    return _Below(name, named.completing("backing", stated, name), called=name)
+
+
+def _full_backing(node: Driver) -> str:
+    """Return the name of the layer below as QEMU opens it: relative to the directory of the image's file."""
+    name = node.backing or ""
+    if has_protocol(name) or name.startswith("/"):
+        return name
+    directory = node.file.directory
+    if directory is None:
+        what = "an NBD export" if node.file.traits.host_driver == "nbd" else "what it is relative to"
+        raise BadReferenceError(name, "", f"is relative, but {what} has no directory")
+    return directory + name
+
+
+def _directory(name: str) -> tuple[int, int] | None:
+    """Return what tells the directory of a file from others, however it is named; None if there is none."""
+    try:
+        status = Path(name).parent.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino

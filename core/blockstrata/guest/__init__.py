@@ -1,0 +1,1 @@
+"""What the guest reads: the walk down a chain, region by region."""

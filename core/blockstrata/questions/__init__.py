@@ -1,0 +1,1 @@
+"""Questions asked of facts, beyond the map."""

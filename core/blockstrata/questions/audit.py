@@ -1,0 +1,154 @@
+"""The audit of a chain: every layer as it stands there, and every protocol layer, by today's answers.
+
+What is wrong with an answer is in :mod:`blockstrata.semantics.audit`; here it is found in an image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blockstrata.facts.codes import Mapping
+from blockstrata.facts.node import HostNode
+from blockstrata.graph.chain import Chain, Layer
+from blockstrata.graph.missing import GapNode
+from blockstrata.guest.merge import View, alone, in_place, merged
+from blockstrata.semantics.audit import FINDINGS, Judgement, Verdict, judgements
+from blockstrata.semantics.clients import QUESTIONS, Question
+from blockstrata.semantics.historic import HISTORIC
+from blockstrata.semantics.proposed import PROPOSED
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """One node, judged.  Its n runs are those that are not sound, in the fewest pieces.
+
+    ``start`` and ``length`` int64 of shape (n,), bytes on the node's own axis; ``kind`` uint8, the index of
+    a run's judgement in ``judgements``.  ``depth`` is the layer's, of a protocol layer that of the layer on
+    it.  ``invalid`` bytes could not be judged.
+    """
+
+    depth: int
+    name: str
+    driver: str
+    is_protocol: bool
+    judgements: list[Judgement]
+    start: NDArray[np.int64]
+    length: NDArray[np.int64]
+    kind: NDArray[np.uint8]
+    invalid: int
+
+    def totals(self) -> list[tuple[Judgement, int, int]]:
+        """Return each judgement that occurs, with its runs and bytes, the worst verdict first."""
+        found = [
+            (judgement, int((self.kind == index).sum()), int(self.length[self.kind == index].sum()))
+            for index, judgement in enumerate(self.judgements)
+        ]
+        return sorted((each for each in found if each[1]), key=lambda each: (each[0].verdict, each[0].today))
+
+    @property
+    def findings(self) -> int:
+        """How many runs are findings."""
+        return sum(runs for judgement, runs, _ in self.totals() if judgement.verdict in FINDINGS)
+
+
+def audit(chain: Chain) -> list[Judged]:
+    """Judge a chain: for each layer itself, then the protocol layers that it stands on.
+
+    Reads every layer as a whole; errors as :func:`blockstrata.guest.merge.merged` has them.
+    """
+    found = []
+    seen: set[tuple[object, ...]] = set()
+    for layer in chain.layers:
+        if isinstance(layer.node, GapNode):
+            continue
+        if not layer.node.traits.is_protocol:
+            found.append(_judge(in_place(chain, layer.depth, 0, layer.size), layer.depth, layer))
+        for host in dict.fromkeys((layer.node.file, layer.node.host)):
+            protocol = _protocol(host)
+            if protocol.identity not in seen:
+                seen.add(protocol.identity)
+                below = Layer(layer.depth, protocol)
+                found.append(_judge(alone(below, 0, below.size), layer.depth, below))
+    return found
+
+
+def _protocol(host: HostNode) -> HostNode:
+    """Return the protocol node that a host node is, or is a slice of."""
+    while not host.traits.is_protocol:
+        host = host.host
+    return host
+
+
+def _judge(view: View, depth: int, layer: Layer) -> Judged:
+    index, found = judgements(np.unique(view.extents.facts), layer.node.traits)
+    kinds = index[view.extents.facts]
+    verdicts = np.array([judgement.verdict for judgement in found], np.uint8)
+    first, edges = view.extents.stretches(kinds)
+    kinds = kinds[first]
+    unsound = verdicts[kinds] != Verdict.SOUND
+    invalid = view.extents.having(Mapping.INVALID)
+    return Judged(
+        depth,
+        layer.name,
+        layer.node.driver,
+        layer.node.traits.is_protocol,
+        found,
+        edges[:-1][unsound],
+        np.diff(edges)[unsound],
+        kinds[unsound],
+        int(view.extents.lengths[invalid].sum()),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conclusion:
+    """What one client concludes of an image: bytes for which the answer is yes, today and as proposed.
+
+    ``start`` and ``length`` int64 of shape (n,), bytes, ``yes_today`` bool (n,): the runs where the answers
+    differ.
+    """
+
+    question: Question
+    today: int
+    proposed: int
+    start: NDArray[np.int64]
+    length: NDArray[np.int64]
+    yes_today: NDArray[np.bool_]
+
+    @property
+    def differing(self) -> int:
+        """Bytes for which the answers differ."""
+        return int(self.length.sum())
+
+
+def conclusions(chain: Chain) -> list[Conclusion]:
+    """Return what each client concludes of a chain, and would conclude.
+
+    Reads what the guest does, and the active layer, as a whole; errors as
+    :func:`blockstrata.guest.merge.merged` has them.
+    """
+    views = {
+        False: merged(chain, 0, chain.size),
+        True: in_place(chain, 0, 0, chain.layers[0].size),
+    }
+    flags = {of_layer: (HISTORIC.flags(view), PROPOSED.flags(view)) for of_layer, view in views.items()}
+    return [_conclude(each, views[each.of_layer], *flags[each.of_layer]) for each in QUESTIONS]
+
+
+def _conclude(question: Question, view: View, old: NDArray[np.uint8], new: NDArray[np.uint8]) -> Conclusion:
+    lengths = view.extents.lengths
+    today = (old & np.uint8(question.today)) != 0
+    proposed = (new & np.uint8(question.proposed)) != 0
+    first, edges = view.extents.stretches(today, proposed)
+    differs = (today != proposed)[first]
+    return Conclusion(
+        question,
+        int(lengths[today].sum()),
+        int(lengths[proposed].sum()),
+        edges[:-1][differs],
+        np.diff(edges)[differs],
+        today[first][differs],
+    )

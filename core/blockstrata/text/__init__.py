@@ -1,0 +1,1 @@
+"""Text on its way to people: what is printable, how sizes are written and read."""

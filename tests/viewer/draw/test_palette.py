@@ -1,0 +1,140 @@
+"""Colours that can be told apart, by eyes that see them all and by eyes that do not.
+
+CIEDE2000 after Sharma, Wu and Dalal (2005), checked against pairs of their published test data; the three
+dichromacies by the matrices of Machado, Oliveira and Fernandes (2009) for severity 1.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from blockstrata_viewer.draw.palette import DARK, LIGHT, Paint, blend
+
+VISIONS = {
+    "normal": np.eye(3),
+    "protan": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deutan": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritan": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+TO_XYZ = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+)
+WHITE = np.array([0.95047, 1.0, 1.08883])
+LEAST = 15.0
+
+
+def linear(colour: str):
+    channels = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+
+
+def lab(colour: str, vision: str = "normal"):
+    seen = np.clip(np.array(VISIONS[vision]) @ linear(colour), 0, 1)
+    ratios = TO_XYZ @ seen / WHITE
+    x, y, z = np.where(ratios > 216 / 24389, np.cbrt(ratios), (24389 / 27 * ratios + 16) / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def ciede2000(first, second) -> float:
+    (l1, a1, b1), (l2, a2, b2) = first, second
+    mean_chroma = (np.hypot(a1, b1) + np.hypot(a2, b2)) / 2
+    stretch = 1.5 - 0.5 * np.sqrt(mean_chroma**7 / (mean_chroma**7 + 25.0**7))
+    c1, c2 = np.hypot(a1 * stretch, b1), np.hypot(a2 * stretch, b2)
+    h1, h2 = np.degrees(np.arctan2(b1, a1 * stretch)) % 360, np.degrees(np.arctan2(b2, a2 * stretch)) % 360
+    dh = 0.0 if c1 * c2 == 0 else (h2 - h1 + 180) % 360 - 180
+    lightness, chroma = (l1 + l2) / 2, (c1 + c2) / 2
+    hue = h1 + h2 if c1 * c2 == 0 else (h1 + h2) / 2
+    if c1 * c2 and abs(h1 - h2) > 180:
+        hue += 180 if hue < 180 else -180
+    t = 1 - 0.17 * cos(hue - 30) + 0.24 * cos(2 * hue) + 0.32 * cos(3 * hue + 6) - 0.20 * cos(4 * hue - 63)
+    sl = 1 + 0.015 * (lightness - 50) ** 2 / np.sqrt(20 + (lightness - 50) ** 2)
+    sc, sh = 1 + 0.045 * chroma, 1 + 0.015 * chroma * t
+    turn = 60 * np.exp(-(((hue - 275) / 25) ** 2))
+    rt = -2 * np.sqrt(chroma**7 / (chroma**7 + 25.0**7)) * np.sin(np.radians(turn))
+    dl, dc = (l2 - l1) / sl, (c2 - c1) / sc
+    dhue = 2 * np.sqrt(c1 * c2) * np.sin(np.radians(dh / 2)) / sh
+    return float(np.sqrt(dl**2 + dc**2 + dhue**2 + rt * dc * dhue))
+
+
+def cos(degrees: float) -> float:
+    return float(np.cos(np.radians(degrees)))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "distance"),
+    [
+        ((50.0, 2.6772, -79.7751), (50.0, 0.0, -82.7485), 2.0425),
+        ((50.0, -1.3802, -84.2814), (50.0, 0.0, -82.7485), 1.0000),
+        ((50.0, 2.5, 0.0), (50.0, 0.0, -2.5), 4.3065),
+        ((50.0, 2.5, 0.0), (73.0, 25.0, -18.0), 27.1492),
+        ((22.7233, 20.0904, -46.6940), (23.0331, 14.9730, -42.5619), 2.0373),
+        ((90.8027, -2.0831, 1.4410), (91.1528, -1.6435, 0.0447), 1.4441),
+    ],
+)
+def test_the_measure_is_the_published_one(first, second, distance):
+    assert ciede2000(first, second) == pytest.approx(distance, abs=1e-4)
+
+
+# what stands in a strip as plain colour; the edge of a reservation and hatches are told by their shape
+SOLID = [
+    Paint.DATA,
+    Paint.NO_OFFSET,
+    Paint.RESERVED,
+    Paint.RESERVED_NOWHERE,
+    Paint.ZERO,
+    Paint.ZERO_AT_OFFSET,
+    Paint.SUSPICIOUS,
+    Paint.FALLS_THROUGH,
+]
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+@pytest.mark.parametrize("palette", [DARK, LIGHT], ids=lambda palette: palette.name)
+def test_any_two_states_can_be_told_apart(palette, vision):
+    close = {}
+    for first, second in combinations(SOLID, 2):
+        distance = ciede2000(lab(palette.paints[first], vision), lab(palette.paints[second], vision))
+        if distance < LEAST:
+            close[f"{first.name} {second.name}"] = round(distance, 1)
+    assert not close
+
+
+@pytest.mark.parametrize("palette", [DARK, LIGHT], ids=lambda palette: palette.name)
+def test_text_can_be_read(palette):
+    for ground in (palette.page, palette.panel):
+        for text in (palette.text, palette.dim, palette.accent):
+            assert contrast(text, ground) >= 4.5
+    assert contrast(palette.text, palette.selected) >= 4.5
+    assert contrast(palette.dim, palette.selected) >= 4.5
+    assert contrast(palette.on_badge, palette.badge) >= 4.5
+    for paint in SOLID[:-1]:
+        assert contrast(palette.on_paints[paint], palette.paints[paint]) >= 4.5, paint
+
+
+def contrast(first: str, second: str) -> float:
+    """Return WCAG's contrast ratio."""
+    lighter, darker = sorted((float(TO_XYZ[1] @ linear(colour)) for colour in (first, second)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("palette", [DARK, LIGHT], ids=lambda palette: palette.name)
+def test_the_ramp_shares_no_colour_with_the_states(palette):
+    steps = [blend(palette.ramp[0], palette.ramp[-1], step / 4) for step in range(5)]
+    for step in steps:
+        for paint in SOLID:
+            assert ciede2000(lab(step), lab(palette.paints[paint])) >= 10

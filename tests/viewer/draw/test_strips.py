@@ -1,0 +1,254 @@
+"""Shares and strips, drawn without an app."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blockstrata.facts.codes import NO_HOST
+from blockstrata.facts.extents import Extents
+from blockstrata.guest.merge import View
+from blockstrata.semantics import SEMANTICS, by_name
+from blockstrata_viewer.draw.lines import Ink, Row
+from blockstrata_viewer.draw.palette import DARK, MONO, Paint
+from blockstrata_viewer.draw.strips import (
+    LEFT,
+    LEVELS,
+    LOWER,
+    Look,
+    columns_of,
+    draw_strip,
+    levels,
+    solid_cell,
+)
+from blockstrata_viewer.model.disk import Track
+from blockstrata_viewer.model.shares import Shares
+from blockstrata_viewer.model.viewport import Viewport
+
+NEW, OLD = by_name("proposed"), by_name("historic")
+
+
+@given(st.lists(st.tuples(st.integers(1, 1000), st.integers(0, 4)), max_size=300), st.data())
+def test_shares_equal_a_count_of_bytes(runs, data):
+    edges = np.concatenate([[0], np.cumsum([length for length, _ in runs], dtype=np.int64)]).astype(np.int64)
+    classes = np.array([kind for _, kind in runs], np.uint8)
+    bytewise = np.repeat(classes, [length for length, _ in runs])
+    offsets = sorted(data.draw(st.lists(st.integers(0, int(edges[-1])), min_size=2, max_size=8)))
+    found = Shares(edges, classes, 5).between(np.array(offsets, np.int64))
+    for (start, end), row in zip(pairwise(offsets), found.tolist(), strict=True):
+        assert row == np.bincount(bytewise[start:end], minlength=5).tolist()
+
+
+@given(
+    st.lists(st.integers(0, 2**50), min_size=len(Paint), max_size=len(Paint)),
+    st.integers(1, 3),
+)
+def test_levels_fill_the_cell_and_hide_nothing_that_has_room(amounts, rows):
+    height = rows * LEVELS
+    (given_levels,) = levels(np.array([amounts], np.int64), height).tolist()
+    present = [amount > 0 for amount in amounts]
+    if not any(present):
+        assert given_levels == [0] * len(Paint)
+        return
+    assert sum(given_levels) == height
+    assert all(level == 0 for level, there in zip(given_levels, present, strict=True) if not there)
+    if sum(present) <= height:
+        assert all(level > 0 for level, there in zip(given_levels, present, strict=True) if there)
+    if sum(present) == 1:
+        assert max(given_levels) == height
+
+
+def plain_levels(amounts, height):
+    """Return the levels of one column, one after the other."""
+    total = sum(amounts)
+    exact = [amount * (height / max(total, 1)) for amount in amounts]
+    given = [max(int(each), int(amount > 0)) for each, amount in zip(exact, amounts, strict=True)]
+    present = [paint for paint, amount in enumerate(amounts) if amount]
+    while total and sum(given) != height:
+        if sum(given) < height:
+            given[max(present, key=lambda paint: exact[paint] - given[paint])] += 1
+        else:
+            given[given.index(max(given))] -= 1
+    return given
+
+
+@given(
+    st.lists(
+        st.lists(st.integers(0, 2**50) | st.integers(0, 40), min_size=len(Paint), max_size=len(Paint)),
+        min_size=1,
+        max_size=8,
+    ),
+    st.integers(1, 3),
+)
+def test_levels_are_given_as_one_by_one(amounts, rows):
+    height = rows * LEVELS
+    expected = [plain_levels(column, height) for column in amounts]
+    assert levels(np.array(amounts, np.int64), height).tolist() == expected
+
+
+def plain_cells(pieces, start, end, height, look):
+    """Return the cells of a column from its runs, ``(start, end, paint)`` of each, the top row first."""
+    paints, text = look.palette.paints, look.palette.text
+    amounts = [0] * len(Paint)
+    for first, last, paint in pieces:
+        amounts[paint] += last - first
+    present = [paint for paint, amount in enumerate(amounts) if amount]
+    if not present:
+        return [(" ", Ink(text, look.palette.page))] * height
+    if len(present) == 1:
+        foot = solid_cell(Paint(present[0]), look.palette, patterns=look.patterns)
+        above = (" ", foot[1]) if present[0] == Paint.DEFERRED_RESERVED else foot
+        return [above] * (height - 1) + [foot]
+    changes = [each for before, each in pairwise(pieces) if before[2] != each[2]]
+    if len(changes) == 1 and len(pieces) <= 9:
+        eighths = round((changes[0][0] - start) / (end - start) * LEVELS)
+        cell = LEFT[max(1, min(eighths, 7))], Ink(paints[pieces[0][2]], paints[pieces[-1][2]])
+        return [cell] * height
+    stack = [
+        paint for paint, level in enumerate(plain_levels(amounts, height * LEVELS)) for _ in range(level)
+    ]
+    return [
+        plain_stack(stack[row * LEVELS : (row + 1) * LEVELS], paints, text) for row in reversed(range(height))
+    ]
+
+
+def plain_stack(stack, paints, text):
+    """Return the cell of eight levels, of which the two largest shares are shown, of equals the lower."""
+    most = sorted(set(stack), key=lambda paint: (-stack.count(paint), paint))[:2]
+    if len(most) == 1:
+        return " ", Ink(text, paints[most[0]])
+    lower, upper = sorted(most)
+    share = round(stack.count(lower) * LEVELS / (stack.count(lower) + stack.count(upper)))
+    return LOWER[max(1, min(share, 7))], Ink(paints[lower], paints[upper])
+
+
+def scattered(disk):
+    """Return a track of 500 runs of all the facts of a disk, one after the other and short beside long."""
+    facts = np.unique(np.concatenate([track.view.extents.facts for track in disk.tracks]))
+    rng = np.random.default_rng(2018)
+    lengths = 512 << rng.integers(0, 14, 500)
+    edges = np.concatenate([[0], np.cumsum(lengths)])
+    extents = Extents(edges, rng.choice(facts, 500), np.full(500, NO_HOST, np.int64))
+    source = np.zeros(500, np.int64)
+    return Track(View(extents, source, source, disk.layers, in_place=True), int(edges[-1]))
+
+
+@pytest.mark.parametrize("height", [1, 3])
+@pytest.mark.parametrize("patterns", [False, True])
+def test_cells_are_what_their_runs_make_them(demo_disk, height, patterns):
+    """Every cell of a strip at every zoom, against one drawn from its runs alone."""
+    track = scattered(demo_disk)
+    look = Look(0, DARK, patterns=patterns, letters=False)
+    fit = Viewport(track.size, 40).fit()
+    for semantics in SEMANTICS:
+        paints = track.paints(semantics)[track.shares.classes].tolist()
+        for power in range(9, fit.power + 1):
+            left = max(0, fit.cells(power) - 40) // 3 * 2
+            viewport = Viewport(track.size, 40, power, left)
+            rows = [Row(40, Ink(DARK.text, DARK.page)) for _ in range(height)]
+            draw_strip(rows, track, viewport, semantics, look)
+            for column in range(40):
+                start = min((left + column) << power, track.size)
+                end = min(start + viewport.cell, track.size)
+                part = track.view.extents.cut(start, end)
+                first = track.view.extents.index_at(start) if len(part) else 0
+                pieces = list(
+                    zip(
+                        part.edges.tolist(),
+                        part.edges.tolist()[1:],
+                        paints[first : first + len(part)],
+                        strict=False,
+                    )
+                )
+                expected = plain_cells(pieces, start, end, height, look)
+                assert [(row.glyph_at(column), row.ink_at(column)) for row in rows] == expected
+
+
+def test_one_boundary_is_found_where_it_is(demo_disk):
+    """Every split of the demo's strips, against the runs themselves."""
+    for track in (demo_disk.guest, *demo_disk.tracks):
+        viewport = Viewport(demo_disk.size, 64).fit()
+        for semantics in SEMANTICS:
+            columns = columns_of(track, viewport, semantics)
+            paints = track.paints(semantics)
+            for column in range(viewport.columns):
+                start = min((viewport.left + column) << viewport.power, track.size)
+                end = min(start + viewport.cell, track.size)
+                if start == end:
+                    assert not columns.amounts[column].any()
+                    continue
+                part = track.view.extents.cut(start, end)
+                first = track.view.extents.index_at(start)
+                seen = paints[track.shares.classes[first : first + len(part)]]
+                changes = np.flatnonzero(np.diff(seen.astype(int)))
+                if len(changes) == 1 and len(part) <= 8:
+                    eighths = round((int(part.edges[changes[0] + 1]) - start) * LEVELS / (end - start))
+                    assert columns.split[column] == max(1, min(LEVELS - 1, eighths))
+                elif len(changes) != 1:
+                    assert columns.split[column] == 0
+
+
+def draw(track, viewport, semantics, rows=1, palette=DARK, **look):
+    lines = [Row(viewport.columns, Ink("#ffffff", DARK.page)) for _ in range(rows)]
+    draw_strip(lines, track, viewport, semantics, Look(0, palette, **look))
+    return lines
+
+
+def test_every_extent_leaves_a_mark(demo_disk):
+    """A cell that holds anything but falling through never looks like the empty track."""
+    viewport = Viewport(demo_disk.size, 64).fit()
+    for track in demo_disk.tracks:
+        (line,) = draw(track, viewport, NEW)
+        columns = columns_of(track, viewport, NEW)
+        for column, amounts in enumerate(columns.amounts):
+            held = amounts.sum() - amounts[Paint.FALLS_THROUGH]
+            plain = line.glyph_at(column) == " " and line.ink_at(column).bg == DARK.track
+            assert plain == (amounts[Paint.FALLS_THROUGH] > 0 and held == 0)
+
+
+def test_letters_keep_off_the_drill(demo_disk):
+    track = demo_disk.tracks[0]
+    viewport = Viewport(demo_disk.size, 128).fit()
+    for drill in range(viewport.columns):
+        (line,) = draw(track, viewport, NEW, drill=drill)
+        assert line.glyph_at(drill) not in "LZAO"
+
+
+def test_toggling_recolours_the_same_facts(demo_disk):
+    """Allocated zeroes over a hole: today's letters give them an offset, the proposal says hole."""
+    track = demo_disk.tracks[0]
+    before = {state.letters for state in track.states(OLD)}
+    after = {state.letters for state in track.states(NEW)}
+    assert {"D·O", "D··", "·Z·", "·ZO", "··O", "···"} <= before
+    assert {"L·AO", "L·A·", "LZ··", "LZ·O", "LZA·", "··AO", "····"} <= after
+
+
+def test_without_colour_a_cell_shows_what_most_of_it_is(demo_disk):
+    (line,) = draw(demo_disk.tracks[2], Viewport(demo_disk.size, 64).fit(), NEW, palette=MONO)
+    text = line.text()
+    assert set(text) == {"█", "○", " "}
+    assert text.rstrip() == text[:48]  # the base ends there; past it there is no track
+
+
+def test_differences_cover_what_means_the_same(demo_disk):
+    """What is left are the runs whose old answer, read letter by letter, is not the new one."""
+    track = demo_disk.tracks[0]
+    viewport = Viewport(demo_disk.size, 128).fit()
+    (line,) = draw(track, viewport, NEW, differences=True, letters=False)
+    shares = track.shares.between(np.arange(129, dtype=np.int64) * viewport.cell)
+    for column in range(128):
+        is_empty = line.ink_at(column).bg == DARK.track and line.glyph_at(column) == " "
+        assert is_empty == (not shares[column][track.differing].any())
+
+
+def test_patterns_add_ink_to_solid_cells(demo_disk):
+    viewport = Viewport(demo_disk.size, 128).fit()
+    (plain,) = draw(demo_disk.tracks[1], viewport, NEW, letters=False)
+    (inked,) = draw(demo_disk.tracks[1], viewport, NEW, letters=False, patterns=True)
+    assert "╱" in inked.text()
+    assert "╱" not in plain.text()
+    assert [plain.ink_at(x).bg for x in range(128)] == [inked.ink_at(x).bg for x in range(128)]

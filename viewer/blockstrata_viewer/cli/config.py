@@ -1,0 +1,136 @@
+"""The config file that a user may write; nothing else is kept on disk, and nothing is ever written.
+
+::
+
+    theme = "light"
+    semantics = "old"
+    color = "256"
+    memory = "2G"
+
+    [keys]
+    "cursor.left" = "left,a"
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from blockstrata.errors import BadReferenceError, OpenError
+from blockstrata.text.printable import shortened
+from blockstrata.text.sizes import parse_size
+from blockstrata_viewer.draw.palette import COLOURS, THEMES
+from blockstrata_viewer.process.directories import expanded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_LARGEST: Final = 1 << 20
+"""Bytes; no config file is that long."""
+
+_CHOICES = {
+    "theme": THEMES,
+    "semantics": ("historic", "old", "proposed", "new"),
+    "color": COLOURS,
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the file says; None where it says nothing.  ``memory`` in bytes, ``keys`` by binding id."""
+
+    theme: str | None = None
+    semantics: str | None = None
+    color: str | None = None
+    memory: int | None = None
+    keys: dict[str, str] = field(default_factory=dict)
+
+
+def config_path(environment: Mapping[str, str]) -> Path | None:
+    """Return where the file is looked for; None if that would be in a home, and there is none.
+
+    ``OpenError`` if the environment names somebody's home who has none.
+    """
+    named, base = environment.get("BLOCKSTRATA_CONFIG"), environment.get("XDG_CONFIG_HOME")
+    if named or base:
+        return expanded(named or f"{base}/blockstrata/config.toml")
+    try:
+        return expanded("~/.config/blockstrata/config.toml")
+    except OpenError:
+        return None
+
+
+def load_config(environment: Mapping[str, str] = os.environ) -> Config:
+    """Return the config; ``OpenError`` or ``BadReferenceError`` names the file and what is wrong in it."""
+    path = config_path(environment)
+    if path is None:
+        return Config()
+    try:
+        with path.open("rb") as file:
+            text = file.read(_LARGEST + 1).decode()
+    except FileNotFoundError:
+        return Config()
+    except (OSError, UnicodeDecodeError) as error:
+        raise OpenError(str(path), "", getattr(error, "strerror", None) or str(error)) from None
+    if len(text) > _LARGEST:
+        raise OpenError(str(path), "", "is too long for a config file")
+    found = _parsed(str(path), text)
+    keys = found.pop("keys", {})
+    memory = found.pop("memory", None)
+    for name, value in found.items():
+        if name not in _CHOICES:
+            raise BadReferenceError(str(path), name, f"is not one of {', '.join(_CHOICES)}, memory, keys")
+        if value not in _CHOICES[name]:
+            raise BadReferenceError(
+                str(path), name, f"{_said(value)} is not one of {', '.join(_CHOICES[name])}"
+            )
+    _check_keys(str(path), keys)
+    size = None if memory is None else _size(str(path), memory)
+    return Config(found.get("theme"), found.get("semantics"), found.get("color"), size, keys)
+
+
+def _parsed(path: str, text: str) -> dict[str, Any]:
+    """Return what stands in the file; ``BadReferenceError`` also for what Python has no room for."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadReferenceError(path, "", str(error)) from None
+    except RecursionError:
+        raise BadReferenceError(path, "", "is nested too deeply") from None
+    except ValueError:
+        # digits beyond those that Python reads
+        raise BadReferenceError(path, "", "holds a number that is too long") from None
+
+
+def _size(path: str, memory: object) -> int:
+    try:
+        return parse_size(memory if isinstance(memory, str) else _said(memory))
+    except ValueError as error:
+        raise BadReferenceError(path, "memory", str(error)) from None
+
+
+def _said(value: object) -> str:
+    """Return a value for a message, as it is written, but not at any length."""
+    # Python does not write long numbers in decimal
+    if isinstance(value, int) and value.bit_length() > 1024:
+        return shortened(hex(value))
+    return shortened(repr(value))
+
+
+def _check_keys(path: str, keys: object) -> None:
+    """Refuse what is no table of binding ids and keys; the bindings are looked at only if there is one."""
+    if not isinstance(keys, dict):
+        raise BadReferenceError(path, "keys", "is no table")
+    if not keys:
+        return
+    from blockstrata_viewer.app.bindings import BINDINGS  # noqa: PLC0415  it imports Textual
+
+    ids = {binding.id for binding in BINDINGS}
+    for name, value in keys.items():
+        if name not in ids:
+            raise BadReferenceError(path, f"keys.{name}", "is no binding; docs/manual.md names them")
+        if not isinstance(value, str) or not value:
+            raise BadReferenceError(path, f"keys.{name}", 'is not keys in text, like "left,h"')

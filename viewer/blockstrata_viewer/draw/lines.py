@@ -1,0 +1,110 @@
+"""One line of the screen, cell by cell: text and ink, turned into segments at the end."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple
+
+from rich.cells import cell_len, get_character_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from blockstrata.text.printable import printable
+
+
+class Ink(NamedTuple):
+    """Colours of a cell, as rich names them; the background "reverse" stands out without any."""
+
+    fg: str
+    bg: str
+    bold: bool = False
+
+
+Cell = tuple[str, Ink]
+"""A character and its ink; the second half of a wide character is empty."""
+
+
+@lru_cache(maxsize=4096)
+def style_of(ink: Ink) -> Style:
+    """Return an ink as rich draws it."""
+    if ink.bg == "reverse":
+        return Style(reverse=True, bold=ink.bold)
+    plain = ink.fg == ink.bg == "default"
+    return Style(bold=ink.bold) if plain else Style(color=ink.fg, bgcolor=ink.bg, bold=ink.bold)
+
+
+class Row:
+    """A line of ``width`` cells, blank in an ink at first.  What is put past its ends is cut off."""
+
+    def __init__(self, width: int, ink: Ink) -> None:
+        self.width = width
+        self._cells: list[Cell] = [(" ", ink)] * width
+
+    def put(self, x: int, text: str, ink: Ink) -> int:
+        """Put text at a cell and return the cell after it; a wide character takes two."""
+        for char in text if text.isprintable() else printable(text):
+            size = get_character_cell_size(char)
+            if size and x >= 0 and x + size <= self.width:
+                self._cells[x] = (char, ink)
+                if size == 2:
+                    self._cells[x + 1] = ("", ink)
+            x += size
+        return x
+
+    def fill(self, x: int, cells: list[Cell]) -> None:
+        """Put cells into the line."""
+        room = cells[: max(0, self.width - x)]
+        self._cells[x : x + len(room)] = room
+
+    def set(self, x: int, glyph: str, ink: Ink) -> None:
+        """Put one narrow character at a cell."""
+        if 0 <= x < self.width:
+            self._cells[x] = (glyph, ink)
+
+    def glyph_at(self, x: int) -> str:
+        """Return the character of a cell, a blank outside the line."""
+        return self._cells[x][0] if 0 <= x < self.width else " "
+
+    def ink_at(self, x: int) -> Ink:
+        """Return the ink of a cell, the nearest one's outside the line."""
+        return self._cells[max(0, min(x, self.width - 1))][1]
+
+    def strip(self) -> Strip:
+        """Return the line for Textual, neighbours of one ink as one segment."""
+        segments = [
+            Segment("".join(char for char, _ in cells), style_of(ink))
+            for ink, cells in groupby(self._cells, itemgetter(1))
+        ]
+        return Strip(segments, self.width)
+
+    def text(self) -> str:
+        """Return the line without its inks."""
+        return "".join(char for char, _ in self._cells)
+
+
+def clip(text: str, width: int) -> str:
+    """Return text cut at its end to a width in cells."""
+    return text if cell_len(text) <= width else _head(text, width - 1) + "…"[: max(0, width)]
+
+
+def shorten(text: str, width: int) -> str:
+    """Return text cut in its middle to a width in cells, so that both ends of a file's name stay."""
+    if cell_len(text) <= width:
+        return text
+    tail = _head(text[::-1], (width - 1) // 2)[::-1]
+    return (
+        clip(_head(text, width - 1 - cell_len(tail)) + "…", width) + tail if width > 1 else clip(text, width)
+    )
+
+
+def _head(text: str, width: int) -> str:
+    """Return as much of a text's start as a width in cells holds."""
+    taken = 0
+    for index, char in enumerate(text):
+        taken += get_character_cell_size(char)
+        if taken > width:
+            return text[:index]
+    return text

@@ -1,0 +1,1 @@
+"""What the screen shows, frozen; no widget."""

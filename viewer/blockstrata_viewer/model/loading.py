@@ -1,0 +1,197 @@
+"""An image read in steps, with a picture to show every now and then."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from blockstrata.facts.codes import SECTOR
+from blockstrata.graph.export_layers import served_layers
+from blockstrata.guest.chain_reader import Focus, Reader
+from blockstrata.text.printable import base_name, printable
+from blockstrata_viewer.model.disk import BANDS, Disk, FoldedRegion, disk_of, fold_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from blockstrata.graph.chain import Chain
+    from blockstrata.guest.chain_reader import Progress
+    from blockstrata.guest.regions import Region
+    from blockstrata_viewer.model.opening import Opening
+    from blockstrata_viewer.model.viewport import Viewport
+
+_SOON: Final = 0.15
+"""Seconds of reading before there is a first picture; most images are read by then."""
+_SHARE: Final = 4
+"""Pictures may take a part of the time that is one in so many."""
+_BYTES_A_RUN: Final = 128
+"""What a run of a layer takes: in its track, in what the guest sees, and once more while these are made."""
+_FOLDS_SHARE: Final = 0.25
+"""Of memory, for what is folded."""
+_LEAST_CHUNKS, _MOST_CHUNKS = 16, 1 << 16
+_BYTES_A_CHUNK: Final = 128
+"""What a chunk takes of each track: eight kinds, and their sums."""
+_BYTES_A_BAND: Final = 16
+"""What it takes for each band of layers that the ribbon tells apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How far reading is: tables read of those known of, after some seconds."""
+
+    progress: Progress
+    seconds: float
+
+    def __str__(self) -> str:
+        """Return the progress line: tables, rate, time left."""
+        read, known = self.progress.read, self.progress.known
+        if not read:
+            return f"reading: {known:,} tables"
+        rate = read / max(self.seconds, 1e-3)
+        left = (known - read) / max(rate, 1e-3)
+        return f"reading: {read:,} of {known:,} tables · {rate:,.0f} a second · {left:.0f} s left"
+
+
+class Loader:
+    """Reads an image, and reads parts of it again when somebody looks there.
+
+    Of what takes more than ``opening.memory``, the regions farthest from where somebody looks are folded.
+    """
+
+    def __init__(self, image: str, opening: Opening) -> None:
+        self._image = image
+        self._opening = opening
+        self._reader: Reader | None = None
+        self._folds: dict[Region, FoldedRegion] = {}
+        """Of every region that was ever folded; those whose runs are known are not used."""
+        self._given_up = Focus()
+        """Where there was no memory for more."""
+        self._cell = 0
+        self.chunk = 0
+        """Bytes of a chunk of what is folded; closer views need runs."""
+
+    def load(self, is_cancelled: Callable[[], bool] = lambda: False) -> Iterator[Disk]:
+        """Open the image and yield it as it is read, the last time whole; errors as ``open_chain``'s.
+
+        ``is_cancelled`` is asked between steps and while another program's answer is waited for; once it says
+        yes, nothing more is read or yielded.
+        """
+        chain = self._opening.until(is_cancelled).open(self._image)
+        handed_over = False
+        try:
+            for disk in self._read(chain):
+                if is_cancelled():
+                    return
+                if disk:
+                    handed_over = True
+                    yield disk
+        finally:
+            if not handed_over:
+                chain.close()
+
+    def _read(self, opened: Chain) -> Iterator[Disk | None]:
+        """Read a chain, a step at a time; yield a picture now and then, None between, the whole at last."""
+        began = time.monotonic()
+        chain = served_layers(opened)
+        reader = self._reader = Reader(chain)
+        self.chunk = chunk_of(chain, self._opening.memory)
+        pause, last = _SOON, began
+        if not reader.is_short:
+            yield self._disk(Loading(reader.progress, 0))
+        for progress in reader.steps():
+            self._fold()
+            now = time.monotonic()
+            if now - last < pause:
+                yield None
+                continue
+            yield self._disk(Loading(progress, now - began))
+            last = time.monotonic()
+            pause = max(_SOON, (last - now) * _SHARE)
+        yield self._disk()
+
+    def look(self, viewport: Viewport, cursor: int) -> bool:
+        """Say where somebody looks, and learn whether something there must be read again."""
+        if self._reader is None:
+            return False
+        self._cell = viewport.cell
+        self._reader.focus = Focus(viewport.start, viewport.end, cursor)
+        return self._reader.focus != self._given_up and bool(self._missing())
+
+    def again(self, is_cancelled: Callable[[], bool]) -> Iterator[Disk]:
+        """Read what is looked at and was folded, the nearest first; yield the disk with it."""
+        reader = self._reader
+        assert reader is not None  # noqa: S101  look has said yes
+        while missing := self._missing():
+            focus = reader.focus
+            nearest = min(missing, key=focus.distance)
+            reader.want([nearest])
+            for _ in reader.steps():
+                self._fold()
+            if is_cancelled():
+                return
+            if nearest not in reader.runs:
+                self._given_up = focus
+                return
+            yield self._disk()
+
+    def _missing(self) -> list[Region]:
+        """Return what is folded and looked at too closely for that."""
+        reader = self._reader
+        assert reader is not None  # noqa: S101
+        focus = reader.focus
+        return [
+            region
+            for region in self._folds
+            if region not in reader.runs
+            and (
+                region.start <= focus.at < region.end
+                or (self._cell < self.chunk and region.start < focus.end and focus.start < region.end)
+            )
+        ]
+
+    def _fold(self) -> None:
+        """Fold regions until what is left is within bounds; the one at the cursor stays."""
+        reader = self._reader
+        assert reader is not None  # noqa: S101
+        while (
+            sum(reader.runs.values()) * _BYTES_A_RUN > self._opening.memory * (1 - _FOLDS_SHARE)
+            and len(reader.runs) > 1
+        ):
+            farthest = max(reader.runs, key=reader.focus.distance)
+            if farthest not in self._folds:
+                fold = fold_of(reader.chain_of(farthest), farthest, self.chunk)
+                # a new one, as another thread may be walking through it
+                self._folds = {**self._folds, farthest: fold}
+            reader.forget(farthest)
+
+    def _disk(self, loading: Loading | None = None) -> Disk:
+        reader = self._reader
+        assert reader is not None  # noqa: S101
+        chain = reader.chain()
+        folds = sorted(
+            (fold for region, fold in self._folds.items() if region not in reader.runs),
+            key=lambda fold: fold.region.start,
+        )
+        notices = () if loading else tuple(_notices(chain))
+        return disk_of(chain, loading, notices, tuple(folds))
+
+
+def chunk_of(chain: Chain, memory: int) -> int:
+    """Return the bytes of a chunk: so few that many make the disk, so many that memory has room for all."""
+    layers = len(chain.layers)
+    chunks = int(memory * _FOLDS_SHARE) // (
+        _BYTES_A_CHUNK * (1 + layers) + _BYTES_A_BAND * min(layers, BANDS)
+    )
+    size = max(layer.size for layer in chain.layers)
+    grain = -(-size // max(_LEAST_CHUNKS, min(chunks, _MOST_CHUNKS)))
+    return max(SECTOR, 1 << (grain - 1).bit_length())
+
+
+def _notices(chain: Chain) -> Iterator[str]:
+    """Yield what the user should know of a chain that was read, a line each."""
+    for name, notice in chain.notices():
+        yield f"{base_name(name)}: {printable(notice)}"
+    for layer in chain.layers:
+        if layer.node.refusal:
+            yield f"QEMU refuses this image: {layer.node.refusal}"

@@ -1,0 +1,113 @@
+"""A round trip through NBD as the screen needs it: four tracks on one axis, under any of the three mappings.
+
+What the image means stands where else the guest's view does, the other three where the layers do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blockstrata.graph.export_layers import as_opened
+from blockstrata.guest.merge import alone, merged
+from blockstrata.questions.round_trip import RoundTrip, round_trip
+from blockstrata.semantics.nbd import WIRES, wire_of
+from blockstrata_viewer.draw.palette import Paint, State, state_of_flags
+from blockstrata_viewer.model.disk import Disk, Track
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from blockstrata.semantics.nbd import Wire
+    from blockstrata.semantics.table import Semantics
+
+_KEPT = "arrives as it was meant"
+
+
+@dataclass(frozen=True, eq=False)
+class Trip:
+    """What is served, and what becomes of it."""
+
+    served: Track
+    name: str
+    """What is served, in words."""
+    sent: Callable[[Wire], RoundTrip] = field(init=False)
+    """The whole trip under a mapping, kept."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "sent", lru_cache(maxsize=len(WIRES))(lambda wire: round_trip(self.served.view, wire))
+        )
+
+    def label(self, station: int, wire: Wire) -> tuple[str, str]:
+        """Return name and details of a track: -1 what is meant, 0 what is said, 1 concluded, 2 lost."""
+        sent = self.sent(wire)
+        return (
+            ("server says", wire.server.name),
+            ("client concludes", f"{wire.base.switch} flags"),
+            ("lost", f"{sent.lossy_runs:,} of {len(sent):,} runs"),
+            ("image means", f"{wire.base.switch} flags, {self.name}"),
+        )[station]
+
+    def meant(self) -> Track:
+        """Return the track of what the image means."""
+        return self.served.seen_as(lambda semantics: self.served.states(_wire(semantics).base))
+
+    def stations(self) -> tuple[Track, ...]:
+        """Return the tracks of what is said, concluded and lost."""
+        return (
+            self.served.seen_as(lambda semantics: self.served.states(_wire(semantics).server)),
+            self.served.seen_as(lambda semantics: self._states(_wire(semantics), _concluded)),
+            self.served.seen_as(lambda semantics: self._states(_wire(semantics), _lost)),
+        )
+
+    def _states(self, wire: Wire, state: Callable[[Wire, int, int], State]) -> tuple[State, ...]:
+        found = []
+        for known, (code, traits) in zip(self.served.states(wire.server), self.served.facts, strict=True):
+            if known.paint in (Paint.INVALID, Paint.UNREAD):
+                found.append(known)
+                continue
+            means = int(wire.base.settle(wire.base.table(traits))[code])
+            said = int(wire.server.settle(wire.server.table(traits))[code])
+            found.append(state(wire, means, said))
+        return tuple(found)
+
+
+def _wire(semantics: Semantics) -> Wire:
+    wire = wire_of(semantics)
+    assert wire is not None  # noqa: S101  a scene of a trip is always under a server's semantics
+    return wire
+
+
+def _concluded(wire: Wire, _means: int, said: int) -> State:
+    return state_of_flags(wire.base, wire.concludes[said], is_protocol=False)
+
+
+def _lost(wire: Wire, means: int, said: int) -> State:
+    lost = int(wire.lost(np.array([means], np.uint8), np.array([said], np.uint8))[0])
+    if not lost:
+        return State(Paint.FALLS_THROUGH, "", "kept", _KEPT)
+    names = wire.changes(lost, wire.concludes[said])
+    words = " and ".join(f"{name[1:]} only {'there' if name[0] == '+' else 'here'}" for name in names)
+    return State(Paint.SUSPICIOUS, " ".join(names), "lossy", f"the two ends differ: {words}")
+
+
+def trip_of(disk: Disk, depth: int) -> Disk:
+    """Return the disk of a round trip: of the whole chain for the active layer or the guest, else of a layer.
+
+    ``BadImageError`` if a run is INVALID: there is no answer then that a server could give.
+    """
+    opened = as_opened(disk.chain)
+    if opened is not disk.chain:
+        served, name = Track(merged(opened, 0, opened.size), opened.size), "the export"
+    elif depth <= 0:
+        served, name = disk.guest, "merged"
+    else:
+        layer = disk.layers[depth]
+        served, name = Track(alone(layer, 0, layer.size), layer.size), f"layer {depth} alone"
+    served.view.require_valid()
+    trip = Trip(served, name)
+    return Disk(disk.chain, trip.meant(), trip.stations(), trip=trip)

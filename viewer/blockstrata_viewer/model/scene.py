@@ -1,0 +1,270 @@
+"""Everything that one frame shows, as one frozen value; keys and mouse make a new one from the last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from blockstrata.semantics import SEMANTICS, SWITCH
+from blockstrata.semantics.nbd import NBD_6_0, WIRES, wire_of
+from blockstrata_viewer.draw.palette import Paint
+from blockstrata_viewer.model.disk import file_of
+from blockstrata_viewer.model.nbd_strips import trip_of
+from blockstrata_viewer.model.viewport import Viewport
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from blockstrata.semantics.table import Semantics
+    from blockstrata_viewer.draw.palette import Palette, State
+    from blockstrata_viewer.model.disk import Disk, Track
+
+GUEST = -1
+"""The selection that is no layer but what the guest sees."""
+
+STATIONS: Final = ("means", "wire", "far", "lost")
+"""What the rows of a round trip are called where there is little room."""
+
+
+class Meaning(NamedTuple):
+    """What a run means by one semantics, or at one station of a round trip."""
+
+    name: str
+    state: State
+    in_force: bool
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A disk seen through a viewport.
+
+    ``cursor``, ``hover`` and ``markers`` are guest bytes, ``selected`` a depth or GUEST.  ``differences``:
+    show only where historic and proposed mean something different.  ``asking``: a lesson asks what is here,
+    so strips and inspector do not say.  ``above`` is the scene that a file's own axis or a round trip was
+    entered from, ``file_depth`` the layer whose file it is.
+    """
+
+    disk: Disk
+    viewport: Viewport
+    palette: Palette
+    semantics: Semantics
+    cursor: int = 0
+    selected: int = 0
+    hover: int | None = None
+    markers: tuple[int, ...] = ()
+    patterns: bool = False
+    differences: bool = False
+    asking: bool = False
+    above: Scene | None = None
+    file_depth: int = 0
+
+    @property
+    def track(self) -> Track:
+        """The selected track."""
+        return self.disk.track(self.selected)
+
+    @property
+    def run(self) -> int | None:
+        """Index of the run under the cursor in the selected track; None past the end of a short layer."""
+        return self.track.run_at(self.cursor)
+
+    def meanings(self, run: int) -> list[Meaning]:
+        """Return what a run of the selected track means, the semantics in force first.
+
+        Beside it the other of old and new, or what feeds the wire; on a round trip all four stations.
+        """
+        if self.disk.trip:
+            stations = zip(STATIONS, (self.disk.guest, *self.disk.tracks), strict=True)
+            return [
+                Meaning(name, track.state_at(run, self.semantics), track is self.track)
+                for name, track in stations
+            ]
+        wire = wire_of(self.semantics)
+        other = [each for each in SEMANTICS if each is not self.semantics]
+        shown = [self.semantics, *([wire.base] if wire else other)]
+        return [
+            Meaning(each.switch, self.track.state_at(run, each), each is self.semantics) for each in shown
+        ]
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """The range between two markers, or None."""
+        return (min(self.markers), max(self.markers)) if len(self.markers) == 2 else None
+
+    def with_disk(self, disk: Disk) -> Scene:
+        """Return the scene of the same image, more of it read or read anew: whatever is in it is on the disk.
+
+        The image may have been resized since, and have other layers.  A file's axis or a round trip stays
+        while more is read; of an image that is read anew it would show what was there before.
+        """
+        if self.above and self.above.disk.is_same_opening(disk):
+            return replace(self, above=self.above.with_disk(disk))
+        scene = self.leave()
+        viewport = scene.viewport.resize(scene.viewport.columns, disk.size)
+        cursor = viewport.clamp(scene.cursor)
+        inside = replace(
+            scene,
+            disk=disk,
+            viewport=viewport.show(cursor),
+            cursor=cursor,
+            hover=scene.hover if scene.hover is None or scene.hover < disk.size else None,
+            markers=tuple(marker for marker in scene.markers if marker < disk.size),
+        )
+        return inside.select(scene.selected)
+
+    def resize(self, columns: int) -> Scene:
+        """Return the scene with a strip of another width; the cursor stays in view."""
+        viewport = self.viewport.resize(columns).show(self.cursor)
+        above = self.above.resize(columns) if self.above else None
+        return replace(self, viewport=viewport, above=above)
+
+    def move(self, cells: int) -> Scene:
+        """Return the scene with the cursor so many cells to the right; the view follows at the edges."""
+        cell = self.viewport.cell
+        return self.go_to((self.cursor // cell + cells) * cell)
+
+    def go_to(self, offset: int) -> Scene:
+        """Return the scene with the cursor at a byte, or at the nearest there is."""
+        cursor = self.viewport.clamp(offset)
+        return replace(self, cursor=cursor, viewport=self.viewport.show(cursor))
+
+    def select(self, selected: int) -> Scene:
+        """Return the scene with another track selected, or the nearest there is."""
+        return replace(self, selected=max(GUEST, min(selected, len(self.disk.tracks) - 1)))
+
+    def zoom(self, steps: int, about: int | None = None) -> Scene:
+        """Return the scene closer to a byte, the cursor if none is given."""
+        return self._looking(self.viewport.zoom(steps, self.cursor if about is None else about))
+
+    def pan(self, columns: int) -> Scene:
+        """Return the scene moved sideways; the cursor stays in view."""
+        return self._looking(self.viewport.pan(columns))
+
+    def _looking(self, viewport: Viewport) -> Scene:
+        cursor = max(viewport.start, min(self.cursor, viewport.end - 1))
+        return replace(self, viewport=viewport, cursor=viewport.clamp(cursor))
+
+    def fit(self) -> Scene:
+        """Return the scene with the whole disk in view."""
+        return replace(self, viewport=self.viewport.fit())
+
+    def fit_range(self, start: int, end: int) -> Scene:
+        """Return the scene as close as it shows a range whole, the cursor in it."""
+        cursor = max(start, min(self.cursor, end - 1))
+        return replace(self, viewport=self.viewport.fit_range(start, end), cursor=self.viewport.clamp(cursor))
+
+    def fit_selection(self) -> Scene:
+        """Return the scene with what lies between two markers, or the selected extent, as large as it can."""
+        if self.span and self.span[0] < self.span[1]:
+            return self.fit_range(*self.span)
+        if self.run is None:
+            return self
+        edges = self.track.view.extents.edges
+        return self.fit_range(int(edges[self.run]), int(edges[self.run + 1]))
+
+    def mark(self) -> Scene:
+        """Return the scene with a marker at the cursor; a third one starts anew."""
+        markers = (*self.markers, self.cursor) if len(self.markers) < 2 else (self.cursor,)
+        return replace(self, markers=markers)
+
+    def toggle(self, steps: int = 1) -> Scene:
+        """Return the scene under the next semantics, on a round trip the next mapping; nothing is read."""
+        offered = [wire.server for wire in WIRES] if self.disk.trip else list(SWITCH)
+        return self.under(offered[(offered.index(self.semantics) + steps) % len(offered)])
+
+    def under(self, semantics: Semantics) -> Scene:
+        """Return the scene under a semantics; one that is no server's ends a round trip."""
+        scene = self.drawn(semantics=semantics)
+        return scene.leave() if scene.disk.trip and wire_of(semantics) is None else scene
+
+    def drawn(self, **look: Any) -> Scene:
+        """Return the scene with another look; the scene that a file's axis was entered from has it too."""
+        return replace(self, **look, above=self.above.drawn(**look) if self.above else None)
+
+    def change(self, step: int) -> Scene | None:
+        """Return the scene at the next (or last) change of state in the selected track, or None."""
+        run = self.run
+        if run is None:
+            return self._at_run(len(self.track) - 1) if step < 0 and len(self.track) else None
+        if step < 0:
+            first = self.track.first_of_stretch(run, self.semantics)
+            if int(self.track.view.extents.edges[first]) < self.cursor:
+                return self._at_run(first)
+        return self._at_run(self.track.change(run, self.semantics, step))
+
+    def difference(self) -> Scene | None:
+        """Return the scene at the next run on which historic and proposed mean different things, or None."""
+        return self._next(self.track.differing)
+
+    def suspicious(self) -> Scene | None:
+        """Return the scene at the next run that the table calls a bug, or that is corrupt, or None."""
+        bad = (Paint.SUSPICIOUS, Paint.INVALID)
+        return self._next(
+            np.array([state.paint in bad for state in self.track.states(self.semantics)], np.bool_)
+        )
+
+    def _next(self, wanted: NDArray[np.bool_]) -> Scene | None:
+        found = self.track.find(self.cursor, wanted)
+        return None if found is None else self.go_to(found)
+
+    def _at_run(self, run: int | None) -> Scene | None:
+        return None if run is None else self.go_to(int(self.track.view.extents.edges[run]))
+
+    def at_place(self, depth: int, offset: int, semantics: Semantics, *, in_file: bool) -> Scene:
+        """Return the scene at a byte of a layer, or of its file on its own axis, under a semantics."""
+        scene = (self.above or self).under(semantics).select(depth)
+        scene = replace(scene, markers=())
+        if in_file and not scene.disk.is_file:
+            scene = scene.file_axis()
+        return scene.go_to(offset)
+
+    def leave(self) -> Scene:
+        """Return from a file's axis or a round trip; the cursor is where the same byte is."""
+        if self.above is None:
+            return self
+        offset = self.cursor if self.disk.trip else self.above.track.guest_of(self.cursor, self.file_depth)
+        return self.above if offset is None else self.above.go_to(offset)
+
+    def round_trip(self) -> Scene:
+        """Return the round trip of what is selected through NBD, under the mapping in force or QEMU's own.
+
+        Entered from there, it leads back.  ``BadImageError`` if a run is INVALID.
+        """
+        if self.above:
+            return self.leave()
+        wire = wire_of(self.semantics)
+        disk = trip_of(self.disk, self.selected)
+        return replace(
+            self,
+            disk=disk,
+            viewport=Viewport(disk.size, self.viewport.columns).fit(),
+            semantics=wire.server if wire else NBD_6_0,
+            selected=len(disk.tracks) - 1,
+            markers=(),
+            above=self,
+        ).go_to(self.cursor)
+
+    def file_axis(self) -> Scene:
+        """Return the selected layer's file on its own axis, the cursor where the guest's byte is stored.
+
+        Entered from there, it leads back, the cursor at the guest's byte that is stored under it.
+        """
+        if self.above:
+            return self.leave()
+        depth = max(self.selected, 0)
+        if self.selected == GUEST and self.run is not None:
+            depth = int(self.track.view.source[self.run])
+        disk = file_of(self.disk.layers[depth])
+        inside = Scene(
+            disk,
+            Viewport(disk.size, self.viewport.columns).fit(),
+            self.palette,
+            self.semantics,
+            patterns=self.patterns,
+            differences=self.differences,
+            above=self,
+            file_depth=depth,
+        )
+        return inside.go_to(self.track.host_of(self.cursor) or 0)

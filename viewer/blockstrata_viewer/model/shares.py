@@ -1,0 +1,126 @@
+"""How much of each class of run lies in each cell: the numbers behind a frame.
+
+Sums are kept for every block of runs and completed inside a block, so a frame costs the same for ten runs and
+for millions, and the sums stay small beside the runs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from blockstrata_viewer.model.folds import Folded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from blockstrata_viewer.model.viewport import Viewport
+
+BLOCK: Final = 16
+"""Runs a block."""
+_IN_BLOCK: Final = np.arange(BLOCK + 1)
+"""Edges of a block's runs, counted from its first."""
+
+
+class Cells(NamedTuple):
+    """Runs in the columns of a viewport.
+
+    ``edges`` int64 (columns + 1,), bytes, kept inside the runs; ``blocks`` int64 (columns + 1,), the block
+    of runs that holds each edge, the last one for the end; ``amounts`` int64 (columns, kinds), bytes of each
+    class.
+    """
+
+    edges: NDArray[np.int64]
+    blocks: NDArray[np.intp]
+    amounts: NDArray[np.int64]
+
+
+class Shares:
+    """Prefix sums over n runs: ``edges`` int64 (n + 1,) in bytes; ``classes`` (n,), each below ``kinds``.
+
+    Where runs were given up, chunks stand for them (:meth:`fold`).
+    """
+
+    def __init__(self, edges: NDArray[np.int64], classes: NDArray[np.unsignedinteger], kinds: int) -> None:
+        self.edges = edges
+        self.classes = classes
+        self.kinds = kinds
+        self._folded: Folded | None = None
+        self._kept: tuple[Viewport, Cells] | None = None
+        # searched before the edges are, most of which stay out of the processor's caches
+        self._block_starts = edges[:-1:BLOCK].copy()
+        self._sums = _block_sums(edges, classes, kinds)
+
+    def fold(self, edges: Sequence[NDArray[np.int64]], amounts: Sequence[NDArray[np.int64]]) -> None:
+        """Have chunks stand for the runs in their place, which say less: ``Fold.edges``, ``Fold.by``."""
+        beyond = [held - self.between(chunks) for chunks, held in zip(edges, amounts, strict=True)]
+        self._folded = Folded(edges, beyond) if beyond else None
+
+    def before(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the bytes of each class before each offset, int64 (m, kinds); offsets must be inside."""
+        return self._before(offsets, self._blocks_at(offsets))
+
+    def _blocks_at(self, offsets: NDArray[np.int64]) -> NDArray[np.intp]:
+        return self._block_starts.searchsorted(offsets, side="right") - 1
+
+    def _before(self, offsets: NDArray[np.int64], blocks: NDArray[np.intp]) -> NDArray[np.int64]:
+        if not len(self.classes):
+            return np.zeros((len(offsets), self.kinds), np.int64)
+        runs = (blocks * BLOCK)[:, None] + _IN_BLOCK
+        # runs from the offset on are cut to nothing, and so is what the last block has too few of
+        edges = np.minimum(self.edges.take(runs, mode="clip"), offsets[:, None])
+        lengths = edges[:, 1:] - edges[:, :-1]
+        classes = self.classes.take(runs[:, :-1], mode="clip")
+        sums = self._sums.take(blocks, axis=0)
+        rows = np.arange(0, sums.size, self.kinds)
+        np.add.at(sums.reshape(-1), (classes + rows[:, None]).reshape(-1), lengths.reshape(-1))
+        if self._folded:
+            sums += self._folded.before(offsets)
+        return sums
+
+    def between(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the bytes of each class between neighbouring offsets, int64 (m - 1, kinds)."""
+        return np.asarray(np.diff(self.before(offsets), axis=0), np.int64)
+
+    def columns(self, viewport: Viewport) -> Cells:
+        """Return the runs in a viewport's columns.
+
+        The last answer is kept, because most keys change neither the viewport nor the runs.
+        """
+        if self._kept is None or self._kept[0] != viewport:
+            size = int(self.edges[-1])
+            edges = np.full(viewport.columns + 1, size, np.int64)
+            # of the cells past the end there may be more than 2**63 bytes can number
+            inside = max(0, min(viewport.columns + 1, (size >> viewport.power) + 1 - viewport.left))
+            cells = np.arange(viewport.left, viewport.left + inside, dtype=np.int64)
+            edges[:inside] = cells << viewport.power
+            blocks = self._blocks_at(edges)
+            before = self._before(edges, blocks)
+            self._kept = viewport, Cells(edges, blocks, before[1:] - before[:-1])
+        return self._kept[1]
+
+    def between_list(self, offsets: list[int]) -> list[list[int]]:
+        """Return the same for offsets in a list, as lists."""
+        found: list[list[int]] = self.between(np.array(offsets, np.int64)).tolist()
+        return found
+
+    def totals(self) -> NDArray[np.int64]:
+        """Return the bytes of each class, int64 (kinds,)."""
+        runs = np.asarray(self._sums[-1], np.int64)
+        return runs + self._folded.totals() if self._folded else runs
+
+
+def _block_sums(
+    edges: NDArray[np.int64], classes: NDArray[np.unsignedinteger], kinds: int
+) -> NDArray[np.int64]:
+    """Return the bytes of each class before each block of runs and before the end, (blocks + 1, kinds)."""
+    blocks = -(-len(classes) // BLOCK)
+    sums = np.zeros((blocks + 1, kinds), np.int64)
+    if len(classes):
+        row = np.repeat(np.arange(kinds, sums.size, kinds), BLOCK)[: len(classes)]
+        np.add.at(sums.reshape(-1), row + classes, np.diff(edges))
+        np.cumsum(sums, axis=0, out=sums)
+    return sums

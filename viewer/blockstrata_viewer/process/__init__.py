@@ -1,0 +1,1 @@
+"""What this process is to its system: signals, threads, memory, files, the terminal."""

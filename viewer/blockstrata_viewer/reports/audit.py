@@ -1,0 +1,180 @@
+"""The text of ``audit``: findings, a summary by driver, and what each client concludes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from blockstrata.questions.audit import audit, conclusions
+from blockstrata.semantics.audit import FINDINGS, Verdict
+from blockstrata.text.printable import base_name
+from blockstrata.text.sizes import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blockstrata.graph.chain import Chain
+    from blockstrata.questions.audit import Conclusion, Judged
+    from blockstrata.semantics.audit import Judgement
+
+WORDS: Final = {
+    Verdict.BUG_ROW: "bug row",
+    Verdict.MISSTATEMENT: "misstatement",
+    Verdict.OFFSET_WITHOUT_DATA: "offset without data",
+    Verdict.QUESTION: "question",
+}
+_MOST_RANGES: Final = 5
+"""Ranges that are written out for people, of one kind."""
+
+
+class AuditReport:
+    """A chain that was audited; its answers as JSON, as text, and the number of findings."""
+
+    def __init__(self, chain: Chain) -> None:
+        """``BlockstrataError`` if the chain is not whole."""
+        if chain.gap:
+            raise chain.gap
+        self.name = chain.layers[0].name
+        self.judged = audit(chain)
+        self.conclusions = conclusions(chain)
+
+    @property
+    def findings(self) -> int:
+        """How many runs are findings; questions are none."""
+        return sum(judged.findings for judged in self.judged)
+
+    def json_lines(self) -> Iterator[str]:
+        """Yield everything as one JSON object, ranges in bytes."""
+        yield f'{{ "image": {json.dumps(self.name)},\n'
+        yield f'"findings": {self.findings},\n"summary": [\n'
+        yield ",\n".join(json.dumps(row) for row in self._summary())
+        yield '\n],\n"runs": [\n'
+        separator = ""
+        for row in self._runs():
+            yield separator + json.dumps(row)
+            separator = ",\n"
+        yield '\n],\n"clients": [\n'
+        yield ",\n".join(json.dumps(_client(each)) for each in self.conclusions)
+        yield "\n]}\n"
+
+    def _summary(self) -> Iterator[dict[str, Any]]:
+        for judged in self.judged:
+            for judgement, runs, size in judged.totals():
+                yield {**_where(judged), **_what(judgement), "count": runs, "bytes": size}
+
+    def _runs(self) -> Iterator[dict[str, Any]]:
+        for judged in self.judged:
+            where = _where(judged)
+            whats = [_what(judgement) for judgement in judged.judgements]
+            for start, length, kind in zip(
+                judged.start.tolist(), judged.length.tolist(), judged.kind.tolist(), strict=True
+            ):
+                yield {**where, "start": start, "length": length, **whats[kind]}
+
+    def human_lines(self) -> Iterator[str]:
+        """Yield the same for people."""
+        yield f"{self.findings:,} finding{'' if self.findings == 1 else 's'}\n"
+        yield from self._summary_lines()
+        yield from _client_lines(self.conclusions)
+        for judged in self.judged:
+            yield from _judged_lines(judged)
+
+    def _summary_lines(self) -> Iterator[str]:
+        """Yield the findings of all layers by driver, in the manner of the source's two tables."""
+        for is_protocol, title in ((False, "format drivers"), (True, "protocol drivers")):
+            rows: dict[tuple[str, Judgement], tuple[int, int]] = {}
+            for judged in self.judged:
+                if judged.is_protocol is not is_protocol:
+                    continue
+                for judgement, runs, size in judged.totals():
+                    before = rows.get((judged.driver, judgement), (0, 0))
+                    rows[judged.driver, judgement] = before[0] + runs, before[1] + size
+            yield f"\n{title}\n"
+            if not rows:
+                yield "  nothing to say\n"
+                continue
+            yield (
+                f"  {'driver':<12}{'today':<6}{'row':<6}{'facts':<7}"
+                f"{'class':<20}{'count':>8}{'bytes':>10}  words\n"
+            )
+            for (driver, judgement), (runs, size) in rows.items():
+                yield (
+                    f"  {driver:<12}{judgement.today:<6}{judgement.reading:<6}{judgement.derived:<7}"
+                    f"{WORDS[judgement.verdict]:<20}{runs:>8,}{format_size(size):>10}  {judgement.why}\n"
+                )
+
+
+def _where(judged: Judged) -> dict[str, Any]:
+    kind = "protocol" if judged.is_protocol else "format"
+    return {"layer": judged.depth, "driver": judged.driver, "kind": kind, "filename": judged.name}
+
+
+def _what(judgement: Judgement) -> dict[str, Any]:
+    verdict = judgement.verdict
+    return {
+        "class": int(verdict) if verdict in FINDINGS else None,
+        "verdict": WORDS.get(verdict, "sound"),
+        "today": judgement.today,
+        "row": judgement.reading,
+        "words": judgement.row,
+        "derived": judgement.derived,
+        "why": judgement.why,
+    }
+
+
+def _client(each: Conclusion) -> dict[str, Any]:
+    question = each.question
+    ranges = zip(each.start.tolist(), each.length.tolist(), each.yes_today.tolist(), strict=True)
+    return {
+        "client": question.client,
+        "asks": question.asks,
+        "today": {"flag": question.today.name, "bytes": each.today},
+        "proposed": {"flag": question.proposed.name, "bytes": each.proposed},
+        "differing": each.differing,
+        "ranges": [
+            {"start": start, "length": length, "today": yes, "proposed": not yes}
+            for start, length, yes in ranges
+        ],
+    }
+
+
+def _judged_lines(judged: Judged) -> Iterator[str]:
+    kind = "protocol layer under" if judged.is_protocol else "layer"
+    yield f"\n{kind} {judged.depth}, {judged.driver}: {base_name(judged.name)}\n"
+    totals = judged.totals()
+    if not totals:
+        yield "  nothing to say\n"
+    for judgement, runs, size in totals:
+        derived = "" if judgement.derived in judgement.why else f", facts say {judgement.derived}"
+        yield (
+            f"  {WORDS[judgement.verdict]}: today {judgement.today}, read as {judgement.reading}{derived}; "
+            f"{judgement.why}\n"
+        )
+        chosen = np.flatnonzero(judged.kind == judged.judgements.index(judgement))
+        for index in chosen[:_MOST_RANGES].tolist():
+            yield f"    {int(judged.start[index]):#014x}  {format_size(int(judged.length[index]))}\n"
+        if runs > _MOST_RANGES:
+            yield f"    … {runs - _MOST_RANGES:,} more, {format_size(size)} in all\n"
+    if judged.invalid:
+        yield f"  {format_size(judged.invalid)} invalid, which nobody can judge\n"
+
+
+def _client_lines(found: list[Conclusion]) -> Iterator[str]:
+    yield "\nclients\n"
+    yield (
+        f"  {'client':<28}{'asks':<27}{'today':<10}{'yes for':>9}  {'would':<6}{'yes for':>9}{'differs':>9}\n"
+    )
+    for each in found:
+        question = each.question
+        today, proposed, differing = map(format_size, (each.today, each.proposed, each.differing))
+        yield (
+            f"  {question.client:<28}{question.asks:<27}{question.today.name:<10}{today:>9}"
+            f"  {question.proposed.name:<6}{proposed:>9}{differing:>9}\n"
+        )
+        for start, length in zip(each.start[:_MOST_RANGES].tolist(), each.length.tolist(), strict=False):
+            yield f"    {start:#014x}  {format_size(length)}\n"
+        if len(each.start) > _MOST_RANGES:
+            more = len(each.start) - _MOST_RANGES
+            yield f"    … {more:,} more range{'' if more == 1 else 's'}\n"

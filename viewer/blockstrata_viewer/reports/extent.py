@@ -1,0 +1,101 @@
+"""What there is to know of one extent: the raw table entry, bit by bit, and the first bytes behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from blockstrata.errors import BlockstrataError
+from blockstrata.facts.codes import Storage, mapping_of, storage_of
+from blockstrata.formats.qcow2 import tables
+from blockstrata.formats.qcow2.node import Qcow2Node
+from blockstrata.text.printable import printable
+
+if TYPE_CHECKING:
+    from blockstrata.formats.qcow2.tables import TableEntry
+    from blockstrata.graph.chain import Layer
+    from blockstrata_viewer.model.scene import Scene
+
+_PREVIEW: Final = 64
+"""Bytes of the extent that are shown."""
+_FULL: Final = 82
+"""Columns of a line with 16 of them."""
+
+
+def describe(scene: Scene, width: int = _FULL) -> list[str]:
+    """Return the lines about the extent under a scene's cursor, most of them shorter than a width.
+
+    Reads one table entry and a few bytes.
+    """
+    run = scene.run
+    if run is None:
+        return ["Past the end of this layer."]
+    view = scene.track.view
+    layer = view.layers[int(view.source[run])]
+    code = int(view.extents.facts[run])
+    lines = [
+        f"{printable(layer.name)}, {'host' if scene.disk.is_file else 'guest'} offset {scene.cursor:#x}",
+        "",
+    ]
+    for name, state, _ in scene.meanings(run):
+        lines.append(f"{name:<6} {state.letters or state.short:<8} {state.words}")
+    mapping, storage = mapping_of(code), storage_of(code)
+    fact = mapping.name.lower() + ("" if storage is Storage.NONE else f" on {storage.name.lower()}")
+    lines += ["", f"fact     {fact.replace('_', ' ')}"]
+    try:
+        if isinstance(layer.node, Qcow2Node):
+            at = layer.node.entry_at(scene.cursor)
+            lines += entry_lines(layer.node, at, scene.cursor)
+        lines += _bytes(scene, layer, 16 if width >= _FULL else 8)
+    except BlockstrataError as error:
+        lines += ["", str(error)]
+    return lines
+
+
+def entry_lines(node: Qcow2Node, at: TableEntry, offset: int) -> list[str]:
+    """Return the lines about the table entry that maps a guest byte, bit by bit."""
+    lines = [f"L1       index {at.l1_index}, entry {at.l1_entry:#018x}"]
+    if at.l2_offset is None:
+        return [*lines, "L2       no table"]
+    entry = at.entry
+    lines.append(f"L2       table {at.l2_offset:#x}, index {at.l2_index}")
+    lines.append(f"entry    {entry:#018x}")
+    if entry & tables.COMPRESSED:
+        start, length = tables.compressed_at(node.header, entry)
+        lines.append(f"         compressed, at {start:#x}, at most {length} bytes")
+    else:
+        marks = [("copied", tables.COPIED)]
+        if at.bitmap is None:
+            marks.append(("zero", tables.ZERO))
+        named = [name for name, bit in marks if entry & bit] or ["no flag"]
+        lines.append(f"         {', '.join(named)}, host cluster {entry & tables.OFFSET_MASK:#x}")
+    if at.bitmap is not None:
+        size = node.header.cluster_size // tables.SUBCLUSTERS
+        here = offset % node.header.cluster_size // size
+        bits = range(tables.SUBCLUSTERS)
+        allocated = "".join("A" if at.bitmap >> bit & 1 else "·" for bit in bits)
+        zero = "".join("Z" if at.bitmap >> (bit + tables.SUBCLUSTERS) & 1 else "·" for bit in bits)
+        lines += [f"bitmap   {at.bitmap:#018x}, subclusters of {size} bytes, 0 first"]
+        lines += [f"         {allocated}  allocated", f"         {zero}  zero", f"         {' ' * here}^"]
+    fault = node.fault_at(offset)
+    return [*lines, f"fault    {fault}"] if fault else lines
+
+
+def _bytes(scene: Scene, layer: Layer, a_line: int) -> list[str]:
+    """Return the first bytes at the cursor as they are stored, which need not be the guest's."""
+    host = scene.track.host_of(scene.cursor)
+    if host is None:
+        return []
+    stored = layer.node.host.read(host, _PREVIEW)
+    where = f"stored at {host:#x} of {printable(layer.node.host.name)}"
+    return ["", where, *hex_lines(host, stored, a_line)]
+
+
+def hex_lines(host: int, stored: bytes, a_line: int = 16) -> list[str]:
+    """Return stored bytes in hexadecimal and as text, ``a_line`` bytes a line."""
+    lines = []
+    for at in range(0, len(stored), a_line):
+        part = stored[at : at + a_line]
+        text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in part)
+        octets = "  ".join(part[nth : nth + 8].hex(" ") for nth in range(0, len(part), 8))
+        lines.append(f"{host + at:#014x}  {octets}  {text}")
+    return lines

@@ -1,0 +1,282 @@
+"""The text of ``info`` and ``table``."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from blockstrata.errors import BlockstrataError
+from blockstrata.formats.qcow2.header_node import HeaderNode
+from blockstrata.formats.qcow2.node import Qcow2Node
+from blockstrata.graph.missing import GapNode
+from blockstrata.guest.chain_reader import in_parts
+from blockstrata.guest.merge import in_place, merged
+from blockstrata.questions.summary import Summary
+from blockstrata.semantics import SEMANTICS
+from blockstrata.semantics.historic import HISTORIC, Flag
+from blockstrata.semantics.nbd import NBD_6_0, WIRES
+from blockstrata.semantics.proposed import PROPOSED
+from blockstrata.text.printable import printable
+from blockstrata.text.sizes import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blockstrata.formats.qcow2.bitmaps import Bitmap
+    from blockstrata.formats.qcow2.snapshots import Snapshot
+    from blockstrata.graph.chain import Chain, Layer
+    from blockstrata.questions.summary import Total
+
+
+def collect(chain: Chain, *, quick: bool = False) -> dict[str, Any]:
+    """Return what ``info --output json`` prints.
+
+    Sizes in bytes; ``quick`` leaves out all that needs the tables to be read.
+    """
+    layers = [_layer(layer, quick=quick) for layer in chain.layers]
+    facts: dict[str, Any] = {
+        "image": chain.layers[0].name,
+        "virtual-size": chain.size,
+        "layers": layers,
+    }
+    if chain.gap:
+        facts["gap"] = str(chain.gap)
+    if not quick:
+        guest, each = _summaries(chain)
+        facts["guest"] = _totals(guest, chain)
+        for layer, summary in zip(layers, each, strict=True):
+            if "error" not in layer:
+                layer.update(_totals(summary, chain))
+    return facts
+
+
+def is_refused(chain: Chain, facts: dict[str, Any]) -> bool:
+    """Say whether ``qemu-img info``, too, fails: it opens no data file, but looks at all else."""
+    node = chain.layers[0].node
+    is_sound = isinstance(node, HeaderNode) and node.is_sound
+    return "refusal" in facts["layers"][0] and not is_sound
+
+
+def _summaries(chain: Chain) -> tuple[Summary, list[Summary]]:
+    """Return what the guest sees and what each layer holds, added up region by region."""
+    guest = Summary(chain.layers)
+    each = [Summary(chain.layers, in_place=True) for _ in chain.layers]
+    for region, part in in_parts(chain, 0, max(layer.size for layer in chain.layers)):
+        for layer, summary in zip(chain.layers, each, strict=True):
+            summary.add(in_place(part, layer.depth, *region.within(layer.size)))
+        guest.add(merged(part, *region.within(chain.size)))
+    return guest, each
+
+
+def _layer(layer: Layer, *, quick: bool) -> dict[str, Any]:
+    node = layer.node
+    facts: dict[str, Any] = {"depth": layer.depth, "filename": node.name, "format": node.driver}
+    if isinstance(node, GapNode):
+        facts["error"] = str(node.error)
+        return facts
+    facts["virtual-size"] = layer.size
+    facts["file-length"] = node.file.length
+    facts["allocated"] = node.file.allocated
+    if isinstance(node, HeaderNode) and node.header.data_file:
+        facts["data-file"] = {"filename": node.header.data_file}
+    elif node.host is not node.file:
+        facts["data-file"] = {
+            "filename": node.host.name,
+            "file-length": node.host.length,
+            "allocated": node.host.allocated,
+        }
+    if node.backing:
+        facts["backing"] = node.backing
+        if node.backing_format:
+            facts["backing-format"] = node.backing_format
+    facts["features"] = dict(node.features())
+    if isinstance(node, HeaderNode) and node.is_sound:
+        facts.update(_listed(Qcow2Node(node.file, node.header, None)))
+    elif isinstance(node, Qcow2Node):
+        facts.update(_listed(node))
+    if (isinstance(node, HeaderNode) or not quick) and node.refusal:
+        facts["refusal"] = str(node.refusal)
+    if node.file is not node and node.file.driver == "nbd":
+        facts["server"] = dict(node.file.features())
+    return facts
+
+
+def _listed(node: Qcow2Node) -> dict[str, Any]:
+    """Return snapshots and bitmaps, named as ``qemu-img info`` names them, up to what is malformed."""
+    facts: dict[str, Any] = {}
+    if node.snapshot:
+        facts["opened-snapshot"] = node.snapshot.id
+    try:
+        if node.snapshots:
+            facts["snapshots"] = [_snapshot(each) for each in node.snapshots]
+        if node.bitmaps:
+            facts["bitmaps"] = [_bitmap(each) for each in node.bitmaps]
+    except BlockstrataError as error:
+        facts["refusal"] = str(error)
+    return facts
+
+
+def _snapshot(snapshot: Snapshot) -> dict[str, Any]:
+    seconds, nanoseconds = divmod(snapshot.vm_clock_nsec, 10**9)
+    facts = {
+        "id": snapshot.id,
+        "name": snapshot.name,
+        "disk-size": snapshot.disk_size,
+        "vm-state-size": snapshot.vm_state_size,
+        "date-sec": snapshot.date_sec,
+        "date-nsec": snapshot.date_nsec,
+        "vm-clock-sec": seconds,
+        "vm-clock-nsec": nanoseconds,
+    }
+    return facts if snapshot.icount is None else {**facts, "icount": snapshot.icount}
+
+
+def _bitmap(bitmap: Bitmap) -> dict[str, Any]:
+    flags = [name for name, is_set in (("in-use", bitmap.in_use), ("auto", bitmap.auto)) if is_set]
+    return {"name": bitmap.name, "granularity": bitmap.granularity, "flags": flags}
+
+
+def _totals(summary: Summary, chain: Chain) -> dict[str, Any]:
+    is_protocol = chain.layers[0].node.traits.is_protocol
+    found: dict[str, Any] = {
+        "runs": summary.runs,
+        "totals": [_total(line, is_protocol=is_protocol) for line in summary.totals()],
+    }
+    if summary.faults:
+        found["faults"] = summary.faults
+    return found
+
+
+def _total(line: Total, *, is_protocol: bool) -> dict[str, Any]:
+    size = {"bytes": line.length, "runs": line.runs}
+    if line.is_invalid:
+        return {**size, "invalid": True}
+    flags = line.flags
+    return {
+        **size,
+        "present": bool(flags[HISTORIC.name] & Flag.ALLOCATED),
+        **{
+            semantics.name: semantics.letters(flags[semantics.name], is_protocol=is_protocol)
+            for semantics in SEMANTICS
+        },
+        "words": PROPOSED.row(flags[PROPOSED.name], is_protocol=is_protocol).words,
+    }
+
+
+def json_lines(facts: dict[str, Any]) -> Iterator[str]:
+    """Yield collected facts as JSON."""
+    yield from json.JSONEncoder(indent=2).iterencode(facts)
+    yield "\n"
+
+
+def human_lines(facts: dict[str, Any]) -> Iterator[str]:
+    """Yield collected facts as a tree of layers, the active one first."""
+    layers = facts["layers"]
+    size, name = _size(facts["virtual-size"]), printable(facts["image"])
+    yield f"{name}: {size} virtual, {_count(len(layers), 'layer')}\n"
+    for layer in layers:
+        last = layer is layers[-1]
+        yield "│\n"
+        yield from _layer_lines(layer, "└─ " if last else "├─ ", "   " if last else "│  ")
+    if "guest" in facts:
+        yield f"\nguest sees  {_count(facts['guest']['runs'], 'run')}\n"
+        yield from _total_lines(facts["guest"])
+
+
+def _layer_lines(layer: dict[str, Any], branch: str, trunk: str) -> Iterator[str]:
+    yield f"{branch}{layer['depth']}  {printable(layer['filename'])}  ({layer['format']})\n"
+    trunk += "   "
+    if "error" in layer:
+        yield f"{trunk}{layer['error']}\n"
+        return
+    yield f"{trunk}{_size(layer['virtual-size'])} virtual, {_stored(layer)}\n"
+    if "data-file" in layer:
+        data_file = layer["data-file"]
+        stored = f": {_stored(data_file)}" if "file-length" in data_file else ""
+        yield f"{trunk}data file {printable(data_file['filename'])}{stored}\n"
+    features = ", ".join(f"{name} {_word(value)}" for name, value in layer["features"].items() if value)
+    if features:
+        yield f"{trunk}{features}\n"
+    yield from (f"{trunk}{line}" for line in _listed_lines(layer))
+    server = ", ".join(f"{name} {_word(value)}" for name, value in layer.get("server", {}).items() if value)
+    if server:
+        yield f"{trunk}server: {server}\n"
+    if "backing" in layer:
+        stated = printable(layer.get("backing-format", "probed"))
+        yield f"{trunk}backing {printable(layer['backing'])} ({stated})\n"
+    if "runs" in layer:
+        yield f"{trunk}{_count(layer['runs'], 'run')}\n"
+        yield from (f"{trunk}{line}" for line in _total_lines(layer))
+
+
+def _listed_lines(layer: dict[str, Any]) -> Iterator[str]:
+    """Yield a line for each snapshot and bitmap, and what QEMU would refuse about them."""
+    for each in layer.get("snapshots", ()):
+        date = datetime.fromtimestamp(each["date-sec"], UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        opened = " (opened)" if each["id"] == layer.get("opened-snapshot") else ""
+        name, size = printable(f"{each['id']} {each['name']}"), _size(each["disk-size"])
+        yield f"snapshot {name}{opened}: {size}, {date}, VM state {_size(each['vm-state-size'])}\n"
+    for each in layer.get("bitmaps", ()):
+        flags = "".join(f", {flag}" for flag in each["flags"])
+        yield f"bitmap {printable(each['name'])}: granularity {format_size(each['granularity'])}{flags}\n"
+    if "refusal" in layer:
+        yield f"! map refuses this image, as QEMU does: {layer['refusal']}\n"
+
+
+def _stored(file: dict[str, Any]) -> str:
+    stored = "an unknown part" if file["allocated"] is None else format_size(file["allocated"])
+    return f"{format_size(file['file-length'])} file, {stored} stored"
+
+
+def _total_lines(found: dict[str, Any]) -> Iterator[str]:
+    for line in found["totals"]:
+        size = f"{format_size(line['bytes']):>10}"
+        if "invalid" in line:
+            yield f"{size}  invalid\n"
+        else:
+            letters = "  ".join(line[semantics.name] for semantics in SEMANTICS)
+            # what the block layer supplies looks like a zero that is stored nowhere, but it is in no layer
+            unallocated = " (not ALLOCATED)" if "Z" in line[HISTORIC.name] and not line["present"] else ""
+            yield f"{size}  {letters}  {line['words']}{unallocated}\n"
+    yield from (f"! {printable(reason)}\n" for reason in found.get("faults", ()))
+
+
+def _size(size: int) -> str:
+    return f"{format_size(size)} ({size} bytes)" if size % 1024 else format_size(size)
+
+
+def _word(value: object) -> str:
+    if value is True:
+        return "on"
+    if isinstance(value, list):
+        return " ".join(map(_word, value))
+    return printable(str(value))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def truth_tables() -> Iterator[str]:
+    """Yield the truth tables of every semantics."""
+    for semantics in SEMANTICS:
+        tables = [("", semantics.format_rows, False)]
+        if semantics.protocol_rows is not semantics.format_rows:
+            tables = [
+                (" — format layers", semantics.format_rows, False),
+                (" — protocol layers", semantics.protocol_rows, True),
+            ]
+        for kind, rows, is_protocol in tables:
+            shown = semantics.lettered(is_protocol=is_protocol)
+            names = ", ".join(f"{each.letter} {each.name}" for each in shown)
+            yield f"{semantics.name}: {semantics.title} ({names}){kind}\n"
+            for row in rows:
+                yield f"  {semantics.letters(row.flags, is_protocol=is_protocol)}  {row.words}\n"
+            yield "\n"
+    yield "nbd: what crosses the wire (H HOLE, Z ZERO)\n"
+    for row in NBD_6_0.format_rows:
+        yield f"  {NBD_6_0.letters(row.flags)}  {row.words}\n"
+    yield "\n"
+    for wire in WIRES:
+        yield f"  {wire.server.name:<13} {wire.rule} of the {wire.base.name} flags ({wire.server.title})\n"

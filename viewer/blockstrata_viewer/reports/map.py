@@ -1,0 +1,125 @@
+"""What ``map`` prints: the part of a chain that is asked about, and the lines of each kind of answer."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blockstrata.graph.opening import open_export
+from blockstrata.guest import merge as guest
+from blockstrata.guest.chain_reader import regions_of
+from blockstrata.interchange import bitmap as bitmap_listing
+from blockstrata.interchange import listing, nbdinfo, qemu_img
+from blockstrata.interchange import round_trip as trip_listing
+from blockstrata.interchange.entries import in_parts
+from blockstrata.questions.bitmaps import dirty_runs
+from blockstrata.questions.round_trip import round_trip
+from blockstrata.semantics.nbd import wire_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from blockstrata.access import Access
+    from blockstrata.graph.chain import Chain
+    from blockstrata.guest.merge import View
+    from blockstrata.semantics.table import Semantics
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is asked about: the whole chain or one layer, from a guest byte on, so many bytes at the most."""
+
+    layer: int | None = None
+    in_place: bool = False
+    start: int = 0
+    max_length: int | None = None
+
+    def length(self, size: int) -> int:
+        """Return how many bytes of a disk it is; none past its end, as qemu-img has it."""
+        end = size if self.max_length is None else min(size, self.start + self.max_length)
+        return max(0, end - self.start)
+
+    def view(self, chain: Chain) -> View:
+        """Return the facts of all of it; the chain's gap is raised where it matters."""
+        size = chain.size if self.layer is None else chain.layer(self.layer).size
+        return self._seen(chain)(self.start, self.length(size))
+
+    def views(self, chain: Chain) -> Iterator[View]:
+        """Yield the same region by region, so that no more than one need be in memory."""
+        seen = self._seen(chain)
+        layers = chain.layers if self.layer is None else (chain.layer(self.layer),)
+        end = self.start + self.length(layers[0].size)
+        for region in regions_of(layers, self.start, end):
+            yield seen(region.start, region.end - region.start)
+        if self.start >= end:
+            yield seen(self.start, 0)
+
+    def _seen(self, chain: Chain) -> Callable[[int, int], View]:
+        chain.require_opened(None if self.in_place else self.layer)
+        if self.layer is None:
+            return partial(guest.merged, chain)
+        if self.in_place:
+            return partial(guest.in_place, chain, self.layer)
+        return partial(guest.alone, chain.layer(self.layer))
+
+
+def status_lines(part: Part, chain: Chain, semantics: Semantics, output: str) -> Iterator[str]:
+    """Return the lines of the block status; ``NoOffsetError`` as :func:`qemu_img.human_lines` has it."""
+    views = part.views(chain)
+    # what is wrong with most images is known before a line is written
+    first = next(views)
+    first.require_valid()
+    views = itertools.chain([first], views)
+    if output == "nbd-json":
+        return nbdinfo.json_text(nbdinfo.block_status(views, semantics), nbdinfo.BASE_ALLOCATION)
+    found = in_parts(views, semantics)
+    if output == "json":
+        return qemu_img.json_text(found)
+    if output == "csv":
+        return listing.csv_lines(found, semantics)
+    layers = chain.layers if part.layer is None or part.in_place else (chain.layer(part.layer),)
+    if semantics.name == "historic":
+        return qemu_img.human_lines(found, layers)
+    return listing.human_lines(found, layers, semantics)
+
+
+def round_trip_lines(view: View, server: Semantics, output: str) -> Iterator[str]:
+    """Return the lines of a round trip under a server's semantics."""
+    wire = wire_of(server)
+    assert wire is not None  # noqa: S101
+    lines = {
+        "human": trip_listing.human_lines,
+        "json": trip_listing.json_lines,
+        "csv": trip_listing.csv_lines,
+    }
+    return lines[output](round_trip(view, wire))
+
+
+def bitmap_lines(chain: Chain, part: Part, bitmap: str, output: str) -> Iterator[str]:
+    """Return the lines of a dirty bitmap."""
+    size = chain.size if part.layer is None else chain.layer(part.layer).size
+    runs = dirty_runs(chain, bitmap, part.layer, part.start, part.length(size))
+    if output == "nbd-json":
+        return nbdinfo.json_text([(runs.edges, runs.dirty.astype(np.uint64))], f"qemu:dirty-bitmap:{bitmap}")
+    lines = {
+        "human": bitmap_listing.human_lines,
+        "json": bitmap_listing.json_text,
+        "csv": bitmap_listing.csv_lines,
+    }
+    return lines[output](runs)
+
+
+def server_lines(image: str, access: Access, context: str | None, part: Part) -> Iterator[str]:
+    """Yield what a server says of an export, in ``base:allocation`` if no other context is named."""
+    name = nbdinfo.BASE_ALLOCATION if context is None else context
+    node = open_export(image, access, (name,))
+    try:
+        length = part.length(node.length)
+        runs = node.status(name, min(part.start, node.length), length)
+    finally:
+        node.close()
+    yield from nbdinfo.json_text([(runs.edges, runs.types)], name)

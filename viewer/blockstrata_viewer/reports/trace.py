@@ -1,0 +1,145 @@
+"""The text of a trace: a read followed down the layers, fit to be pasted into a bug report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from blockstrata import __version__
+from blockstrata.facts.codes import Mapping, Storage, Traits, fact, mapping_of, storage_of
+from blockstrata.formats.qcow2.node import Qcow2Node
+from blockstrata.questions.trace import Rule, Step, Trace, trace
+from blockstrata.semantics import SEMANTICS
+from blockstrata.semantics.historic import HISTORIC, Flag
+from blockstrata.text.printable import printable
+from blockstrata.text.sizes import format_size
+from blockstrata_viewer.draw.units import exact_size
+from blockstrata_viewer.reports.extent import entry_lines, hex_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blockstrata.graph.chain import Chain
+    from blockstrata.semantics.table import Semantics
+
+WORDS: Final = {
+    Rule.DEFERRED: "nothing is allocated here, so the layer below is asked",
+    Rule.DEFERRED_RESERVED: "a host cluster is reserved, but this subcluster is not in use: the layer "
+    "below is asked",
+    Rule.END_OF_CHAIN: "nothing is allocated here and nothing lies below, so the block layer supplies zeroes",
+    Rule.SHORT_BACKING: "nothing is allocated here and the layer below ends first, so the block layer "
+    "supplies zeroes",
+    Rule.ZERO_PLAIN: "the entry says that it reads as zero, and nothing is stored",
+    Rule.ZERO_ALLOC: "the entry says that it reads as zero, whatever is stored in the host cluster",
+    Rule.DATA: "the entry names the host cluster that holds the bytes",
+    Rule.COMPRESSED: "the bytes are packed; no offset leads to them raw",
+    Rule.PASSTHROUGH: "no tables of its own: the protocol layer's answer is this layer's",
+    Rule.PROTOCOL: "a protocol layer: its own bytes, mapped in place",
+    Rule.OPAQUE_DATA: "data of this layer at an offset that the tool does not tell",
+    Rule.INVALID: "the read fails here",
+    Rule.UNREAD: "this part of the layer is not read yet",
+}
+"""Each rule in a sentence."""
+
+_READ_AS_STORED: Final = (Rule.DATA, Rule.PASSTHROUGH, Rule.PROTOCOL)
+
+
+def trace_lines(chain: Chain, offset: int) -> Iterator[str]:
+    """Yield the lines about a read of one guest byte; errors as :func:`blockstrata.trace` has them."""
+    followed = trace(chain, offset)
+    active = chain.layers[0]
+    yield f"image     {printable(active.name)}"
+    yield f"offset    {offset:#x}, {exact_size(offset)} of {exact_size(chain.size)}"
+    yield f"answer    {_answer(followed.last)}"
+    yield f"qemu-img  {map_line(followed.last)}"
+    for step in followed.steps:
+        yield ""
+        yield from _step_lines(step, offset)
+    yield from _stored_lines(followed)
+    yield ""
+    yield f"blockstrata {__version__}; storage as the files were asked, nothing was written"
+
+
+def map_line(last: Step) -> str:
+    """Return what ``qemu-img map --output=json`` says of the byte, by QEMU's rules."""
+    flags = int(HISTORIC.settle(np.array([last.flags(HISTORIC)], np.uint8))[0])
+    if last.rule in (Rule.INVALID, Rule.UNREAD):
+        return "no answer"
+    words = [f"depth {last.layer.depth}"]
+    words += [
+        f"{column.key} {str(bool(flags & column.flag)).lower()}"
+        for column in HISTORIC.columns
+        if column.flag != Flag.COMPRESSED or flags & Flag.COMPRESSED
+    ]
+    if flags & Flag.OFFSET_VALID and last.host is not None:
+        words.append(f"offset {last.host}")
+    return ", ".join(words)
+
+
+def _answer(last: Step) -> str:
+    where = f"depth {last.layer.depth}, {printable(last.layer.name)}: {last.rule.value}"
+    if last.host is None:
+        return where
+    return f"{where}, at {last.host:#x} of {printable(last.file.name)}"
+
+
+def _step_lines(step: Step, offset: int) -> Iterator[str]:
+    layer, node = step.layer, step.layer.node
+    yield f"{layer.depth}  {printable(layer.name)}  ({node.driver}, {format_size(layer.size)})"
+    lines = [f"rule     {step.rule.value}", f"         {WORDS[step.rule]}"]
+    if step.fault:
+        lines.append(f"fault    {printable(step.fault)}")
+    if isinstance(node, Qcow2Node) and step.entry:
+        # the fault is said above
+        found = entry_lines(node, step.entry, offset)
+        lines += [line for line in found if not line.startswith("fault")]
+    elif step.host is not None:
+        lines.append(f"offset   no table: byte {offset:#x} of the layer is byte {step.host:#x} of its file")
+    lines.append(f"fact     {fact_words(step.code)}")
+    if step.rule not in (Rule.INVALID, Rule.UNREAD):
+        lines += [f"{each.switch:<8} {_meaning(step, each)}" for each in SEMANTICS]
+    if node.traits.recurse and mapping_of(step.code) is Mapping.NORMAL:
+        lines.append("         the image looks preallocated (metadata), so QEMU asks its file about holes")
+    if node.traits.encrypted and step.host is not None:
+        lines.append("         encrypted: what is stored is not what the guest reads, so no offset is valid")
+    if step.host is not None and not node.traits.is_protocol:
+        lines.append(f"below    {_below(step)}")
+    yield from (f"   {line}" for line in lines)
+
+
+def _meaning(step: Step, semantics: Semantics) -> str:
+    flags, is_protocol = step.flags(semantics), step.layer.node.traits.is_protocol
+    letters = semantics.letters(flags, is_protocol=is_protocol)
+    words = semantics.row(flags, is_protocol=is_protocol).words
+    present = f"present {'yes' if flags & Flag.ALLOCATED else 'no'} · " if semantics is HISTORIC else ""
+    return f"{letters:<4}  {present}{words}"
+
+
+def _below(step: Step) -> str:
+    """Say what the protocol layer says of the host byte."""
+    driver = step.layer.node.traits.host_driver
+    traits = Traits(host_driver=driver, is_protocol=True)
+    code = fact(Mapping.PASSTHROUGH, storage_of(step.code))
+    letters = [
+        f"{each.switch} {each.letters(int(each.table(traits)[code]), is_protocol=True)}" for each in SEMANTICS
+    ]
+    return f"{driver}: {', '.join(letters)} at {step.host:#x} of {printable(step.file.name)}"
+
+
+def fact_words(code: int) -> str:
+    """Return a fact in words."""
+    mapping, storage = mapping_of(code), storage_of(code)
+    words = mapping.name.lower() + ("" if storage is Storage.NONE else f" on {storage.name.lower()}")
+    return words.replace("_", " ")
+
+
+def _stored_lines(followed: Trace) -> Iterator[str]:
+    last = followed.last
+    if last.host is None or followed.stored is None:
+        return
+    yield ""
+    own = last.rule in _READ_AS_STORED and not last.layer.node.traits.encrypted
+    note = "" if own else " (not what the guest reads)"
+    yield f"stored at {last.host:#x} of {printable(last.file.name)}{note}"
+    yield from hex_lines(last.host, followed.stored)
