@@ -135,9 +135,9 @@ import blockstrata.errors, blockstrata.access, blockstrata.text.printable, block
 from blockstrata import Access, BlockstrataError, Consent, ConsentError
 assert "numpy" not in sys.modules
 
-# the modules of two names are called like functions in them
+# modules are called like two functions of the face, in a room of their own
 import blockstrata.questions.audit, blockstrata.questions.trace
-assert callable(blockstrata.questions.audit) and callable(blockstrata.questions.trace)
+assert callable(blockstrata.audit) and callable(blockstrata.trace)
 from blockstrata import *
 from pathlib import Path
 from typing import get_type_hints
