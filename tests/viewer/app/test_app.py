@@ -661,7 +661,7 @@ async def test_keys_that_leave(demo_image, key):
 async def test_what_is_read_meanwhile_waits_behind_the_file_axis(viewer):
     app, press = viewer
     inside = await press("v")
-    more = replace(inside.above.disk)
+    more = replace(inside.entered_from.disk)
     app.show(inside.with_disk(more))
     assert app.scene.disk is inside.disk
     assert (await press("v")).disk is more

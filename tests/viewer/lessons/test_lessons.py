@@ -117,7 +117,7 @@ async def test_the_viewer_goes_there(name, shelf):
             scene = app.scene
             assert scene.cursor == cursor
             assert scene.semantics.name == step.semantics
-            assert bool(scene.above) == (step.view != "chain")
+            assert bool(scene.entered_from) == (step.view != "chain")
             assert scene.viewport.start <= cursor < scene.viewport.end
             if step.view == "chain":
                 assert scene.selected == step.layer

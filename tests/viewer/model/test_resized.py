@@ -81,14 +81,17 @@ def test_whatever_is_in_a_scene_is_on_the_disk_that_is_read_anew(disks, first, s
     scene = Scene(before, Viewport(before.size, COLUMNS).fit(), DARK, PROPOSED)
     for move in moved:
         scene = move(scene)
-    bottom = scene.above or scene
+    bottom = scene.chain_scene
     was_whole = bottom.viewport.power == bottom.viewport.fit_power
     check(scene)
     anew = scene.with_disk(after)
     if after is before:
-        assert anew.above is scene.above or anew.above.viewport == scene.above.viewport
+        assert (
+            anew.entered_from is scene.entered_from
+            or anew.entered_from.viewport == scene.entered_from.viewport
+        )
     else:
-        assert anew.above is None
+        assert anew.entered_from is None
         assert anew.disk is after
         assert not was_whole or anew.viewport == Viewport(after.size, COLUMNS).fit()
         for again in (anew.fit(), anew.zoom(5), anew.move(1), anew.go_to(after.size), anew.mark()):
@@ -144,7 +147,7 @@ async def test_pages_wait_until_an_image_is_read_anew(demo_image):
         for page in (app.action_round_trip, app.action_audit, app.action_tables):
             page()
             assert "still being read" in app.note()
-        assert app.scene.above is None
+        assert app.scene.entered_from is None
         assert len(app.screen_stack) == 1
         await until(pilot, lambda: app.is_at_rest)
         assert app.scene.disk is not first

@@ -93,7 +93,7 @@ async def test_enter_goes_there(demo_image, switch, letters, is_protocol):
         scene = app.scene
         assert scene.cursor == entry.place.offset
         assert scene.semantics.switch == switch
-        assert bool(scene.above) == is_protocol
+        assert bool(scene.entered_from) == is_protocol
         assert (scene.file_depth if is_protocol else scene.selected) == entry.place.depth
         assert scene.track.state_at(scene.run, scene.semantics).letters == letters
         assert scene.viewport.start <= scene.cursor < scene.viewport.end
@@ -131,7 +131,7 @@ async def test_from_a_files_axis_and_from_a_round_trip(demo_image):
             assert letters in entry.letters
             await choose(app, pilot, "new", "L·A·")
             await pilot.press("enter")
-            assert app.scene.above is None
+            assert app.scene.entered_from is None
             assert app.scene.track.state_at(app.scene.run, app.scene.semantics).letters == "L·A·"
 
 

@@ -75,7 +75,7 @@ class Opened:
     @property
     def disk(self) -> Disk | None:
         """The disk that the scene shows, or that it was entered from."""
-        return (self.scene.above or self.scene).disk if self.scene else None
+        return self.scene.chain_scene.disk if self.scene else None
 
     @property
     def is_whole(self) -> bool:
@@ -257,7 +257,7 @@ class ViewerApp(PlainApp):
         scene, loader = opened.scene, opened.loader
         if scene is None or loader is None:
             return
-        on_disk = scene.above or scene
+        on_disk = scene.chain_scene
         is_wanted = loader.look(on_disk.viewport, on_disk.cursor)
         if is_wanted and opened.is_whole and opened.again != opened.turn:
             opened.again = opened.turn
@@ -537,7 +537,7 @@ class ViewerApp(PlainApp):
         self._count = 0
 
         def clear(scene: Scene) -> Scene:
-            return scene.leave() if scene.above and not scene.markers else replace(scene, markers=())
+            return replace(scene, markers=()) if scene.markers else scene.leave()
 
         self.change(clear)
 
@@ -577,7 +577,7 @@ class ViewerApp(PlainApp):
         if missing := self._is_missing():
             self.say(missing)
         elif self.scene is not None:
-            self.push_screen(AuditScreen((self.scene.above or self.scene).disk.chain, self.palette()))
+            self.push_screen(AuditScreen(self.scene.chain_scene.disk.chain, self.palette()))
 
     def action_patterns(self) -> None:
         """Add ink to solid cells, or take it away."""
@@ -713,7 +713,7 @@ class ViewerApp(PlainApp):
             return
         from blockstrata_viewer.lessons.aim import aim  # noqa: PLC0415
 
-        scene = self.scene.above or self.scene
+        scene = self.scene.chain_scene
         try:
             site = self.course.arrive(scene.disk.chain)
             step, asks = self.course.step, self.course.is_open

@@ -140,7 +140,7 @@ def read_shot(app: ViewerApp, *, colourless: bool = False) -> Shot:
     if scene is None:
         return Shot(_read_screen(app), "blockstrata", inputs)
     # the axis of a layer's file was entered from the chain
-    name = base_name((scene.above or scene).disk.layers[0].name)
+    name = base_name(scene.chain_scene.disk.layers[0].name)
     if not colourless or scene.palette.is_mono:
         return Shot(_read_screen(app), f"blockstrata — {name}", inputs)
     app.show(scene.drawn(palette=palette_for("none", app.theme_name)))
@@ -294,7 +294,7 @@ def _hex(colour: Color | None, default: str) -> str:
 
 def _inputs(app: ViewerApp) -> Iterator[tuple[int, int]]:
     """Yield device and inode of all files that an app shows or was to show."""
-    chains = [(opened.scene.above or opened.scene).disk.chain for opened in app.images if opened.scene]
+    chains = [opened.scene.chain_scene.disk.chain for opened in app.images if opened.scene]
     for node in (node for chain in chains for node in _nodes(chain)):
         if isinstance(node, FileNode):  # whatever its name is by now
             match node.identity:

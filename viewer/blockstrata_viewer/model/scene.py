@@ -42,8 +42,8 @@ class Scene:
 
     ``cursor``, ``hover`` and ``markers`` are guest bytes, ``selected`` a depth or GUEST.  ``differences``:
     show only where historic and proposed mean something different.  ``asking``: a lesson asks what is here,
-    so strips and inspector do not say.  ``above`` is the scene that a file's own axis or a round trip was
-    entered from, ``file_depth`` the layer whose file it is.
+    so strips and inspector do not say.  ``entered_from`` is the chain's scene that a file's own axis or a
+    round trip was entered from, ``file_depth`` the layer whose file it is.
     """
 
     disk: Disk
@@ -57,8 +57,13 @@ class Scene:
     patterns: bool = False
     differences: bool = False
     asking: bool = False
-    above: Scene | None = None
+    entered_from: Scene | None = None
     file_depth: int = 0
+
+    @property
+    def chain_scene(self) -> Scene:
+        """The scene of the chain: this one, or what a file's axis or a round trip was entered from."""
+        return self.entered_from or self
 
     @property
     def track(self) -> Track:
@@ -99,8 +104,8 @@ class Scene:
         The image may have been resized since, and have other layers.  A file's axis or a round trip stays
         while more is read; of an image that is read anew it would show what was there before.
         """
-        if self.above and self.above.disk.is_same_opening(disk):
-            return replace(self, above=self.above.with_disk(disk))
+        if self.entered_from and self.entered_from.disk.is_same_opening(disk):
+            return replace(self, entered_from=self.entered_from.with_disk(disk))
         scene = self.leave()
         viewport = scene.viewport.resize(scene.viewport.columns, disk.size)
         cursor = viewport.clamp(scene.cursor)
@@ -117,8 +122,8 @@ class Scene:
     def resize(self, columns: int) -> Scene:
         """Return the scene with a strip of another width; the cursor stays in view."""
         viewport = self.viewport.resize(columns).show(self.cursor)
-        above = self.above.resize(columns) if self.above else None
-        return replace(self, viewport=viewport, above=above)
+        entered_from = self.entered_from.resize(columns) if self.entered_from else None
+        return replace(self, viewport=viewport, entered_from=entered_from)
 
     def move(self, cells: int) -> Scene:
         """Return the scene with the cursor so many cells to the right; the view follows at the edges."""
@@ -181,7 +186,8 @@ class Scene:
 
     def drawn(self, **look: Any) -> Scene:
         """Return the scene with another look; the scene that a file's axis was entered from has it too."""
-        return replace(self, **look, above=self.above.drawn(**look) if self.above else None)
+        entered_from = self.entered_from.drawn(**look) if self.entered_from else None
+        return replace(self, **look, entered_from=entered_from)
 
     def change(self, step: int) -> Scene | None:
         """Return the scene at the next (or last) change of state in the selected track, or None."""
@@ -214,7 +220,7 @@ class Scene:
 
     def at_place(self, depth: int, offset: int, semantics: Semantics, *, in_file: bool) -> Scene:
         """Return the scene at a byte of a layer, or of its file on its own axis, under a semantics."""
-        scene = (self.above or self).under(semantics).select(depth)
+        scene = self.chain_scene.under(semantics).select(depth)
         scene = replace(scene, markers=())
         if in_file and not scene.disk.is_file:
             scene = scene.file_axis()
@@ -222,17 +228,18 @@ class Scene:
 
     def leave(self) -> Scene:
         """Return from a file's axis or a round trip; the cursor is where the same byte is."""
-        if self.above is None:
+        if self.entered_from is None:
             return self
-        offset = self.cursor if self.disk.trip else self.above.track.guest_of(self.cursor, self.file_depth)
-        return self.above if offset is None else self.above.go_to(offset)
+        back = self.entered_from
+        offset = self.cursor if self.disk.trip else back.track.guest_of(self.cursor, self.file_depth)
+        return back if offset is None else back.go_to(offset)
 
     def round_trip(self) -> Scene:
         """Return the round trip of what is selected through NBD, under the mapping in force or QEMU's own.
 
         Entered from there, it leads back.  ``BadImageError`` if a run is INVALID.
         """
-        if self.above:
+        if self.entered_from:
             return self.leave()
         wire = wire_of(self.semantics)
         disk = trip_of(self.disk, self.selected)
@@ -243,7 +250,7 @@ class Scene:
             semantics=wire.server if wire else NBD_6_0,
             selected=len(disk.tracks) - 1,
             markers=(),
-            above=self,
+            entered_from=self,
         ).go_to(self.cursor)
 
     def file_axis(self) -> Scene:
@@ -251,7 +258,7 @@ class Scene:
 
         Entered from there, it leads back, the cursor at the guest's byte that is stored under it.
         """
-        if self.above:
+        if self.entered_from:
             return self.leave()
         depth = max(self.selected, 0)
         if self.selected == GUEST and self.run is not None:
@@ -264,7 +271,7 @@ class Scene:
             self.semantics,
             patterns=self.patterns,
             differences=self.differences,
-            above=self,
+            entered_from=self,
             file_depth=depth,
         )
         return inside.go_to(self.track.host_of(self.cursor) or 0)

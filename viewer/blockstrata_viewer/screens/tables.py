@@ -94,7 +94,7 @@ class TablesScreen(ModalScreen[Target | None]):
     @work(thread=True)
     def look(self) -> None:
         """Look for each row away from the screen: the image may have millions of runs."""
-        scene = self._scene.above or self._scene
+        scene = self._scene.chain_scene
         wire = self._scene.semantics if wire_of(self._scene.semantics) else NBD_6_0
         try:
             self.post_message(self.Found(tuple(tables(scene.disk.chain, (*SEMANTICS, wire)))))

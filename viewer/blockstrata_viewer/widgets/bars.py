@@ -73,7 +73,7 @@ def _facts(scene: Scene, place: str) -> list[str]:
         facts.append("chain incomplete")
     if disk.trip:
         facts.append(f"round trip, {disk.trip.name}")
-    elif scene.above:
+    elif scene.entered_from:
         facts.append(f"the file of layer {scene.file_depth}")
     else:
         facts.append(_count(len(disk.layers), "layer"))
