@@ -19,8 +19,8 @@ from blockstrata.semantics import SWITCH, historic, nbd, proposed
 from blockstrata.semantics.clients import QUESTIONS
 from blockstrata_viewer.app.bindings import BINDINGS
 from blockstrata_viewer.cli.group import main
-from blockstrata_viewer.draw import palette
 from blockstrata_viewer.lessons import lessons
+from blockstrata_viewer.model import states
 from blockstrata_viewer.model.scene import STATIONS
 from blockstrata_viewer.reports import audit as audit_report
 from blockstrata_viewer.scenarios import SCENARIOS
@@ -150,7 +150,7 @@ def test_every_word_is_defined(word):
     assert word in cells
 
 
-@pytest.mark.parametrize("switch", palette._STATES)
+@pytest.mark.parametrize("switch", states._STATES)
 def test_the_table_of_states_is_the_legend_s(switch):
     table = CONCEPTS.partition("## States")[2].partition("## ")[0]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if "|" in line]
@@ -158,7 +158,7 @@ def test_the_table_of_states_is_the_legend_s(switch):
     shown = {row[column].strip("`"): row[0] for row in rows[2:] if row[column].startswith("`")}
     suspicious = {letters for letters, word in shown.items() if word == "suspicious"}
     assert {letters: word for letters, word in shown.items() if letters not in suspicious} == {
-        letters: short for letters, (_, short) in palette._STATES[switch].items()
+        letters: short for letters, (_, short) in states._STATES[switch].items()
     }
 
 

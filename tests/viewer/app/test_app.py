@@ -87,7 +87,7 @@ async def test_keys(demo_image):
         assert (await press("s")).semantics.name == "proposed"
         for name in ("nbd-2018", "nbd-6.0", "nbd-proposed", "historic"):
             assert (await press("s")).semantics.name == name
-        assert (await press("t")).palette.name == "light"
+        assert (await press("t")).theme == "light"
         await press("?")
         assert "zoom" in screen_text(app)
         await press("escape")
@@ -313,7 +313,7 @@ async def test_a_toggle_on_the_file_holds_on_the_way_back(viewer):
     app, press = viewer
     await press("v", "S", "t", "v")
     assert app.scene.semantics.name == "historic"
-    assert app.scene.palette.name == "light"
+    assert app.scene.theme == "light"
 
 
 async def test_details_show_the_raw_entry(viewer):
@@ -598,7 +598,7 @@ async def test_looks_outlast_the_file_axis(viewer):
     await press("v", "x", "D", "t", "s", "v")
     assert app.scene.patterns
     assert app.scene.differences
-    assert app.scene.palette.name == "light"
+    assert app.scene.theme == "light"
 
 
 async def test_a_count_is_spent_by_any_key(viewer):

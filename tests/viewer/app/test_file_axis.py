@@ -8,7 +8,6 @@ from pilots import load_whole
 from blockstrata.facts.codes import NO_HOST
 from blockstrata.formats.qcow2.author import Data, Image, ZeroPlain, write_image
 from blockstrata.semantics import by_name
-from blockstrata_viewer.draw.palette import DARK
 from blockstrata_viewer.model.scene import GUEST, Scene
 from blockstrata_viewer.model.viewport import Viewport
 
@@ -32,7 +31,7 @@ def disk(tmp_path_factory):
 
 def scene_of(disk, selected, cursor=0):
     viewport = Viewport(disk.size, 100).fit()
-    return Scene(disk, viewport, DARK, by_name("historic"), selected=selected).go_to(cursor)
+    return Scene(disk, viewport, by_name("historic"), selected=selected).go_to(cursor)
 
 
 def stored(disk, selected):

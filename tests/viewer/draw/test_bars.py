@@ -6,7 +6,6 @@ import pytest
 from pilots import load_whole
 
 from blockstrata.semantics import by_name
-from blockstrata_viewer.draw.palette import DARK
 from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.model.viewport import Viewport
 from blockstrata_viewer.scenarios import SCENARIOS
@@ -18,7 +17,7 @@ def every_row(tmp_path_factory):
     """The scenario with the most states."""
     (image,) = SCENARIOS["every-row"].build(tmp_path_factory.mktemp("rows"))
     disk = load_whole(image)
-    yield Scene(disk, Viewport(disk.size, 54).fit(), DARK, by_name("proposed"))
+    yield Scene(disk, Viewport(disk.size, 54).fit(), by_name("proposed"))
     disk.chain.close()
 
 
@@ -77,7 +76,7 @@ def test_the_legend_tells_that_only_differences_are_shown(every_row, width):
 def test_the_legend_of_a_round_trip_tells_what_is_kept(tmp_path, width):
     image, *_ = SCENARIOS["nbd-round-trip"].build(tmp_path)
     disk = load_whole(image)
-    scene = Scene(disk, Viewport(disk.size, 54).fit(), DARK, by_name("nbd-6.0")).round_trip()
+    scene = Scene(disk, Viewport(disk.size, 54).fit(), by_name("nbd-6.0")).round_trip()
     text = draw_legend(scene.select(2), width).text()
     disk.chain.close()
     assert " kept" in text

@@ -11,7 +11,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from blockstrata_viewer.draw.palette import DARK, LIGHT, Paint, blend
+from blockstrata_viewer.draw.palette import DARK, LIGHT, blend
+from blockstrata_viewer.model.states import Paint
 
 VISIONS = {
     "normal": np.eye(3),

@@ -14,7 +14,7 @@ from blockstrata.facts.extents import Extents
 from blockstrata.guest.merge import View
 from blockstrata.semantics import SEMANTICS, by_name
 from blockstrata_viewer.draw.lines import Ink, Row
-from blockstrata_viewer.draw.palette import DARK, MONO, Paint
+from blockstrata_viewer.draw.palette import DARK, MONO
 from blockstrata_viewer.draw.strips import (
     LEFT,
     LEVELS,
@@ -27,6 +27,7 @@ from blockstrata_viewer.draw.strips import (
 )
 from blockstrata_viewer.model.disk import Track
 from blockstrata_viewer.model.shares import Shares
+from blockstrata_viewer.model.states import Paint
 from blockstrata_viewer.model.viewport import Viewport
 
 NEW, OLD = by_name("proposed"), by_name("historic")

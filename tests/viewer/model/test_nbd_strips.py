@@ -17,8 +17,8 @@ from blockstrata.protocols.fiemap import fiemap_probe
 from blockstrata.questions.round_trip import round_trip
 from blockstrata.semantics.nbd import NBD_6_0, NBD_2018, NBD_PROPOSED, wire_of
 from blockstrata_viewer.app.app import ViewerApp
-from blockstrata_viewer.draw.palette import Paint
 from blockstrata_viewer.model.scene import GUEST
+from blockstrata_viewer.model.states import Paint
 
 CLUSTER = 1 << 16
 

@@ -13,7 +13,6 @@ from pilots import descriptors, load_whole, opened, screen_text, until
 from blockstrata.formats.qcow2.author import Data, Image, write_image
 from blockstrata.semantics.proposed import PROPOSED
 from blockstrata_viewer.app.app import ViewerApp
-from blockstrata_viewer.draw.palette import DARK
 from blockstrata_viewer.model.scene import GUEST, Scene
 from blockstrata_viewer.model.viewport import Viewport
 
@@ -78,7 +77,7 @@ moves = st.lists(
 @given(st.integers(0, 2 * len(SIZES) - 1), st.integers(0, 2 * len(SIZES) - 1), moves)
 def test_whatever_is_in_a_scene_is_on_the_disk_that_is_read_anew(disks, first, second, moved):
     before, after = disks[first], disks[second]
-    scene = Scene(before, Viewport(before.size, COLUMNS).fit(), DARK, PROPOSED)
+    scene = Scene(before, Viewport(before.size, COLUMNS).fit(), PROPOSED)
     for move in moved:
         scene = move(scene)
     bottom = scene.chain_scene

@@ -312,7 +312,9 @@ class ViewerApp(PlainApp):
         opened.read = message.turn
         if opened.scene is None:
             viewport = Viewport(disk.size, 1).fit()
-            opened.scene = Scene(disk, viewport, self.palette(), by_name(self._first_semantics))
+            opened.scene = Scene(
+                disk, viewport, by_name(self._first_semantics), self._colours, self.theme_name
+            )
         else:
             before = opened.disk
             opened.scene = opened.scene.with_disk(disk)
@@ -603,7 +605,7 @@ class ViewerApp(PlainApp):
         self.theme = f"blockstrata-{self.theme_name}"
         for opened in self.images:
             if opened.scene:
-                opened.scene = opened.scene.drawn(palette=self.palette())
+                opened.scene = opened.scene.drawn(theme=self.theme_name)
         self.refresh_parts()
 
     def action_inspector(self) -> None:

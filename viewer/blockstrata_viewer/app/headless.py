@@ -23,7 +23,7 @@ from blockstrata.naming.parse import parse_reference
 from blockstrata.protocols.file import FileNode
 from blockstrata.text.printable import base_name
 from blockstrata_viewer.app.app import ViewerApp
-from blockstrata_viewer.draw.palette import palette_for
+from blockstrata_viewer.draw.palette import palette_for, palette_of
 from blockstrata_viewer.export import Cell, Screen, format_of, text, write_screenshot
 from blockstrata_viewer.export.screen import grey, showable
 from blockstrata_viewer.model.opening import Opening
@@ -141,9 +141,9 @@ def read_shot(app: ViewerApp, *, colourless: bool = False) -> Shot:
         return Shot(_read_screen(app), "blockstrata", inputs)
     # the axis of a layer's file was entered from the chain
     name = base_name(scene.chain_scene.disk.layers[0].name)
-    if not colourless or scene.palette.is_mono:
+    if not colourless or palette_of(scene).is_mono:
         return Shot(_read_screen(app), f"blockstrata — {name}", inputs)
-    app.show(scene.drawn(palette=palette_for("none", app.theme_name)))
+    app.show(scene.drawn(colours="none"))
     try:
         return Shot(_read_screen(app), f"blockstrata — {name}", inputs)
     finally:
@@ -242,9 +242,9 @@ def _read_screen(app: ViewerApp) -> Screen:
 
     The theme's page and text stand for the terminal's own two colours; a screen without colours is grey.
     """
-    mono = app.scene is not None and app.scene.palette.is_mono
+    mono = app.scene is not None and palette_of(app.scene).is_mono
     plain = palette_for("truecolor", app.theme_name)
-    own = plain if mono or app.scene is None else app.scene.palette
+    own = plain if mono or app.scene is None else palette_of(app.scene)
     page, ink = _hex(Color.parse(own.page), plain.page), _hex(Color.parse(own.text), plain.text)
     rows = tuple(tuple(_cells(strip, page, ink)) for strip in app.screen._compositor.render_strips())
     if not mono:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.lines import Ink
+from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.draw.strips import Look, draw_strip
 from blockstrata_viewer.draw.units import exact_size
 from blockstrata_viewer.model.viewport import Viewport
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def draw_overview(row: Row, under: Row, x: int, scene: Scene) -> None:
     """Draw what the guest sees on the whole disk into ``row``, window and scale into the row under it."""
-    viewport, palette = scene.viewport, scene.palette
+    viewport, palette = scene.viewport, palette_of(scene)
     whole = Viewport(scene.disk.size, viewport.columns).fit()
     dimmed = replace(palette, paints=palette.dimmed)
     draw_strip([row], scene.disk.guest, whole, scene.semantics, Look(x, dimmed, letters=False))

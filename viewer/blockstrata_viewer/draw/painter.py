@@ -12,6 +12,7 @@ from blockstrata.text.printable import base_name
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.lines import Ink, Row, clip, shorten
 from blockstrata_viewer.draw.overview import draw_overview
+from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.draw.ruler import draw_ruler
 from blockstrata_viewer.draw.strips import LEFT, LOWER, Look, draw_strip
 from blockstrata_viewer.draw.units import short_count
@@ -45,7 +46,7 @@ class _Painter:
     def __init__(self, scene: Scene, layout: ChainLayout) -> None:
         self.scene = scene
         self.layout = layout
-        self.palette = scene.palette
+        self.palette = palette_of(scene)
         self.x = layout.label
         self.drill_at = self.x + scene.viewport.column_of(scene.cursor)
         self.look = Look(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from blockstrata_viewer.draw.lines import Ink
-from blockstrata_viewer.draw.palette import Paint
+from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.draw.units import exact_size
+from blockstrata_viewer.model.states import Paint
 
 if TYPE_CHECKING:
     from blockstrata_viewer.draw.lines import Row
@@ -18,7 +19,7 @@ _TICK_EVERY: Final = 4
 
 def draw_ruler(labels: Row, ticks: Row, x: int, scene: Scene) -> None:
     """Draw labels and ticks, the first column of the strips at cell ``x``; the badges win over labels."""
-    palette, viewport = scene.palette, scene.viewport
+    palette, viewport = palette_of(scene), scene.viewport
     shown = min(viewport.columns, viewport.cells() - viewport.left)
     badges = [(scene.cursor, palette.badge, palette.on_badge)]
     if scene.hover is not None:

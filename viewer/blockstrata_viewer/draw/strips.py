@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from blockstrata_viewer.draw.lines import Cell, Ink
-from blockstrata_viewer.draw.palette import MONO_GLYPHS, PATTERNS, Paint
+from blockstrata_viewer.draw.palette import MONO_GLYPHS, PATTERNS
 from blockstrata_viewer.model.shares import BLOCK
+from blockstrata_viewer.model.states import Paint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,9 +15,9 @@ from blockstrata.graph.missing import GapNode
 from blockstrata.guest.merge import View, alone, in_place, merged
 from blockstrata.semantics.reading import differs
 from blockstrata.text.printable import base_name, printable
-from blockstrata_viewer.draw.palette import State, state_of
 from blockstrata_viewer.model.folds import Fold
 from blockstrata_viewer.model.shares import Shares
+from blockstrata_viewer.model.states import State, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence

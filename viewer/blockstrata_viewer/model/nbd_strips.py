@@ -15,8 +15,8 @@ from blockstrata.graph.export_layers import as_opened
 from blockstrata.guest.merge import alone, merged
 from blockstrata.questions.round_trip import RoundTrip, round_trip
 from blockstrata.semantics.nbd import WIRES, wire_of
-from blockstrata_viewer.draw.palette import Paint, State, state_of_flags
 from blockstrata_viewer.model.disk import Disk, Track
+from blockstrata_viewer.model.states import Paint, State, state_of_flags
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,17 +9,17 @@ import numpy as np
 
 from blockstrata.semantics import SEMANTICS, SWITCH
 from blockstrata.semantics.nbd import NBD_6_0, WIRES, wire_of
-from blockstrata_viewer.draw.palette import Paint
 from blockstrata_viewer.model.disk import file_of
 from blockstrata_viewer.model.nbd_strips import trip_of
+from blockstrata_viewer.model.states import Paint
 from blockstrata_viewer.model.viewport import Viewport
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blockstrata.semantics.table import Semantics
-    from blockstrata_viewer.draw.palette import Palette, State
     from blockstrata_viewer.model.disk import Disk, Track
+    from blockstrata_viewer.model.states import State
 
 GUEST = -1
 """The selection that is no layer but what the guest sees."""
@@ -40,16 +40,18 @@ class Meaning(NamedTuple):
 class Scene:
     """A disk seen through a viewport.
 
-    ``cursor``, ``hover`` and ``markers`` are guest bytes, ``selected`` a depth or GUEST.  ``differences``:
-    show only where historic and proposed mean something different.  ``asking``: a lesson asks what is here,
-    so strips and inspector do not say.  ``entered_from`` is the chain's scene that a file's own axis or a
-    round trip was entered from, ``file_depth`` the layer whose file it is.
+    ``colours`` and ``theme`` name the palette.  ``cursor``, ``hover`` and ``markers`` are guest bytes,
+    ``selected`` a depth or GUEST.  ``differences``: show only where historic and proposed mean something
+    different.  ``asking``: a lesson asks what is here, so strips and inspector do not say.  ``entered_from``
+    is the chain's scene that a file's own axis or a round trip was entered from, ``file_depth`` the layer
+    whose file it is.
     """
 
     disk: Disk
     viewport: Viewport
-    palette: Palette
     semantics: Semantics
+    colours: str = "truecolor"
+    theme: str = "dark"
     cursor: int = 0
     selected: int = 0
     hover: int | None = None
@@ -267,8 +269,9 @@ class Scene:
         inside = Scene(
             disk,
             Viewport(disk.size, self.viewport.columns).fit(),
-            self.palette,
             self.semantics,
+            self.colours,
+            self.theme,
             patterns=self.patterns,
             differences=self.differences,
             entered_from=self,

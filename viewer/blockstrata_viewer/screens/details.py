@@ -8,6 +8,7 @@ from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
+from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.reports.extent import describe
 from blockstrata_viewer.screens.pages import heading, labelled
 from blockstrata_viewer.screens.read_page import ReadPage
@@ -31,7 +32,7 @@ class DetailsScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Compose the page."""
         with VerticalScroll(classes="dialog"):
-            palette = self._scene.palette
+            palette = palette_of(self._scene)
             yield Words(heading("EXTENT", "its table entry, and its bytes", palette), classes="heading")
             width = self.app.size.width - 10
             yield ReadPage(lambda: labelled(describe(self._scene, width), palette))

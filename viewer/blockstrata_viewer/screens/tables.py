@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from blockstrata.errors import BlockstrataError
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.nbd import NBD_6_0, wire_of
+from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.reports.tables import tables
 from blockstrata_viewer.widgets.plain import Words
 from blockstrata_viewer.widgets.table_view import TableView, entries_of
@@ -84,7 +85,7 @@ class TablesScreen(ModalScreen[Target | None]):
         """Compose the page."""
         with Vertical(classes="dialog wide tall"):
             yield Words("Truth tables …", id="wait")
-            yield TableView(self._scene.palette)
+            yield TableView(palette_of(self._scene))
 
     def on_mount(self) -> None:
         """Begin to look."""

@@ -14,6 +14,7 @@ from blockstrata.text.printable import base_name, printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.layout import NARROW
 from blockstrata_viewer.draw.lines import Ink, Row, clip, shorten
+from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.widgets.inspector import draw_swatch
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from textual.filter import LineFilter
 
     from blockstrata.semantics.table import Semantics
-    from blockstrata_viewer.draw.palette import State
     from blockstrata_viewer.model.scene import Scene
+    from blockstrata_viewer.model.states import State
 
 
 _DIFFERENCES: Final = "differences only"
@@ -34,7 +35,7 @@ def draw_title(scene: Scene, width: int, place: str = "") -> Row:
 
     ``place`` tells which of several images this is, as in ``2/3``.
     """
-    palette, disk = scene.palette, scene.disk
+    palette, disk = palette_of(scene), scene.disk
     row = Row(width, Ink(palette.text, palette.panel))
     badges = _badges(scene.semantics)
     switch_at = width - sum(len(word) + 2 for word in badges) - 1
@@ -98,7 +99,7 @@ def draw_legend(scene: Scene, width: int) -> Row:
     selected track has none of before the others; "…" says that states are missing.  That only differences
     are shown is said whatever room there is.
     """
-    palette = scene.palette
+    palette = palette_of(scene)
     row = Row(width, Ink(palette.text, palette.page))
     shares = _shares(scene)
     if scene.differences:
@@ -181,7 +182,7 @@ def _shares(scene: Scene) -> list[tuple[State, float]]:
 
 def draw_keys(scene: Scene, width: int, keys: Sequence[tuple[str, str]], note: str) -> Row:
     """Return the footer: a note, how far reading is, or keys and what they do; the last two always fit."""
-    palette = scene.palette
+    palette = palette_of(scene)
     note = note or str(scene.disk.loading or "")
     row = Row(width, Ink(palette.text, palette.panel))
     if note:

@@ -16,10 +16,11 @@ from blockstrata.semantics.nbd import wire_of
 from blockstrata.text.printable import base_name, printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.lines import Ink, Row, clip, shorten
-from blockstrata_viewer.draw.palette import Paint, state_of
+from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.draw.strips import solid_cell
 from blockstrata_viewer.draw.units import exact_size
 from blockstrata_viewer.model.scene import GUEST, STATIONS
+from blockstrata_viewer.model.states import Paint, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
 
     from blockstrata.semantics.nbd import Wire
     from blockstrata.semantics.table import Semantics
-    from blockstrata_viewer.draw.palette import Palette, State
+    from blockstrata_viewer.draw.palette import Palette
     from blockstrata_viewer.model.disk import Track
     from blockstrata_viewer.model.nbd_strips import Trip
     from blockstrata_viewer.model.scene import Scene
+    from blockstrata_viewer.model.states import State
 
 _SPLIT_SHARE: Final = 0.55
 _EXTENT_LINES: Final = 7
@@ -47,7 +49,7 @@ _WITHHELD: Final = "what stands here is asked below"
 
 def draw_inspector(scene: Scene, width: int, height: int, *, side: bool) -> list[Row]:
     """Return the inspector's rows: two columns under the chain, or three parts beside it.  Needs no app."""
-    palette = scene.palette
+    palette = palette_of(scene)
     rows = [Row(width, Ink(palette.text, palette.panel)) for _ in range(height)]
     if scene.asking:
         _draw_withheld(_Pen(rows[1:] if side else rows, 2, width - 2, palette), scene)
@@ -248,7 +250,7 @@ def _mapping(code: int) -> str:
 
 def _draw_sample(rows: list[Row], x: int, end: int, scene: Scene) -> None:
     """Draw every layer at the cursor, active first, and which one the guest reads."""
-    palette, disk = scene.palette, scene.disk
+    palette, disk = palette_of(scene), scene.disk
     wire = wire_of(scene.semantics)
     if disk.trip and wire:
         _draw_trip(_Pen(rows, x, end, palette, wraps=len(rows) > _EXTENT_LINES + 1), disk.trip, wire)
@@ -323,7 +325,7 @@ def _draw_layer(rows: list[Row], x: int, end: int, scene: Scene) -> None:
     """Draw the selected track as a whole: a bar of shares, and bytes and percent of each state."""
     if len(rows) < 3:
         return
-    palette, track = scene.palette, scene.track
+    palette, track = palette_of(scene), scene.track
     totals = _totals(track, scene.semantics)
     whole = max(1, sum(totals.values()))
     rows[0].put(x, "LAYER", Ink(palette.accent, palette.panel, bold=True))

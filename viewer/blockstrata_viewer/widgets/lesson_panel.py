@@ -15,7 +15,8 @@ from blockstrata.semantics import by_name
 from blockstrata.text.printable import printable
 from blockstrata_viewer.draw.layout import NARROW
 from blockstrata_viewer.draw.lines import Ink, Row, clip
-from blockstrata_viewer.draw.palette import Paint
+from blockstrata_viewer.draw.palette import palette_of
+from blockstrata_viewer.model.states import Paint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -317,8 +318,8 @@ class LessonPanel(Widget):
         if self.scene is None or not y < size[1]:
             return Strip.blank(size[0])
         step = (course.nth, course.at, course.question, tuple(course.answers))
-        key = (*step, self.scene.palette, self.is_alone, size)
+        key = (*step, palette_of(self.scene), self.is_alone, size)
         if self._drawn is None or self._drawn[0] != key:
-            rows = draw_lesson(course, self.scene.palette, *size, is_alone=self.is_alone)
+            rows = draw_lesson(course, palette_of(self.scene), *size, is_alone=self.is_alone)
             self._drawn = (key, [row.strip() for row in rows])
         return self._drawn[1][y]

@@ -13,7 +13,7 @@ from blockstrata.text.printable import base_name, printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.layout import NARROW
 from blockstrata_viewer.draw.lines import Ink, Row, clip, shorten
-from blockstrata_viewer.draw.palette import state_of_flags
+from blockstrata_viewer.model.states import state_of_flags
 from blockstrata_viewer.widgets.inspector import draw_swatch
 
 if TYPE_CHECKING:

@@ -1,0 +1,105 @@
+"""What a run shows as: a family of states, letters and words.
+
+A state is a combination of flags of the semantics in force; states that mean alike share a paint
+(docs/concepts.md, "States").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
+
+from blockstrata.facts.codes import Mapping, mapping_of
+
+if TYPE_CHECKING:
+    from blockstrata.facts.codes import Traits
+    from blockstrata.semantics.table import Semantics
+
+
+class Paint(IntEnum):
+    """The families of states, in the order in which they stack in a cell from the bottom."""
+
+    DATA = 0
+    NO_OFFSET = 1
+    RESERVED = 2
+    RESERVED_NOWHERE = 3
+    ZERO = 4
+    ZERO_AT_OFFSET = 5
+    SUSPICIOUS = 6
+    INVALID = 7
+    UNREAD = 8
+    DEFERRED_RESERVED = 9
+    FALLS_THROUGH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What one kind of run shows: its paint, its letters and its words, short for legends and whole."""
+
+    paint: Paint
+    letters: str
+    short: str
+    words: str
+
+
+_STATES: Final[dict[str, dict[str, tuple[Paint, str]]]] = {
+    "old": {
+        "D·O": (Paint.DATA, "data"),
+        "D··": (Paint.NO_OFFSET, "no offset"),
+        "DZO": (Paint.RESERVED, "preallocated"),
+        "DZ·": (Paint.RESERVED_NOWHERE, "zero, stored"),
+        "·Z·": (Paint.ZERO, "zero"),
+        "·ZO": (Paint.ZERO_AT_OFFSET, "zero, offset"),
+        "··O": (Paint.DEFERRED_RESERVED, "reserved"),
+        "···": (Paint.FALLS_THROUGH, "falls through"),
+    },
+    "new": {
+        "L·AO": (Paint.DATA, "data"),
+        "L·A·": (Paint.NO_OFFSET, "no offset"),
+        "LZAO": (Paint.RESERVED, "zero, reserved"),
+        "LZA·": (Paint.RESERVED_NOWHERE, "zero, stored"),
+        "LZ··": (Paint.ZERO, "zero"),
+        "LZ·O": (Paint.ZERO_AT_OFFSET, "hole"),
+        "··AO": (Paint.DEFERRED_RESERVED, "reserved"),
+        "·ZAO": (Paint.DEFERRED_RESERVED, "zero reserved"),
+        "····": (Paint.FALLS_THROUGH, "falls through"),
+    },
+    "new protocol": {
+        "·AO": (Paint.DATA, "data"),
+        "·A·": (Paint.NO_OFFSET, "no offset"),
+        "ZAO": (Paint.RESERVED, "zero, reserved"),
+        "ZA·": (Paint.RESERVED_NOWHERE, "zero, stored"),
+        "Z··": (Paint.ZERO, "zero"),
+        "Z·O": (Paint.ZERO_AT_OFFSET, "hole"),
+        "···": (Paint.FALLS_THROUGH, "no access"),
+    },
+    "nbd": {
+        "··": (Paint.DATA, "data"),
+        "·Z": (Paint.RESERVED, "zero, stored"),
+        "HZ": (Paint.ZERO, "hole, zero"),
+    },
+}
+"""Paint and short words by switch and letters; what is not named here is suspicious."""
+
+
+def state_of(semantics: Semantics, code: int, traits: Traits, *, settled: bool) -> State:
+    """Return how a fact of a layer shows under a semantics; ``settled`` in the guest's view."""
+    mapping = mapping_of(code)
+    if mapping is Mapping.INVALID:
+        return State(Paint.INVALID, "", "invalid", "a corrupt entry, or a layer that cannot be opened")
+    if mapping is Mapping.UNREAD:
+        return State(Paint.UNREAD, "", "not read yet", "not read yet")
+    table = semantics.table(traits)
+    flags = int(semantics.settle(table)[code] if settled else table[code])
+    return state_of_flags(semantics, flags, is_protocol=traits.is_protocol)
+
+
+def state_of_flags(semantics: Semantics, flags: int, *, is_protocol: bool) -> State:
+    """Return how flags of a format or of a protocol layer show."""
+    if flags & semantics.deferred_flag:
+        return State(Paint.FALLS_THROUGH, "", "falls through", "deferred to the backing layer")
+    letters = semantics.letters(flags, is_protocol=is_protocol)
+    kind = f"{semantics.switch} protocol" if is_protocol else semantics.switch
+    paint, short = _STATES.get(kind, _STATES[semantics.switch]).get(letters, (Paint.SUSPICIOUS, "suspicious"))
+    return State(paint, letters, short, semantics.row(flags, is_protocol=is_protocol).words)
