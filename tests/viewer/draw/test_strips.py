@@ -25,9 +25,9 @@ from blockstrata_viewer.draw.strips import (
     levels,
     solid_cell,
 )
-from blockstrata_viewer.model.disk import Track
 from blockstrata_viewer.model.shares import Shares
 from blockstrata_viewer.model.states import Paint
+from blockstrata_viewer.model.track import Track
 from blockstrata_viewer.model.viewport import Viewport
 
 NEW, OLD = by_name("proposed"), by_name("historic")

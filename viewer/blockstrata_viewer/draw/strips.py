@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from blockstrata.semantics.table import Semantics
     from blockstrata_viewer.draw.lines import Row
     from blockstrata_viewer.draw.palette import Palette
-    from blockstrata_viewer.model.disk import Track
     from blockstrata_viewer.model.shares import Cells
+    from blockstrata_viewer.model.track import Track
     from blockstrata_viewer.model.viewport import Viewport
 
 LOWER: Final = " ▁▂▃▄▅▆▇█"

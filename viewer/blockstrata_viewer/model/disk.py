@@ -2,203 +2,43 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blockstrata.facts.codes import CODES, NO_HOST
 from blockstrata.graph.chain import Chain, Layer
+from blockstrata.graph.export_layers import as_opened
 from blockstrata.graph.missing import GapNode
 from blockstrata.guest.merge import View, alone, in_place, merged
-from blockstrata.semantics.reading import differs
 from blockstrata.text.printable import base_name, printable
-from blockstrata_viewer.model.folds import Fold
-from blockstrata_viewer.model.shares import Shares
-from blockstrata_viewer.model.states import State, state_of
+from blockstrata_viewer.model.nbd_strips import Trip
+from blockstrata_viewer.model.track import Track
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
-    from blockstrata.facts.codes import Traits
+    from blockstrata.guest.chain_reader import Progress
     from blockstrata.guest.regions import Region
-    from blockstrata.semantics.table import Semantics
-    from blockstrata_viewer.model.loading import Loading
-    from blockstrata_viewer.model.nbd_strips import Trip
-
-BANDS: Final = 256
-"""Layers that the ribbon tells apart."""
-
-_STRIDE: Final = 1 << 16
-"""Runs looked at at once when the next one of a kind is sought."""
+    from blockstrata_viewer.model.folds import Fold
 
 
-class Track:
-    """The runs of one strip.
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How far reading is: tables read of those known of, after some seconds."""
 
-    Runs of one fact in layers of the same traits form a class; a semantics gives each class a state, so that
-    toggling between semantics costs a few table look-ups, however many runs there are.
-    """
+    progress: Progress
+    seconds: float
 
-    def __init__(self, view: View, size: int, folds: Sequence[Fold] = ()) -> None:
-        self.view = view
-        self.size = size
-        self.folds = folds
-        layers, source = view.sources()
-        traits = [layer.node.traits for layer in layers]
-        kinds = list(dict.fromkeys(traits))
-        kind_of = np.array([kinds.index(each) for each in traits], np.uint16)
-        keys = kind_of[source] * np.uint16(CODES) + view.extents.facts
-        # a table look-up where np.unique would sort every run
-        counts = np.bincount(keys, minlength=len(kinds) * CODES)
-        found = np.flatnonzero(counts)
-        class_of = np.zeros(len(counts), np.min_scalar_type(len(found)))
-        class_of[found] = np.arange(len(found))
-        self.facts: list[tuple[int, Traits]] = [(key % CODES, kinds[key // CODES]) for key in found.tolist()]
-        of_folds = dict.fromkeys(kind for fold in folds for kind in fold.kinds)
-        self.facts += [kind for kind in of_folds if kind not in self.facts]
-        self.shares = Shares(view.extents.edges, class_of[keys], len(self.facts))
-        self.shares.fold([fold.edges for fold in folds], [fold.by(self.facts) for fold in folds])
-        self._states: Callable[[Semantics], tuple[State, ...]] | None = None
-        self._known_states: dict[str, tuple[State, ...]] = {}
-        self._known_paints: dict[str, NDArray[np.uint8]] = {}
-        self.kept: dict[Hashable, Any] = {}
-        """What was drawn of this track, for widgets to keep."""
-
-    def __len__(self) -> int:
-        return len(self.view.extents)
-
-    def seen_as(self, states: Callable[[Semantics], tuple[State, ...]]) -> Track:
-        """Return the same runs, with other states; ``states`` gives that of each class under a semantics."""
-        other = copy.copy(self)
-        other._states, other._known_states, other._known_paints = states, {}, {}
-        other.kept = {}
-        return other
-
-    def states(self, semantics: Semantics) -> tuple[State, ...]:
-        """Return the state of each class; kept."""
-        # not by lru_cache, which would have the track refer to itself: millions of runs wait for nobody
-        if semantics.name not in self._known_states:
-            settled = not self.view.in_place
-            self._known_states[semantics.name] = (
-                self._states(semantics)
-                if self._states
-                else tuple(state_of(semantics, code, traits, settled=settled) for code, traits in self.facts)
-            )
-        return self._known_states[semantics.name]
-
-    def paints(self, semantics: Semantics) -> NDArray[np.uint8]:
-        """Return the paint of each class, uint8 of shape (kinds,); kept."""
-        if semantics.name not in self._known_paints:
-            paints = np.array([state.paint for state in self.states(semantics)], np.uint8)
-            self._known_paints[semantics.name] = paints
-        return self._known_paints[semantics.name]
-
-    @cached_property
-    def differing(self) -> NDArray[np.bool_]:
-        """Which classes mean something else by the historic than by the proposed semantics."""
-        return np.array([differs(traits)[code] for code, traits in self.facts], np.bool_)
-
-    @cached_property
-    def suppliers(self) -> Shares:
-        """Which layer supplies how much of each cell: classes are bands of neighbouring layers.
-
-        A band is one layer, up to 256 of them; of more, colours could not be told apart.
-        """
-        layers = len(self.view.layers)
-        bands = min(layers, BANDS)
-        band_of = (np.arange(layers) * bands // layers).astype(np.uint16)
-        shares = Shares(self.view.extents.edges, band_of[self.view.source], bands)
-        supplied = [(fold.edges, fold.suppliers) for fold in self.folds if fold.suppliers is not None]
-        shares.fold([edges for edges, _ in supplied], [suppliers for _, suppliers in supplied])
-        return shares
-
-    @property
-    def count(self) -> int:
-        """How many runs there are; where some were given up, about."""
-        return len(self) + sum(fold.runs for fold in self.folds)
-
-    def fold(self, edges: NDArray[np.int64]) -> Fold:
-        """Return what is to stay of the runs between the first and the last of some edges."""
-        suppliers = None if self.view.in_place else self.suppliers.between(edges)
-        return Fold(edges, self.facts, self.shares.between(edges), len(self), suppliers)
-
-    def run_at(self, offset: int) -> int | None:
-        """Return the index of the run at a guest byte, None outside the track."""
-        return self.view.extents.index_at(offset) if 0 <= offset < self.size else None
-
-    def state_at(self, run: int, semantics: Semantics) -> State:
-        """Return how a run shows."""
-        return self.states(semantics)[int(self.shares.classes[run])]
-
-    def seek(self, run: int, wanted: NDArray[np.bool_], step: int) -> int | None:
-        """Return the nearest run after (``step`` 1) or before (-1) one, of a wanted class, or None."""
-        classes = self.shares.classes
-        at = run + step
-        while 0 <= at < len(classes):
-            if step > 0:
-                stretch = classes[at : at + _STRIDE]
-            else:
-                stretch = classes[max(0, at - _STRIDE + 1) : at + 1][::-1]
-            hits = np.flatnonzero(wanted[stretch])
-            if len(hits):
-                return at + step * int(hits[0])
-            at += step * len(stretch)
-        return None
-
-    def find(self, offset: int, wanted: NDArray[np.bool_]) -> int | None:
-        """Return where the next run of a wanted class starts, or a chunk that holds some, or None."""
-        run = self.run_at(offset)
-        if run is None:
-            return None
-        found = self.seek(run, wanted, 1)
-        places = [] if found is None else [int(self.view.extents.edges[found])]
-        for fold in self.folds:
-            holds = fold.by(self.facts)[:, wanted].any(axis=1) & (fold.edges[:-1] > offset)
-            if holds.any():
-                places.append(int(fold.edges[:-1][holds][0]))
-                break
-        return min(places, default=None)
-
-    def change(self, run: int, semantics: Semantics, step: int) -> int | None:
-        """Return the first run of the next (or last) stretch of another state or layer, or None."""
-        found = self._other(run, semantics, step)
-        if found is None or step > 0:
-            return found
-        return self.first_of_stretch(found, semantics)
-
-    def first_of_stretch(self, run: int, semantics: Semantics) -> int:
-        """Return the first of the neighbouring runs that show the same state, from the same layer."""
-        before = self._other(run, semantics, -1)
-        return 0 if before is None else before + 1
-
-    def _other(self, run: int, semantics: Semantics, step: int) -> int | None:
-        """Return the nearest run of another state, or from another layer."""
-        states = self.states(semantics)
-        own, source = states[int(self.shares.classes[run])], self.view.source
-        other = self.seek(run, np.array([state != own for state in states], np.bool_), step)
-        # a run from another layer may come first
-        stretch = source[run : (other or len(source))] if step > 0 else source[(other or 0) : run + 1][::-1]
-        moved = np.flatnonzero(stretch != source[run])
-        return run + step * int(moved[0]) if len(moved) else other
-
-    def host_of(self, offset: int) -> int | None:
-        """Return the host byte of a guest byte, None if it has none."""
-        run = self.run_at(offset)
-        if run is None or self.view.extents.host[run] == NO_HOST:
-            return None
-        return int(self.view.extents.host[run]) + offset - int(self.view.extents.edges[run])
-
-    def guest_of(self, host: int, depth: int) -> int | None:
-        """Return the first guest byte that is mapped to a host byte of a layer's file, None if nothing is."""
-        extents = self.view.extents
-        inside = (extents.host != NO_HOST) & (extents.host <= host) & (host < extents.host + extents.lengths)
-        runs = np.flatnonzero(inside & (self.view.source == depth))
-        return int(extents.edges[runs[0]]) + host - int(extents.host[runs[0]]) if len(runs) else None
+    def __str__(self) -> str:
+        """Return the progress line: tables, rate, time left."""
+        read, known = self.progress.read, self.progress.known
+        if not read:
+            return f"reading: {known:,} tables"
+        rate = read / max(self.seconds, 1e-3)
+        left = (known - read) / max(rate, 1e-3)
+        return f"reading: {read:,} of {known:,} tables · {rate:,.0f} a second · {left:.0f} s left"
 
 
 @dataclass(frozen=True, eq=False)
@@ -312,3 +152,21 @@ def file_of(layer: Layer) -> Disk:
     file = Layer(0, layer.node.host)
     track = Track(alone(file, 0, file.size), file.size)
     return Disk(Chain((file,)), track, (track,), is_file=True)
+
+
+def trip_of(disk: Disk, depth: int) -> Disk:
+    """Return the disk of a round trip: of the whole chain for the active layer or the guest, else of a layer.
+
+    ``BadImageError`` if a run is INVALID: there is no answer then that a server could give.
+    """
+    opened = as_opened(disk.chain)
+    if opened is not disk.chain:
+        served, name = Track(merged(opened, 0, opened.size), opened.size), "the export"
+    elif depth <= 0:
+        served, name = disk.guest, "merged"
+    else:
+        layer = disk.layers[depth]
+        served, name = Track(alone(layer, 0, layer.size), layer.size), f"layer {depth} alone"
+    served.view.require_valid()
+    trip = Trip(served, name)
+    return Disk(disk.chain, trip.meant(), trip.stations(), trip=trip)

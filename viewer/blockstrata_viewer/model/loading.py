@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from blockstrata.facts.codes import SECTOR
 from blockstrata.graph.export_layers import served_layers
 from blockstrata.guest.chain_reader import Focus, Reader
 from blockstrata.text.printable import base_name, printable
-from blockstrata_viewer.model.disk import BANDS, Disk, FoldedRegion, disk_of, fold_of
+from blockstrata_viewer.model.disk import Disk, FoldedRegion, Loading, disk_of, fold_of
+from blockstrata_viewer.model.track import BANDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from blockstrata.graph.chain import Chain
-    from blockstrata.guest.chain_reader import Progress
     from blockstrata.guest.regions import Region
     from blockstrata_viewer.model.opening import Opening
     from blockstrata_viewer.model.viewport import Viewport
@@ -34,23 +33,6 @@ _BYTES_A_CHUNK: Final = 128
 """What a chunk takes of each track: eight kinds, and their sums."""
 _BYTES_A_BAND: Final = 16
 """What it takes for each band of layers that the ribbon tells apart."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loading:
-    """How far reading is: tables read of those known of, after some seconds."""
-
-    progress: Progress
-    seconds: float
-
-    def __str__(self) -> str:
-        """Return the progress line: tables, rate, time left."""
-        read, known = self.progress.read, self.progress.known
-        if not read:
-            return f"reading: {known:,} tables"
-        rate = read / max(self.seconds, 1e-3)
-        left = (known - read) / max(rate, 1e-3)
-        return f"reading: {read:,} of {known:,} tables · {rate:,.0f} a second · {left:.0f} s left"
 
 
 class Loader:

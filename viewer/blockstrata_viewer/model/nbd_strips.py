@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blockstrata.graph.export_layers import as_opened
-from blockstrata.guest.merge import alone, merged
 from blockstrata.questions.round_trip import RoundTrip, round_trip
 from blockstrata.semantics.nbd import WIRES, wire_of
-from blockstrata_viewer.model.disk import Disk, Track
 from blockstrata_viewer.model.states import Paint, State, state_of_flags
 
 if TYPE_CHECKING:
@@ -23,6 +20,7 @@ if TYPE_CHECKING:
 
     from blockstrata.semantics.nbd import Wire
     from blockstrata.semantics.table import Semantics
+    from blockstrata_viewer.model.track import Track
 
 _KEPT = "arrives as it was meant"
 
@@ -93,21 +91,3 @@ def _lost(wire: Wire, means: int, said: int) -> State:
     names = wire.changes(lost, wire.concludes[said])
     words = " and ".join(f"{name[1:]} only {'there' if name[0] == '+' else 'here'}" for name in names)
     return State(Paint.SUSPICIOUS, " ".join(names), "lossy", f"the two ends differ: {words}")
-
-
-def trip_of(disk: Disk, depth: int) -> Disk:
-    """Return the disk of a round trip: of the whole chain for the active layer or the guest, else of a layer.
-
-    ``BadImageError`` if a run is INVALID: there is no answer then that a server could give.
-    """
-    opened = as_opened(disk.chain)
-    if opened is not disk.chain:
-        served, name = Track(merged(opened, 0, opened.size), opened.size), "the export"
-    elif depth <= 0:
-        served, name = disk.guest, "merged"
-    else:
-        layer = disk.layers[depth]
-        served, name = Track(alone(layer, 0, layer.size), layer.size), f"layer {depth} alone"
-    served.view.require_valid()
-    trip = Trip(served, name)
-    return Disk(disk.chain, trip.meant(), trip.stations(), trip=trip)

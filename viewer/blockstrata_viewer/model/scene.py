@@ -9,8 +9,7 @@ import numpy as np
 
 from blockstrata.semantics import SEMANTICS, SWITCH
 from blockstrata.semantics.nbd import NBD_6_0, WIRES, wire_of
-from blockstrata_viewer.model.disk import file_of
-from blockstrata_viewer.model.nbd_strips import trip_of
+from blockstrata_viewer.model.disk import file_of, trip_of
 from blockstrata_viewer.model.states import Paint
 from blockstrata_viewer.model.viewport import Viewport
 
@@ -18,8 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blockstrata.semantics.table import Semantics
-    from blockstrata_viewer.model.disk import Disk, Track
+    from blockstrata_viewer.model.disk import Disk
     from blockstrata_viewer.model.states import State
+    from blockstrata_viewer.model.track import Track
 
 GUEST = -1
 """The selection that is no layer but what the guest sees."""

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from blockstrata.semantics.nbd import Wire
     from blockstrata.semantics.table import Semantics
     from blockstrata_viewer.draw.palette import Palette
-    from blockstrata_viewer.model.disk import Track
     from blockstrata_viewer.model.nbd_strips import Trip
     from blockstrata_viewer.model.scene import Scene
     from blockstrata_viewer.model.states import State
+    from blockstrata_viewer.model.track import Track
 
 _SPLIT_SHARE: Final = 0.55
 _EXTENT_LINES: Final = 7
