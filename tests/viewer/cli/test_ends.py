@@ -18,7 +18,7 @@ from blockstrata.formats.qcow2.author import Data, Image, write_image
 from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.cli.config import load_config
 from blockstrata_viewer.cli.group import main
-from blockstrata_viewer.model.goto import parse_place
+from blockstrata_viewer.model.offsets import parse_offset
 from blockstrata_viewer.process import leaving
 from blockstrata_viewer.screens.export import ExportScreen
 
@@ -242,7 +242,7 @@ def test_numbers_and_names_of_any_length_are_one_line(words, code, said):
 def test_a_place_of_any_length_is_refused_at_once():
     for text in (DIGITS, f"{DIGITS}%", "1e999999999%", f"1/{DIGITS}%", f"cluster:{DIGITS}", f"{DIGITS}:1"):
         with pytest.raises(ValueError, match=r"'9|'1") as caught:
-            parse_place(text, 1 << 20, 1 << 16)
+            parse_offset(text, 1 << 20, 1 << 16)
         assert len(str(caught.value)) < 200
 
 

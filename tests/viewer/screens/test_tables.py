@@ -141,7 +141,7 @@ async def test_every_row_that_occurs_can_be_gone_to(every_row):
         assert len(places) > 20
         for table, entry in places:
             place = entry.place
-            scene = app.scene.at_place(place.depth, place.offset, table.semantics, in_file=table.is_protocol)
+            scene = app.scene.at(place.depth, place.offset, table.semantics, in_file=table.is_protocol)
             assert scene.cursor == place.offset
             letters = scene.track.state_at(scene.run, scene.semantics).letters
             # a file on its own axis is a whole walk, which ends without an offset where there is nothing

@@ -522,7 +522,7 @@ class ViewerApp(PlainApp):
 
     def action_suspicious(self) -> None:
         """Go to the next run that the table calls a bug."""
-        on_trip = self.scene is not None and self.scene.disk.trip is not None
+        on_trip = self.scene is not None and self.scene.disk.round_trip is not None
         nothing = (
             "nothing more is lost"
             if on_trip
@@ -558,7 +558,7 @@ class ViewerApp(PlainApp):
         """Say why there is not all of the image to go through; an empty string if there is."""
         if self.scene is None or not self.opened.is_whole:
             return _NOT_YET
-        return _NOT_IN_MEMORY if self.opened.disk and self.opened.disk.folds else ""
+        return _NOT_IN_MEMORY if self.opened.disk and self.opened.disk.summaries else ""
 
     def action_storage(self) -> None:
         """Read the image again, its files asked in the other way where their storage is."""
@@ -661,7 +661,7 @@ class ViewerApp(PlainApp):
             self.say(_ASKED)
         elif self.scene is not None and self.scene.disk.size:
             # a round trip's tracks are no layers
-            scene = self.scene.leave() if self.scene.disk.trip else self.scene
+            scene = self.scene.leave() if self.scene.disk.round_trip else self.scene
             self.push_screen(TraceScreen(scene.disk.chain, scene.cursor, self.palette()))
 
     def action_tables(self) -> None:
@@ -673,7 +673,7 @@ class ViewerApp(PlainApp):
             if target is not None:
                 place = target.place
                 self.change(
-                    lambda scene: scene.at_place(
+                    lambda scene: scene.at(
                         place.depth, place.offset, target.semantics, in_file=target.in_file
                     )
                 )
@@ -740,7 +740,7 @@ class ViewerApp(PlainApp):
         scene = self.scene
         if scene is None:
             return ()
-        axis = (scene.disk.is_file, scene.disk.trip is not None)
+        axis = (scene.disk.is_file, scene.disk.round_trip is not None)
         return self.shown, axis, scene.semantics, scene.selected, scene.cursor
 
     def action_lesson(self, steps: int) -> None:

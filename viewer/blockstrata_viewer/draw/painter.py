@@ -86,7 +86,7 @@ class _Painter:
         else:
             self.label(rows, GUEST, *self.words_of(GUEST), palette.text)
         self.strip(rows, GUEST)
-        if not self.scene.disk.is_file and not self.scene.disk.trip:
+        if not self.scene.disk.is_file and not self.scene.disk.round_trip:
             self.rows[layout.RIBBON].put(3, "supplied by", self.ink(palette.dim))
             self.ribbon(self.rows[layout.RIBBON])
 
@@ -110,13 +110,13 @@ class _Painter:
         error = scene.disk.error_of(depth)
         name, details = self.words_of(depth)
         self.label(rows, depth, name, "cannot be read" if error else details, self.palette.text)
-        if len(rows) > 2 and not scene.disk.trip and "via" in scene.disk.layers[depth].node.features():
+        if len(rows) > 2 and not scene.disk.round_trip and "via" in scene.disk.layers[depth].node.features():
             ink = self.ink(self.palette.dim, rows[2].ink_at(3).bg)
             rows[2].put(3, shorten(f"{scene.disk.layers[depth].node.driver} via qemu-img", self.x - 5), ink)
         for row in rows:
-            if not scene.disk.trip:
+            if not scene.disk.round_trip:
                 row.set(1, "▌", self.ink(colour, row.ink_at(1).bg))
-        if layout.gap and depth + 1 < layout.first + layout.shown and not scene.disk.trip:
+        if layout.gap and depth + 1 < layout.first + layout.shown and not scene.disk.round_trip:
             self.rows[top + layout.strip].set(1, "▏", self.ink(colour))
         self.strip(rows, depth)
         if error:
@@ -137,12 +137,12 @@ class _Painter:
     def words_of(self, selected: int) -> tuple[str, str]:
         """Return name and details of a track."""
         disk, wire = self.scene.disk, wire_of(self.scene.semantics)
-        if disk.trip and wire:
-            return disk.trip.label(selected, wire)
+        if disk.round_trip and wire:
+            return disk.round_trip.label(selected, wire)
         if selected == GUEST:
             return "guest sees", "merged view"
         track = disk.tracks[selected]
-        about = "~" if track.folds else ""
+        about = "~" if track.summaries else ""
         runs = f"{about}{short_count(track.count)} run" + ("" if track.count == 1 else "s")
         return base_name(disk.layers[selected].name), f"{format_size(disk.layers[selected].size)} · {runs}"
 

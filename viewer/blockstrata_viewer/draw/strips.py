@@ -90,7 +90,7 @@ def _boundaries(
     painted = paints.take(track.shares.classes.take(runs))
     changes = painted[:, 1:] != painted[:, :-1]
     once = (changes.sum(axis=1) == 1) & (last - first <= _NEAR)
-    # what is known of a fold is not where in it
+    # a summary does not know where in it
     once &= (painted[:, 0] != Paint.UNREAD) & (painted[:, -1] != Paint.UNREAD)
     at = run_edges.take(runs[np.arange(len(near)), changes.argmax(axis=1) + 1])
     eighths = np.clip(np.rint((at - starts) / (ends - starts) * LEVELS), 1, LEVELS - 1)

@@ -16,7 +16,7 @@ from blockstrata.semantics.nbd import wire_of
 from blockstrata.semantics.reading import differs
 from blockstrata.text.printable import base_name
 from blockstrata_viewer.lessons.lesson import GUEST
-from blockstrata_viewer.model.goto import parse_place
+from blockstrata_viewer.model.offsets import parse_offset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,7 @@ def site_of(lesson: Lesson, step: Step, chain: Chain) -> Site:
     """Return the place of a step on its image; ``LessonError`` if there is no such place."""
     cluster = chain.layers[max(0, min(step.layer, len(chain.layers) - 1))].node.features().get("cluster-size")
     try:
-        offset = parse_place(step.at, chain.size, cluster if isinstance(cluster, int) else None)
+        offset = parse_offset(step.at, chain.size, cluster if isinstance(cluster, int) else None)
     except ValueError as error:
         raise lesson.wrong(step, "at", str(error)) from None
     if step.layer >= len(chain.layers):
@@ -171,7 +171,7 @@ def _lost(site: Site, letters: tuple[str, ...]) -> _Asked:
     wire = wire_of(site.semantics)
     if wire is None:
         raise BlockstrataError("", "", "'lost' needs one of the nbd semantics")
-    # as trip.py has it: the whole chain is exported, or a lower layer alone
+    # as model/round_trip.py has it: the whole chain is exported, or a lower layer alone
     if site.layer <= 0:
         exported = merged(site.chain, site.offset, 1)
     else:

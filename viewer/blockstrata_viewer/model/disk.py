@@ -13,7 +13,7 @@ from blockstrata.graph.export_layers import as_opened
 from blockstrata.graph.missing import GapNode
 from blockstrata.guest.merge import View, alone, in_place, merged
 from blockstrata.text.printable import base_name, printable
-from blockstrata_viewer.model.nbd_strips import Trip
+from blockstrata_viewer.model.round_trip import RoundTripTracks
 from blockstrata_viewer.model.track import Track
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from blockstrata.guest.chain_reader import Progress
     from blockstrata.guest.regions import Region
-    from blockstrata_viewer.model.folds import Fold
+    from blockstrata_viewer.model.summaries import TrackSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ class Loading:
 
 
 @dataclass(frozen=True, eq=False)
-class FoldedRegion:
+class RegionSummary:
     """What stays of a region, of the guest's track and each layer's; a short layer may have no part in it."""
 
     region: Region
-    guest: Fold | None
-    layers: tuple[Fold | None, ...]
+    guest: TrackSummary | None
+    layers: tuple[TrackSummary | None, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +56,8 @@ class Disk:
 
     ``tracks`` by depth; ``guest`` is what the guest sees.  ``loading`` tells how far reading is, and is None
     once all is read.
-    ``is_file``: the one layer is a protocol node, shown over its own bytes.  ``trip``: the tracks are not
-    the layers, but the stations of a round trip.
+    ``is_file``: the one layer is a protocol node, shown over its own bytes.  ``round_trip``: the tracks are
+    not the layers, but the stations of a round trip.
     """
 
     chain: Chain
@@ -65,10 +65,10 @@ class Disk:
     tracks: tuple[Track, ...]
     loading: Loading | None = None
     is_file: bool = False
-    trip: Trip | None = None
+    round_trip: RoundTripTracks | None = None
     notices: tuple[str, ...] = ()
     """What the user should know of how it was read."""
-    folds: tuple[FoldedRegion, ...] = ()
+    summaries: tuple[RegionSummary, ...] = ()
     """The regions whose runs were given up, so that memory is bounded."""
 
     @property
@@ -99,7 +99,7 @@ class Disk:
 
     def error_of(self, depth: int) -> str:
         """Say why a layer could not be opened or read; an empty string if it could."""
-        if self.trip:
+        if self.round_trip:
             return ""
         layer = self.layers[depth]
         error = layer.node.error if isinstance(layer.node, GapNode) else layer.error
@@ -110,40 +110,41 @@ def disk_of(
     chain: Chain,
     loading: Loading | None = None,
     notices: tuple[str, ...] = (),
-    folds: tuple[FoldedRegion, ...] = (),
+    summaries: tuple[RegionSummary, ...] = (),
 ) -> Disk:
     """Return a chain that is read, or partly read, with its tracks; nothing is read for it.
 
-    ``folds``, ascending, stand for regions whose runs are not known any more.
+    ``summaries``, ascending, stand for regions whose runs are not known any more.
     """
     tracks = tuple(
         Track(
             in_place(chain, layer.depth, 0, layer.size),
             layer.size,
-            [fold for each in folds if (fold := each.layers[layer.depth])],
+            [summary for each in summaries if (summary := each.layers[layer.depth])],
         )
         for layer in chain.layers
     )
-    guest = Track(merged(chain, 0, chain.size), chain.size, [each.guest for each in folds if each.guest])
+    guest = Track(merged(chain, 0, chain.size), chain.size, [each.guest for each in summaries if each.guest])
     guest.suppliers  # noqa: B018  counted here, where there may be many runs and time, not while it is drawn
     is_file = chain.layers[0].node.traits.is_protocol
-    return Disk(chain, guest, tracks, loading, is_file=is_file, notices=notices, folds=folds)
+    return Disk(chain, guest, tracks, loading, is_file=is_file, notices=notices, summaries=summaries)
 
 
-def fold_of(chain: Chain, region: Region, chunk: int) -> FoldedRegion:
+def summary_of(chain: Chain, region: Region, chunk: int) -> RegionSummary:
     """Return what stays of a region, of which all is known, in chunks of so many bytes."""
 
-    def fold(size: int, view_of: Callable[[int, int], View]) -> Fold | None:
+    def summarise(size: int, view_of: Callable[[int, int], View]) -> TrackSummary | None:
         start, length = region.within(size)
         if not length:
             return None
         inside = np.arange((start // chunk + 1) * chunk, start + length, chunk, dtype=np.int64)
-        return Track(view_of(start, length), size).fold(np.concatenate([[start], inside, [start + length]]))
+        edges = np.concatenate([[start], inside, [start + length]])
+        return Track(view_of(start, length), size).summarise(edges)
 
-    return FoldedRegion(
+    return RegionSummary(
         region,
-        fold(chain.size, partial(merged, chain)),
-        tuple(fold(layer.size, partial(in_place, chain, layer.depth)) for layer in chain.layers),
+        summarise(chain.size, partial(merged, chain)),
+        tuple(summarise(layer.size, partial(in_place, chain, layer.depth)) for layer in chain.layers),
     )
 
 
@@ -154,7 +155,7 @@ def file_of(layer: Layer) -> Disk:
     return Disk(Chain((file,)), track, (track,), is_file=True)
 
 
-def trip_of(disk: Disk, depth: int) -> Disk:
+def round_trip_of(disk: Disk, depth: int) -> Disk:
     """Return the disk of a round trip: of the whole chain for the active layer or the guest, else of a layer.
 
     ``BadImageError`` if a run is INVALID: there is no answer then that a server could give.
@@ -168,5 +169,5 @@ def trip_of(disk: Disk, depth: int) -> Disk:
         layer = disk.layers[depth]
         served, name = Track(alone(layer, 0, layer.size), layer.size), f"layer {depth} alone"
     served.view.require_valid()
-    trip = Trip(served, name)
-    return Disk(disk.chain, trip.meant(), trip.stations(), trip=trip)
+    tracks = RoundTripTracks(served, name)
+    return Disk(disk.chain, tracks.meant(), tracks.stations(), round_trip=tracks)

@@ -9,7 +9,7 @@ from blockstrata.facts.codes import SECTOR
 from blockstrata.graph.export_layers import served_layers
 from blockstrata.guest.chain_reader import Focus, Reader
 from blockstrata.text.printable import base_name, printable
-from blockstrata_viewer.model.disk import Disk, FoldedRegion, Loading, disk_of, fold_of
+from blockstrata_viewer.model.disk import Disk, Loading, RegionSummary, disk_of, summary_of
 from blockstrata_viewer.model.track import BANDS
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ _SHARE: Final = 4
 """Pictures may take a part of the time that is one in so many."""
 _BYTES_A_RUN: Final = 128
 """What a run of a layer takes: in its track, in what the guest sees, and once more while these are made."""
-_FOLDS_SHARE: Final = 0.25
-"""Of memory, for what is folded."""
+_SUMMARIES_SHARE: Final = 0.25
+"""Of memory, for what is summarised."""
 _LEAST_CHUNKS, _MOST_CHUNKS = 16, 1 << 16
 _BYTES_A_CHUNK: Final = 128
 """What a chunk takes of each track: eight kinds, and their sums."""
@@ -38,20 +38,20 @@ _BYTES_A_BAND: Final = 16
 class Loader:
     """Reads an image, and reads parts of it again when somebody looks there.
 
-    Of what takes more than ``opening.memory``, the regions farthest from where somebody looks are folded.
+    Of what takes more than ``opening.memory``, the regions farthest from where somebody looks are summarised.
     """
 
     def __init__(self, image: str, opening: Opening) -> None:
         self._image = image
         self._opening = opening
         self._reader: Reader | None = None
-        self._folds: dict[Region, FoldedRegion] = {}
-        """Of every region that was ever folded; those whose runs are known are not used."""
+        self._summaries: dict[Region, RegionSummary] = {}
+        """Of every region that was ever summarised; those whose runs are known are not used."""
         self._given_up = Focus()
         """Where there was no memory for more."""
         self._cell = 0
         self.chunk = 0
-        """Bytes of a chunk of what is folded; closer views need runs."""
+        """Bytes of a chunk of what is summarised; closer views need runs."""
 
     def load(self, is_cancelled: Callable[[], bool] = lambda: False) -> Iterator[Disk]:
         """Open the image and yield it as it is read, the last time whole; errors as ``open_chain``'s.
@@ -82,7 +82,7 @@ class Loader:
         if not reader.is_short:
             yield self._disk(Loading(reader.progress, 0))
         for progress in reader.steps():
-            self._fold()
+            self._summarise()
             now = time.monotonic()
             if now - last < pause:
                 yield None
@@ -101,7 +101,7 @@ class Loader:
         return self._reader.focus != self._given_up and bool(self._missing())
 
     def again(self, is_cancelled: Callable[[], bool]) -> Iterator[Disk]:
-        """Read what is looked at and was folded, the nearest first; yield the disk with it."""
+        """Read what is looked at and was summarised, the nearest first; yield the disk with it."""
         reader = self._reader
         assert reader is not None  # noqa: S101  look has said yes
         while missing := self._missing():
@@ -109,7 +109,7 @@ class Loader:
             nearest = min(missing, key=focus.distance)
             reader.want([nearest])
             for _ in reader.steps():
-                self._fold()
+                self._summarise()
             if is_cancelled():
                 return
             if nearest not in reader.runs:
@@ -118,13 +118,13 @@ class Loader:
             yield self._disk()
 
     def _missing(self) -> list[Region]:
-        """Return what is folded and looked at too closely for that."""
+        """Return what is summarised and looked at too closely for that."""
         reader = self._reader
         assert reader is not None  # noqa: S101
         focus = reader.focus
         return [
             region
-            for region in self._folds
+            for region in self._summaries
             if region not in reader.runs
             and (
                 region.start <= focus.at < region.end
@@ -132,37 +132,37 @@ class Loader:
             )
         ]
 
-    def _fold(self) -> None:
-        """Fold regions until what is left is within bounds; the one at the cursor stays."""
+    def _summarise(self) -> None:
+        """Summarise regions until what is left is within bounds; the one at the cursor stays."""
         reader = self._reader
         assert reader is not None  # noqa: S101
         while (
-            sum(reader.runs.values()) * _BYTES_A_RUN > self._opening.memory * (1 - _FOLDS_SHARE)
+            sum(reader.runs.values()) * _BYTES_A_RUN > self._opening.memory * (1 - _SUMMARIES_SHARE)
             and len(reader.runs) > 1
         ):
             farthest = max(reader.runs, key=reader.focus.distance)
-            if farthest not in self._folds:
-                fold = fold_of(reader.chain_of(farthest), farthest, self.chunk)
+            if farthest not in self._summaries:
+                summary = summary_of(reader.chain_of(farthest), farthest, self.chunk)
                 # a new one, as another thread may be walking through it
-                self._folds = {**self._folds, farthest: fold}
+                self._summaries = {**self._summaries, farthest: summary}
             reader.forget(farthest)
 
     def _disk(self, loading: Loading | None = None) -> Disk:
         reader = self._reader
         assert reader is not None  # noqa: S101
         chain = reader.chain()
-        folds = sorted(
-            (fold for region, fold in self._folds.items() if region not in reader.runs),
-            key=lambda fold: fold.region.start,
+        summaries = sorted(
+            (summary for region, summary in self._summaries.items() if region not in reader.runs),
+            key=lambda summary: summary.region.start,
         )
         notices = () if loading else tuple(_notices(chain))
-        return disk_of(chain, loading, notices, tuple(folds))
+        return disk_of(chain, loading, notices, tuple(summaries))
 
 
 def chunk_of(chain: Chain, memory: int) -> int:
     """Return the bytes of a chunk: so few that many make the disk, so many that memory has room for all."""
     layers = len(chain.layers)
-    chunks = int(memory * _FOLDS_SHARE) // (
+    chunks = int(memory * _SUMMARIES_SHARE) // (
         _BYTES_A_CHUNK * (1 + layers) + _BYTES_A_BAND * min(layers, BANDS)
     )
     size = max(layer.size for layer in chain.layers)

@@ -9,7 +9,7 @@ import numpy as np
 
 from blockstrata.semantics import SEMANTICS, SWITCH
 from blockstrata.semantics.nbd import NBD_6_0, WIRES, wire_of
-from blockstrata_viewer.model.disk import file_of, trip_of
+from blockstrata_viewer.model.disk import file_of, round_trip_of
 from blockstrata_viewer.model.states import Paint
 from blockstrata_viewer.model.viewport import Viewport
 
@@ -82,7 +82,7 @@ class Scene:
 
         Beside it the other of old and new, or what feeds the wire; on a round trip all four stations.
         """
-        if self.disk.trip:
+        if self.disk.round_trip:
             stations = zip(STATIONS, (self.disk.guest, *self.disk.tracks), strict=True)
             return [
                 Meaning(name, track.state_at(run, self.semantics), track is self.track)
@@ -178,13 +178,13 @@ class Scene:
 
     def toggle(self, steps: int = 1) -> Scene:
         """Return the scene under the next semantics, on a round trip the next mapping; nothing is read."""
-        offered = [wire.server for wire in WIRES] if self.disk.trip else list(SWITCH)
+        offered = [wire.server for wire in WIRES] if self.disk.round_trip else list(SWITCH)
         return self.under(offered[(offered.index(self.semantics) + steps) % len(offered)])
 
     def under(self, semantics: Semantics) -> Scene:
         """Return the scene under a semantics; one that is no server's ends a round trip."""
         scene = self.drawn(semantics=semantics)
-        return scene.leave() if scene.disk.trip and wire_of(semantics) is None else scene
+        return scene.leave() if scene.disk.round_trip and wire_of(semantics) is None else scene
 
     def drawn(self, **look: Any) -> Scene:
         """Return the scene with another look; the scene that a file's axis was entered from has it too."""
@@ -220,7 +220,7 @@ class Scene:
     def _at_run(self, run: int | None) -> Scene | None:
         return None if run is None else self.go_to(int(self.track.view.extents.edges[run]))
 
-    def at_place(self, depth: int, offset: int, semantics: Semantics, *, in_file: bool) -> Scene:
+    def at(self, depth: int, offset: int, semantics: Semantics, *, in_file: bool) -> Scene:
         """Return the scene at a byte of a layer, or of its file on its own axis, under a semantics."""
         scene = self.chain_scene.under(semantics).select(depth)
         scene = replace(scene, markers=())
@@ -233,7 +233,7 @@ class Scene:
         if self.entered_from is None:
             return self
         back = self.entered_from
-        offset = self.cursor if self.disk.trip else back.track.guest_of(self.cursor, self.file_depth)
+        offset = self.cursor if self.disk.round_trip else back.track.guest_of(self.cursor, self.file_depth)
         return back if offset is None else back.go_to(offset)
 
     def round_trip(self) -> Scene:
@@ -244,7 +244,7 @@ class Scene:
         if self.entered_from:
             return self.leave()
         wire = wire_of(self.semantics)
-        disk = trip_of(self.disk, self.selected)
+        disk = round_trip_of(self.disk, self.selected)
         return replace(
             self,
             disk=disk,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from blockstrata_viewer.model.folds import Folded
+from blockstrata_viewer.model.summaries import SummarySums
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,23 +41,26 @@ class Cells(NamedTuple):
 class Shares:
     """Prefix sums over n runs: ``edges`` int64 (n + 1,) in bytes; ``classes`` (n,), each below ``kinds``.
 
-    Where runs were given up, chunks stand for them (:meth:`fold`).
+    Where runs were given up, chunks stand for them (:meth:`add_summaries`).
     """
 
     def __init__(self, edges: NDArray[np.int64], classes: NDArray[np.unsignedinteger], kinds: int) -> None:
         self.edges = edges
         self.classes = classes
         self.kinds = kinds
-        self._folded: Folded | None = None
+        self._summaries: SummarySums | None = None
         self._kept: tuple[Viewport, Cells] | None = None
         # searched before the edges are, most of which stay out of the processor's caches
         self._block_starts = edges[:-1:BLOCK].copy()
         self._sums = _block_sums(edges, classes, kinds)
 
-    def fold(self, edges: Sequence[NDArray[np.int64]], amounts: Sequence[NDArray[np.int64]]) -> None:
-        """Have chunks stand for the runs in their place, which say less: ``Fold.edges``, ``Fold.by``."""
+    def add_summaries(self, edges: Sequence[NDArray[np.int64]], amounts: Sequence[NDArray[np.int64]]) -> None:
+        """Have chunks stand for the runs in their place, which say less.
+
+        ``edges`` and ``amounts`` are those of :class:`TrackSummary`, by the classes of these shares.
+        """
         beyond = [held - self.between(chunks) for chunks, held in zip(edges, amounts, strict=True)]
-        self._folded = Folded(edges, beyond) if beyond else None
+        self._summaries = SummarySums(edges, beyond) if beyond else None
 
     def before(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the bytes of each class before each offset, int64 (m, kinds); offsets must be inside."""
@@ -77,8 +80,8 @@ class Shares:
         sums = self._sums.take(blocks, axis=0)
         rows = np.arange(0, sums.size, self.kinds)
         np.add.at(sums.reshape(-1), (classes + rows[:, None]).reshape(-1), lengths.reshape(-1))
-        if self._folded:
-            sums += self._folded.before(offsets)
+        if self._summaries:
+            sums += self._summaries.before(offsets)
         return sums
 
     def between(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -110,7 +113,7 @@ class Shares:
     def totals(self) -> NDArray[np.int64]:
         """Return the bytes of each class, int64 (kinds,)."""
         runs = np.asarray(self._sums[-1], np.int64)
-        return runs + self._folded.totals() if self._folded else runs
+        return runs + self._summaries.totals() if self._summaries else runs
 
 
 def _block_sums(

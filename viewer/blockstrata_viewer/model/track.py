@@ -10,9 +10,9 @@ import numpy as np
 
 from blockstrata.facts.codes import CODES, NO_HOST
 from blockstrata.semantics.reading import differs
-from blockstrata_viewer.model.folds import Fold
 from blockstrata_viewer.model.shares import Shares
 from blockstrata_viewer.model.states import State, state_of
+from blockstrata_viewer.model.summaries import TrackSummary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -37,10 +37,10 @@ class Track:
     toggling between semantics costs a few table look-ups, however many runs there are.
     """
 
-    def __init__(self, view: View, size: int, folds: Sequence[Fold] = ()) -> None:
+    def __init__(self, view: View, size: int, summaries: Sequence[TrackSummary] = ()) -> None:
         self.view = view
         self.size = size
-        self.folds = folds
+        self.summaries = summaries
         layers, source = view.sources()
         traits = [layer.node.traits for layer in layers]
         kinds = list(dict.fromkeys(traits))
@@ -52,10 +52,12 @@ class Track:
         class_of = np.zeros(len(counts), np.min_scalar_type(len(found)))
         class_of[found] = np.arange(len(found))
         self.facts: list[tuple[int, Traits]] = [(key % CODES, kinds[key // CODES]) for key in found.tolist()]
-        of_folds = dict.fromkeys(kind for fold in folds for kind in fold.kinds)
-        self.facts += [kind for kind in of_folds if kind not in self.facts]
+        of_summaries = dict.fromkeys(kind for each in summaries for kind in each.kinds)
+        self.facts += [kind for kind in of_summaries if kind not in self.facts]
         self.shares = Shares(view.extents.edges, class_of[keys], len(self.facts))
-        self.shares.fold([fold.edges for fold in folds], [fold.by(self.facts) for fold in folds])
+        self.shares.add_summaries(
+            [each.edges for each in summaries], [each.by(self.facts) for each in summaries]
+        )
         self._states: Callable[[Semantics], tuple[State, ...]] | None = None
         self._known_states: dict[str, tuple[State, ...]] = {}
         self._known_paints: dict[str, NDArray[np.uint8]] = {}
@@ -106,19 +108,19 @@ class Track:
         bands = min(layers, BANDS)
         band_of = (np.arange(layers) * bands // layers).astype(np.uint16)
         shares = Shares(self.view.extents.edges, band_of[self.view.source], bands)
-        supplied = [(fold.edges, fold.suppliers) for fold in self.folds if fold.suppliers is not None]
-        shares.fold([edges for edges, _ in supplied], [suppliers for _, suppliers in supplied])
+        supplied = [(each.edges, each.suppliers) for each in self.summaries if each.suppliers is not None]
+        shares.add_summaries([edges for edges, _ in supplied], [suppliers for _, suppliers in supplied])
         return shares
 
     @property
     def count(self) -> int:
         """How many runs there are; where some were given up, about."""
-        return len(self) + sum(fold.runs for fold in self.folds)
+        return len(self) + sum(each.runs for each in self.summaries)
 
-    def fold(self, edges: NDArray[np.int64]) -> Fold:
+    def summarise(self, edges: NDArray[np.int64]) -> TrackSummary:
         """Return what is to stay of the runs between the first and the last of some edges."""
         suppliers = None if self.view.in_place else self.suppliers.between(edges)
-        return Fold(edges, self.facts, self.shares.between(edges), len(self), suppliers)
+        return TrackSummary(edges, self.facts, self.shares.between(edges), len(self), suppliers)
 
     def run_at(self, offset: int) -> int | None:
         """Return the index of the run at a guest byte, None outside the track."""
@@ -149,13 +151,13 @@ class Track:
         if run is None:
             return None
         found = self.seek(run, wanted, 1)
-        places = [] if found is None else [int(self.view.extents.edges[found])]
-        for fold in self.folds:
-            holds = fold.by(self.facts)[:, wanted].any(axis=1) & (fold.edges[:-1] > offset)
+        starts = [] if found is None else [int(self.view.extents.edges[found])]
+        for summary in self.summaries:
+            holds = summary.by(self.facts)[:, wanted].any(axis=1) & (summary.edges[:-1] > offset)
             if holds.any():
-                places.append(int(fold.edges[:-1][holds][0]))
+                starts.append(int(summary.edges[:-1][holds][0]))
                 break
-        return min(places, default=None)
+        return min(starts, default=None)
 
     def change(self, run: int, semantics: Semantics, step: int) -> int | None:
         """Return the first run of the next (or last) stretch of another state or layer, or None."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding
 from textual.containers import Vertical
 
-from blockstrata_viewer.model.goto import FORMS, parse_place
+from blockstrata_viewer.model.offsets import FORMS, parse_offset
 from blockstrata_viewer.screens.question import Question
 from blockstrata_viewer.widgets.plain import Prompt, Words
 
@@ -40,7 +40,7 @@ class GoToScreen(Question[int | None]):
         cluster_size = layer.node.features().get("cluster-size")
         try:
             size = cluster_size if isinstance(cluster_size, int) else None
-            offset = parse_place(event.value, scene.disk.size, size)
+            offset = parse_offset(event.value, scene.disk.size, size)
         except ValueError as error:
             note = self.query_one(".note", Words)
             note.update(str(error))

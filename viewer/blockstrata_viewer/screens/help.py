@@ -67,7 +67,7 @@ class HelpScreen(ModalScreen[None]):
         if scene:
             text = (
                 _TRIP
-                if scene.disk.trip
+                if scene.disk.round_trip
                 else _FILE
                 if is_file
                 else _GUEST

@@ -116,7 +116,7 @@ class TablesScreen(ModalScreen[Target | None]):
     def _first(self) -> int:
         """Return the row of the run under the cursor, or the first of its table, also if a lesson asks."""
         scene, rows = self._scene, entries_of(self.view.tables)
-        scene = scene.leave() if scene.disk.trip else scene
+        scene = scene.leave() if scene.disk.round_trip else scene
         semantics = self._scene.semantics
         known = scene.run is not None and not scene.asking
         letters = scene.track.state_at(scene.run or 0, semantics).letters if known else ""

@@ -72,8 +72,8 @@ def _facts(scene: Scene, place: str) -> list[str]:
     facts = [place] if place else []
     if disk.chain.gap:
         facts.append("chain incomplete")
-    if disk.trip:
-        facts.append(f"round trip, {disk.trip.name}")
+    if disk.round_trip:
+        facts.append(f"round trip, {disk.round_trip.name}")
     elif scene.entered_from:
         facts.append(f"the file of layer {scene.file_depth}")
     else:
@@ -137,7 +137,7 @@ def draw_legend(scene: Scene, width: int) -> Row:
 
 def _meanings(scene: Scene) -> str:
     """Return what letters stand for; on a round trip, D and Z say more than H and Z."""
-    wire = wire_of(scene.semantics) if scene.disk.trip else None
+    wire = wire_of(scene.semantics) if scene.disk.round_trip else None
     lettered = (wire.base if wire else scene.semantics).lettered(is_protocol=scene.disk.is_file)
     return " · ".join(f"{each.letter} {each.name.lower()}" for each in lettered)
 
@@ -172,7 +172,7 @@ def _shares(scene: Scene) -> list[tuple[State, float]]:
     found: dict[State, int] = {}
     for track in (disk.guest, *disk.tracks):
         for state, total in zip(track.states(scene.semantics), track.shares.totals().tolist(), strict=True):
-            # a state may be left that nothing has any more: UNREAD, once all that was is folded
+            # a state may be left that nothing has any more: UNREAD, once all that was is summarised
             if total:
                 found[state] = found.get(state, 0) + (total if track is scene.track else 0)
     whole = max(1, sum(found.values()))

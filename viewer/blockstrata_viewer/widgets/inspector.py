@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from blockstrata.semantics.nbd import Wire
     from blockstrata.semantics.table import Semantics
     from blockstrata_viewer.draw.palette import Palette
-    from blockstrata_viewer.model.nbd_strips import Trip
+    from blockstrata_viewer.model.round_trip import RoundTripTracks
     from blockstrata_viewer.model.scene import Scene
     from blockstrata_viewer.model.states import State
     from blockstrata_viewer.model.track import Track
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _SPLIT_SHARE: Final = 0.55
 _EXTENT_LINES: Final = 7
 """Rows that the extent takes under the chain, if no words go on in a row of their own."""
-_TRIP_LINES: Final = 8
+_ROUND_TRIP_LINES: Final = 8
 """Rows that the account of a round trip takes."""
 _SIDE_EXTENT: Final = 14
 """Rows of the extent in the panel beside the chain."""
@@ -65,7 +65,7 @@ def draw_inspector(scene: Scene, width: int, height: int, *, side: bool) -> list
     _draw_extent(_Pen(rows[1:], 2, width - 2, palette, wraps=True), scene)
     layer_rows = min(len(scene.track.states(scene.semantics)) + 3, max(0, height - _SIDE_EXTENT - 4))
     sample = rows[_SIDE_EXTENT : max(_SIDE_EXTENT, height - layer_rows - 1)]
-    sample = sample[: _TRIP_LINES if scene.disk.trip else len(scene.disk.layers) + 1]
+    sample = sample[: _ROUND_TRIP_LINES if scene.disk.round_trip else len(scene.disk.layers) + 1]
     _draw_sample(sample, 2, width - 2, scene)
     top = _SIDE_EXTENT + len(sample) + 1
     _draw_layer(rows[top : top + layer_rows], 2, width - 2, scene)
@@ -151,7 +151,7 @@ def _draw_extent(pen: _Pen, scene: Scene) -> None:
         return
     view = track.view
     code = int(view.extents.facts[run])
-    nth = f"one of about {track.count:,}" if track.folds else f"{run + 1:,} of {track.count:,}"
+    nth = f"one of about {track.count:,}" if track.summaries else f"{run + 1:,} of {track.count:,}"
     depth = "" if scene.disk.is_file else f" · depth {int(view.depth[run])}"
     place = f"extent {nth}{depth}"
     room = max(8, pen.end - pen.x - len("EXTENT  ") - 2)
@@ -186,18 +186,18 @@ def _draw_extent(pen: _Pen, scene: Scene) -> None:
 def track_name(scene: Scene) -> str:
     """Return what the selected track is called."""
     wire = wire_of(scene.semantics)
-    if scene.disk.trip and wire:
-        return scene.disk.trip.label(scene.selected, wire)[0]
+    if scene.disk.round_trip and wire:
+        return scene.disk.round_trip.label(scene.selected, wire)[0]
     return "guest sees" if scene.selected == GUEST else base_name(scene.disk.layers[scene.selected].name)
 
 
 def _widest(scene: Scene) -> int:
-    return max(map(len, STATIONS)) if scene.disk.trip else 0
+    return max(map(len, STATIONS)) if scene.disk.round_trip else 0
 
 
-def _draw_trip(pen: _Pen, trip: Trip, wire: Wire) -> None:
+def _draw_round_trip(pen: _Pen, tracks: RoundTripTracks, wire: Wire) -> None:
     """Write by what rules a round trip goes, and how much is lost on it."""
-    palette, sent = pen.palette, trip.sent(wire)
+    palette, sent = pen.palette, tracks.sent(wire)
     pen.line(("ROUND TRIP  ", palette.accent, True), (wire.server.title, palette.text, False))
     for name, rule in (("server", wire.rule), ("client", wire.client_rule)):
         first, *others = wrap(rule, max(1, pen.end - pen.x - 8)) if pen.wraps else [rule]
@@ -252,8 +252,10 @@ def _draw_sample(rows: list[Row], x: int, end: int, scene: Scene) -> None:
     """Draw every layer at the cursor, active first, and which one the guest reads."""
     palette, disk = palette_of(scene), scene.disk
     wire = wire_of(scene.semantics)
-    if disk.trip and wire:
-        _draw_trip(_Pen(rows, x, end, palette, wraps=len(rows) > _EXTENT_LINES + 1), disk.trip, wire)
+    if disk.round_trip and wire:
+        _draw_round_trip(
+            _Pen(rows, x, end, palette, wraps=len(rows) > _EXTENT_LINES + 1), disk.round_trip, wire
+        )
         return
     answering = disk.guest.run_at(scene.cursor)
     if not rows or answering is None:

@@ -14,7 +14,7 @@ FORMS: Final = "0x10000 · 1.5G · 37% · cluster:123 · sector:456"
 _SHARE: Final = re.compile(r"[+-]?(?:[0-9]{1,999}(?:\.[0-9]{0,999})?|\.[0-9]{1,999})")
 
 
-def parse_place(text: str, size: int, cluster_size: int | None) -> int:
+def parse_offset(text: str, size: int, cluster_size: int | None) -> int:
     """Return the byte that a text means on a disk of ``size`` bytes.
 
     ``cluster_size`` in bytes, None if the layer has no clusters.  ``ValueError`` with the reason if it means

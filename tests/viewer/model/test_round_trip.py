@@ -123,10 +123,10 @@ async def test_it_leads_back_to_where_the_cursor_is(viewer, key):
 async def test_a_lower_layer_is_served_alone(viewer):
     _, press = viewer
     scene = await press("j", "r")
-    assert scene.disk.trip.name == "layer 1 alone"
+    assert scene.disk.round_trip.name == "layer 1 alone"
     with open_chain(scene.disk.chain.layers[0].name) as chain:
         expected = round_trip(alone(chain.layers[1], 0, chain.layers[1].size), wire_of(NBD_6_0))
-    found = scene.disk.trip.sent(wire_of(NBD_6_0))
+    found = scene.disk.round_trip.sent(wire_of(NBD_6_0))
     assert found.said.tolist() == expected.said.tolist()
 
 
@@ -134,7 +134,7 @@ async def test_flags_that_are_no_server_s_end_the_trip(viewer):
     app, press = viewer
     await press("r")
     await app.run_action("app.under('historic')")
-    assert app.scene.disk.trip is None
+    assert app.scene.disk.round_trip is None
     assert app.scene.semantics.name == "historic"
 
 
@@ -151,14 +151,14 @@ async def test_other_keys_do_no_harm_on_a_trip(viewer):
     scene = await press(
         "r", "k", "k", "k", "k", "x", "D", "D", "t", "plus", "n", "p", "space", "l", "space", "z", "f"
     )
-    assert scene.disk.trip
+    assert scene.disk.round_trip
     assert scene.selected == GUEST
     await press("i", "i", "enter")
     await press("escape")
     await press("?")
     assert "round trip through NBD" in "\n".join(rows(app))
     await press("escape", "v")
-    assert app.scene.disk.trip is None
+    assert app.scene.disk.round_trip is None
 
 
 async def test_the_audit(viewer):
@@ -187,7 +187,7 @@ async def test_the_audit_of_a_broken_chain_is_a_line(image):
         assert "No such file" in "\n".join(rows(app))
         await pilot.press("escape", "r")
         await pilot.pause()
-        assert app.scene.disk.trip is None
+        assert app.scene.disk.round_trip is None
         assert "cannot be opened" in rows(app)[-1]
 
 

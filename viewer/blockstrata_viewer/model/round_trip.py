@@ -26,7 +26,7 @@ _KEPT = "arrives as it was meant"
 
 
 @dataclass(frozen=True, eq=False)
-class Trip:
+class RoundTripTracks:
     """What is served, and what becomes of it."""
 
     served: Track

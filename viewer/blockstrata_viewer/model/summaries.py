@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fold:
+class TrackSummary:
     """A region of one track whose runs were given up.
 
     ``edges`` int64 (c + 1,), guest bytes; ``amounts`` int64 (c, kinds), the bytes of each of ``kinds`` in
@@ -41,16 +41,16 @@ class Fold:
     suppliers: NDArray[np.int64] | None = None
 
     def by(self, kinds: Sequence[Kind]) -> NDArray[np.int64]:
-        """Return the amounts with one column for each of some kinds, among which are all of the fold's."""
+        """Return the amounts with one column for each of some kinds, among which are all of the summary's."""
         amounts = np.zeros((len(self.amounts), len(kinds)), np.int64)
         amounts[:, [kinds.index(kind) for kind in self.kinds]] = self.amounts
         return amounts
 
 
-class Folded:
-    """Prefix sums over the chunks of folds: what these hold beyond what the runs in their place say.
+class SummarySums:
+    """Prefix sums over the chunks of summaries: what these hold beyond what the runs in their place say.
 
-    ``edges`` and ``beyond`` of each fold, ascending: int64 (c + 1,) guest bytes, int64 (c, classes) bytes.
+    ``edges`` and ``beyond`` of each summary, ascending: int64 (c + 1,) guest bytes, int64 (c, classes) bytes.
     """
 
     def __init__(self, edges: Sequence[NDArray[np.int64]], beyond: Sequence[NDArray[np.int64]]) -> None:

@@ -49,10 +49,10 @@ def image(tmp_path, monkeypatch):
 LITTLE = Opening(memory=1500 * 128)
 
 
-def folded(image):
+def summarised(image):
     loader = Loader(image, LITTLE)
     *_, disk = loader.load()
-    assert len(disk.folds) > 5
+    assert len(disk.summaries) > 5
     assert len(disk.tracks[0]) < 1500
     return loader, disk
 
@@ -62,19 +62,19 @@ def tracks(disk):
 
 
 def test_what_is_folded_adds_up(image):
-    _, disk = folded(image)
+    _, disk = summarised(image)
     whole = load_whole(image)
     for less, more in zip(tracks(disk), tracks(whole), strict=True):
         assert not [code for code, _ in more.facts if code >> 3 == Mapping.UNREAD]
         wanted = dict(zip(more.facts, more.shares.totals().tolist(), strict=True))
         found = dict(zip(less.facts, less.shares.totals().tolist(), strict=True))
         assert {kind: total for kind, total in found.items() if total} == wanted
-        assert abs(less.count - len(more)) <= 2 * len(disk.folds)
+        assert abs(less.count - len(more)) <= 2 * len(disk.summaries)
 
 
 @pytest.mark.parametrize("semantics", ["historic", "proposed"])
 def test_a_strip_of_folds_is_the_strip_of_all_runs(image, semantics):
-    loader, disk = folded(image)
+    loader, disk = summarised(image)
     whole = load_whole(image)
     chosen = by_name(semantics)
     power = loader.chunk.bit_length() - 1
@@ -91,12 +91,12 @@ def test_a_strip_of_folds_is_the_strip_of_all_runs(image, semantics):
 
 
 def test_the_cursor_s_region_is_read_again(image):
-    loader, disk = folded(image)
-    at = disk.folds[-2].region.start + 1000
+    loader, disk = summarised(image)
+    at = disk.summaries[-2].region.start + 1000
     assert loader.look(Viewport(disk.size, 80).fit(), at)
     *_, again = loader.again(lambda: False)
-    assert not any(fold.region.start <= at < fold.region.end for fold in again.folds)
-    assert len(again.folds) >= len(disk.folds)
+    assert not any(summary.region.start <= at < summary.region.end for summary in again.summaries)
+    assert len(again.summaries) >= len(disk.summaries)
     assert not loader.look(Viewport(disk.size, 80).fit(), at)
     whole = load_whole(image)
     for less, more in zip(tracks(again), tracks(whole), strict=True):
@@ -106,12 +106,16 @@ def test_the_cursor_s_region_is_read_again(image):
 
 
 def test_a_close_view_is_read_again_whole_or_as_far_as_memory_goes(image):
-    loader, disk = folded(image)
-    at = disk.folds[-2].region.start
+    loader, disk = summarised(image)
+    at = disk.summaries[-2].region.start
     close = Viewport(disk.size, 80, loader.chunk.bit_length() - 2, at // (loader.chunk >> 1))
     assert loader.look(close, at)
     *_, again = loader.again(lambda: False)
-    inside = [fold for fold in again.folds if fold.region.start < close.end and close.start < fold.region.end]
+    inside = [
+        summary
+        for summary in again.summaries
+        if summary.region.start < close.end and close.start < summary.region.end
+    ]
     assert not inside or not loader.look(close, at)
     everything = Viewport(disk.size, 10**6, loader.chunk.bit_length() - 2, 0)
     assert loader.look(everything, at)
@@ -120,13 +124,13 @@ def test_a_close_view_is_read_again_whole_or_as_far_as_memory_goes(image):
 
 
 def test_nothing_is_read_again_for_whoever_gave_up(image):
-    loader, disk = folded(image)
-    assert loader.look(Viewport(disk.size, 80).fit(), disk.folds[-1].region.start)
+    loader, disk = summarised(image)
+    assert loader.look(Viewport(disk.size, 80).fit(), disk.summaries[-1].region.start)
     assert list(loader.again(lambda: True)) == []
 
 
-def test_what_is_sought_is_found_in_a_fold(image):
-    loader, disk = folded(image)
+def test_what_is_sought_is_found_in_a_summary(image):
+    loader, disk = summarised(image)
     track = disk.tracks[0]
     wanted = np.array([code >> 3 == Mapping.ZERO_ALLOC for code, _ in track.facts])
     assert wanted.any()
@@ -143,7 +147,7 @@ def fact_at_cursor(scene):
     return scene.track.view.extents.facts[scene.run] >> 3
 
 
-def test_folds_of_many_layers_keep_within_bounds(tmp_path, monkeypatch):
+def test_summaries_of_many_layers_keep_within_bounds(tmp_path, monkeypatch):
     """What is kept of a layer does not grow with the layers above and below."""
     monkeypatch.setattr("blockstrata.formats.qcow2.node._WINDOW", 64)
     layers, size = 48, 256 * SPAN
@@ -154,13 +158,16 @@ def test_folds_of_many_layers_keep_within_bounds(tmp_path, monkeypatch):
     opening = Opening(memory=1 << 20)
     loader = Loader(str(tmp_path / "0.qcow2"), opening)
     *_, disk = loader.load()
-    assert disk.folds
-    folds = [fold for region in disk.folds for fold in (region.guest, *region.layers) if fold]
+    assert disk.summaries
+    summaries = [
+        summary for region in disk.summaries for summary in (region.guest, *region.layers) if summary
+    ]
     kept = sum(
-        fold.amounts.nbytes + (0 if fold.suppliers is None else fold.suppliers.nbytes) for fold in folds
+        summary.amounts.nbytes + (0 if summary.suppliers is None else summary.suppliers.nbytes)
+        for summary in summaries
     )
     assert kept < opening.memory // 4
-    assert all(fold.suppliers is None for region in disk.folds for fold in region.layers if fold)
+    assert all(summary.suppliers is None for region in disk.summaries for summary in region.layers if summary)
     whole = load_whole(str(tmp_path / "0.qcow2"))
     assert disk.guest.suppliers.totals().tolist() == whole.guest.suppliers.totals().tolist()
 
@@ -195,12 +202,12 @@ async def test_the_viewer_reads_again_where_one_goes(image):
     app = ViewerApp([image], LITTLE)
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
-        assert app.scene.disk.folds
+        assert app.scene.disk.summaries
         assert "one of about" in screen_text(app)
         await pilot.press("a")
         assert "not all of this image is in memory" in screen_text(app)
         await pilot.press("r")
-        assert app.scene.disk.trip is None
+        assert app.scene.disk.round_trip is None
         await pilot.press("g", *str(RARE), "enter")
         await until(
             pilot, lambda: app.scene.track.view.extents.facts[app.scene.run] >> 3 == Mapping.ZERO_ALLOC
@@ -214,12 +221,12 @@ async def test_the_viewer_reads_again_where_one_goes(image):
         await pilot.pause()
         shown = app.scene.viewport
         inside = [
-            fold
-            for fold in app.scene.disk.folds
-            if fold.region.start < shown.end and shown.start < fold.region.end
+            summary
+            for summary in app.scene.disk.summaries
+            if summary.region.start < shown.end and shown.start < summary.region.end
         ]
         assert not inside
-        assert app.scene.disk.folds
+        assert app.scene.disk.summaries
 
 
 def test_a_picture_shows_the_byte_it_is_of(image):
