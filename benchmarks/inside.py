@@ -153,7 +153,7 @@ def measure_strips(layers: int, runs: int, columns: int, frames: int) -> dict[st
     import numpy as np  # noqa: PLC0415
 
     from blockstrata.semantics import by_name  # noqa: PLC0415
-    from blockstrata_viewer.draw.lines import Ink, Row  # noqa: PLC0415
+    from blockstrata_viewer.draw.lines import Ink, Line  # noqa: PLC0415
     from blockstrata_viewer.draw.palette import palette_for  # noqa: PLC0415
     from blockstrata_viewer.draw.strips import Look, draw_strip  # noqa: PLC0415
     from blockstrata_viewer.model.disk import disk_of  # noqa: PLC0415
@@ -171,7 +171,7 @@ def measure_strips(layers: int, runs: int, columns: int, frames: int) -> dict[st
         left = int(rng.integers(0, max(1, fit.cells(power) - columns)))
         viewport = Viewport(disk.size, columns, power, left)
         for track in disk.tracks:
-            rows = [Row(columns, Ink(palette.text, palette.page)) for _ in range(3)]
+            rows = [Line(columns, Ink(palette.text, palette.page)) for _ in range(3)]
             wall, cpu = time.perf_counter(), time.process_time()
             draw_strip(rows, track, viewport, semantics, look)
             cpus.append(time.process_time() - cpu)

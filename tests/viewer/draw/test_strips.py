@@ -13,7 +13,7 @@ from blockstrata.facts.codes import NO_HOST
 from blockstrata.facts.extents import Extents
 from blockstrata.guest.merge import View
 from blockstrata.semantics import SEMANTICS, by_name
-from blockstrata_viewer.draw.lines import Ink, Row
+from blockstrata_viewer.draw.lines import Ink, Line
 from blockstrata_viewer.draw.palette import DARK, MONO
 from blockstrata_viewer.draw.strips import (
     LEFT,
@@ -150,7 +150,7 @@ def test_cells_are_what_their_runs_make_them(demo_disk, height, patterns):
         for power in range(9, fit.power + 1):
             left = max(0, fit.cells(power) - 40) // 3 * 2
             viewport = Viewport(track.size, 40, power, left)
-            rows = [Row(40, Ink(DARK.text, DARK.page)) for _ in range(height)]
+            rows = [Line(40, Ink(DARK.text, DARK.page)) for _ in range(height)]
             draw_strip(rows, track, viewport, semantics, look)
             for column in range(40):
                 start = min((left + column) << power, track.size)
@@ -194,7 +194,7 @@ def test_one_boundary_is_found_where_it_is(demo_disk):
 
 
 def draw(track, viewport, semantics, rows=1, palette=DARK, **look):
-    lines = [Row(viewport.columns, Ink("#ffffff", DARK.page)) for _ in range(rows)]
+    lines = [Line(viewport.columns, Ink("#ffffff", DARK.page)) for _ in range(rows)]
     draw_strip(lines, track, viewport, semantics, Look(0, palette, **look))
     return lines
 

@@ -61,7 +61,7 @@ def tracks(disk):
     return disk.guest, *disk.tracks
 
 
-def test_what_is_folded_adds_up(image):
+def test_what_is_summarised_adds_up(image):
     _, disk = summarised(image)
     whole = load_whole(image)
     for less, more in zip(tracks(disk), tracks(whole), strict=True):
@@ -73,7 +73,7 @@ def test_what_is_folded_adds_up(image):
 
 
 @pytest.mark.parametrize("semantics", ["historic", "proposed"])
-def test_a_strip_of_folds_is_the_strip_of_all_runs(image, semantics):
+def test_a_strip_of_summaries_is_the_strip_of_all_runs(image, semantics):
     loader, disk = summarised(image)
     whole = load_whole(image)
     chosen = by_name(semantics)

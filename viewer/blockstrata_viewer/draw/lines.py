@@ -36,7 +36,7 @@ def style_of(ink: Ink) -> Style:
     return Style(bold=ink.bold) if plain else Style(color=ink.fg, bgcolor=ink.bg, bold=ink.bold)
 
 
-class Row:
+class Line:
     """A line of ``width`` cells, blank in an ink at first.  What is put past its ends is cut off."""
 
     def __init__(self, width: int, ink: Ink) -> None:

@@ -13,11 +13,11 @@ from blockstrata_viewer.draw.units import exact_size
 from blockstrata_viewer.model.viewport import Viewport
 
 if TYPE_CHECKING:
-    from blockstrata_viewer.draw.lines import Row
+    from blockstrata_viewer.draw.lines import Line
     from blockstrata_viewer.model.scene import Scene
 
 
-def draw_overview(row: Row, under: Row, x: int, scene: Scene) -> None:
+def draw_overview(row: Line, under: Line, x: int, scene: Scene) -> None:
     """Draw what the guest sees on the whole disk into ``row``, window and scale into the row under it."""
     viewport, palette = scene.viewport, palette_of(scene)
     whole = Viewport(scene.disk.size, viewport.columns).fit()

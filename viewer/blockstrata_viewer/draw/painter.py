@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from blockstrata.semantics.nbd import wire_of
 from blockstrata.text.printable import base_name
 from blockstrata.text.sizes import format_size
-from blockstrata_viewer.draw.lines import Ink, Row, clip, shorten
+from blockstrata_viewer.draw.lines import Ink, Line, clip, shorten
 from blockstrata_viewer.draw.overview import draw_overview
 from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.draw.ruler import draw_ruler
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _BRACKET = "╰─╯╵"
 
 
-def draw_chain(scene: Scene, layout: ChainLayout) -> list[Row]:
+def draw_chain(scene: Scene, layout: ChainLayout) -> list[Line]:
     """Return the rows of the chain view; the scene is fitted to the layout's columns if it is not yet."""
     if scene.viewport.columns != layout.columns:
         scene = scene.resize(layout.columns)
@@ -59,7 +59,7 @@ class _Painter:
             letters=not scene.asking and not scene.differences,
         )
         height = max(layout.height, layout.LAYERS + 1)
-        self.rows = [Row(layout.width, self.ink(self.palette.text)) for _ in range(height)]
+        self.rows = [Line(layout.width, self.ink(self.palette.text)) for _ in range(height)]
 
     def ink(self, colour: str, bg: str | None = None, *, bold: bool = False) -> Ink:
         return Ink(colour, bg or self.palette.page, bold)
@@ -90,7 +90,7 @@ class _Painter:
             self.rows[layout.RIBBON].put(3, "supplied by", self.ink(palette.dim))
             self.ribbon(self.rows[layout.RIBBON])
 
-    def ribbon(self, row: Row) -> None:
+    def ribbon(self, row: Line) -> None:
         """Draw which layer supplies most of each cell."""
         guest = self.scene.disk.guest
         amounts = guest.suppliers.columns(self.scene.viewport).amounts
@@ -146,14 +146,14 @@ class _Painter:
         runs = f"{about}{short_count(track.count)} run" + ("" if track.count == 1 else "s")
         return base_name(disk.layers[selected].name), f"{format_size(disk.layers[selected].size)} · {runs}"
 
-    def error(self, row: Row, error: str) -> None:
+    def error(self, row: Line, error: str) -> None:
         """Write why a layer is not there into its track."""
         viewport = self.scene.viewport
         room = min(viewport.columns, viewport.cells() - viewport.left)
         text = f" {shorten(error, room - 4)} "
         row.put(self.x + 1, text, self.ink(self.palette.text, bold=True))
 
-    def label(self, rows: list[Row], selected: int, name: str, details: str, colour: str) -> None:
+    def label(self, rows: list[Line], selected: int, name: str, details: str, colour: str) -> None:
         chosen = selected == self.scene.selected or self.scene.disk.is_file
         ground = self.palette.selected if chosen else self.palette.page
         for row in rows:
@@ -164,12 +164,12 @@ class _Painter:
         if len(rows) > 1:
             rows[1].put(3, shorten(details, self.x - 5), self.ink(self.palette.dim, ground))
 
-    def strip(self, rows: list[Row], selected: int) -> None:
+    def strip(self, rows: list[Line], selected: int) -> None:
         scene = self.scene
         if scene.disk.size:
             draw_strip(rows, scene.disk.track(selected), scene.viewport, scene.semantics, self.look)
 
-    def bracket(self, row: Row) -> None:
+    def bracket(self, row: Line) -> None:
         """Draw the bracket under the extent at the cursor."""
         scene = self.scene
         run = scene.run
@@ -186,7 +186,7 @@ class _Painter:
         layout, palette, at = self.layout, self.palette, self.drill_at
         if not self.scene.disk.size:
             return
-        selected = self._selected_rows()
+        selected = self._selected_lines()
         for y in range(layout.GUEST, layout.height):
             row = self.rows[y]
             glyph, ink = row.glyph_at(at), row.ink_at(at)
@@ -204,7 +204,7 @@ class _Painter:
             ground = ink.fg if mostly_ink else ink.bg
             row.set(at, "┃" if heavy else "│", self.ink(palette.crosshair, ground, bold=heavy))
 
-    def _selected_rows(self) -> range:
+    def _selected_lines(self) -> range:
         layout, selected = self.layout, self.scene.selected
         if selected == GUEST or self.scene.disk.is_file:
             return range(layout.GUEST, layout.GUEST + layout.GUEST_ROWS)

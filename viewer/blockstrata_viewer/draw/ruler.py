@@ -10,14 +10,14 @@ from blockstrata_viewer.draw.units import exact_size
 from blockstrata_viewer.model.states import Paint
 
 if TYPE_CHECKING:
-    from blockstrata_viewer.draw.lines import Row
+    from blockstrata_viewer.draw.lines import Line
     from blockstrata_viewer.model.scene import Scene
 
 _LABEL_EVERY: Final = 16
 _TICK_EVERY: Final = 4
 
 
-def draw_ruler(labels: Row, ticks: Row, x: int, scene: Scene) -> None:
+def draw_ruler(labels: Line, ticks: Line, x: int, scene: Scene) -> None:
     """Draw labels and ticks, the first column of the strips at cell ``x``; the badges win over labels."""
     palette, viewport = palette_of(scene), scene.viewport
     shown = min(viewport.columns, viewport.cells() - viewport.left)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blockstrata.semantics.table import Semantics
-    from blockstrata_viewer.draw.lines import Row
+    from blockstrata_viewer.draw.lines import Line
     from blockstrata_viewer.draw.palette import Palette
     from blockstrata_viewer.model.shares import Cells
     from blockstrata_viewer.model.track import Track
@@ -131,7 +131,7 @@ class Look:
     letters: bool = True
 
 
-def draw_strip(rows: list[Row], track: Track, viewport: Viewport, semantics: Semantics, look: Look) -> None:
+def draw_strip(rows: list[Line], track: Track, viewport: Viewport, semantics: Semantics, look: Look) -> None:
     """Draw a track into rows, top row first."""
     columns, painted = _painted(track, viewport, semantics, look, len(rows))
     for row, cells in zip(rows, painted, strict=True):
@@ -281,7 +281,7 @@ def _cover_equal(cells: list[list[Cell]], track: Track, viewport: Viewport, pale
             row[column] = cover
 
 
-def _draw_letters(row: Row, columns: Columns, look: Look) -> None:
+def _draw_letters(row: Line, columns: Columns, look: Look) -> None:
     """Write the letters of a state into the middle of each stretch of cells that has room for them."""
     palette = look.palette
     end = 0

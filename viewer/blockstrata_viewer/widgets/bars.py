@@ -13,7 +13,7 @@ from blockstrata.semantics.nbd import wire_of
 from blockstrata.text.printable import base_name, printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.layout import NARROW
-from blockstrata_viewer.draw.lines import Ink, Row, clip, shorten
+from blockstrata_viewer.draw.lines import Ink, Line, clip, shorten
 from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.widgets.inspector import draw_swatch
 
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 _DIFFERENCES: Final = "differences only"
 
 
-def draw_title(scene: Scene, width: int, place: str = "") -> Row:
+def draw_title(scene: Scene, width: int, place: str = "") -> Line:
     """Return the title: name, layers, sizes, and the switch between semantics on the right.
 
     ``place`` tells which of several images this is, as in ``2/3``.
     """
     palette, disk = palette_of(scene), scene.disk
-    row = Row(width, Ink(palette.text, palette.panel))
+    row = Line(width, Ink(palette.text, palette.panel))
     badges = _badges(scene.semantics)
     switch_at = width - sum(len(word) + 2 for word in badges) - 1
     row.put(1, "▚", Ink(palette.accent, palette.panel))
@@ -91,7 +91,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def draw_legend(scene: Scene, width: int) -> Row:
+def draw_legend(scene: Scene, width: int) -> Line:
     """Return the legend: every state of the chain under the semantics in force, and its share.
 
     Words say what letters do; without room for all words, the letters are explained on the right instead.
@@ -100,7 +100,7 @@ def draw_legend(scene: Scene, width: int) -> Row:
     are shown is said whatever room there is.
     """
     palette = palette_of(scene)
-    row = Row(width, Ink(palette.text, palette.page))
+    row = Line(width, Ink(palette.text, palette.page))
     shares = _shares(scene)
     if scene.differences:
         whole, width = width, max(0, width - len(_DIFFERENCES) - 2)
@@ -180,11 +180,11 @@ def _shares(scene: Scene) -> list[tuple[State, float]]:
     return [(state, total / whole) for state, total in ordered]
 
 
-def draw_keys(scene: Scene, width: int, keys: Sequence[tuple[str, str]], note: str) -> Row:
+def draw_keys(scene: Scene, width: int, keys: Sequence[tuple[str, str]], note: str) -> Line:
     """Return the footer: a note, how far reading is, or keys and what they do; the last two always fit."""
     palette = palette_of(scene)
     note = note or str(scene.disk.loading or "")
-    row = Row(width, Ink(palette.text, palette.panel))
+    row = Line(width, Ink(palette.text, palette.panel))
     if note:
         row.put(2, clip(note, width - 4), Ink(palette.text, palette.panel, bold=True))
         return row
@@ -207,7 +207,7 @@ class Bar(Widget):
 
     scene: reactive[Scene | None] = reactive(None, always_update=True)
 
-    def __init__(self, draw: Callable[[Scene, int], Row], id: str) -> None:  # noqa: A002
+    def __init__(self, draw: Callable[[Scene, int], Line], id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         self._draw = draw
 

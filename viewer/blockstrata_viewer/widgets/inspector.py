@@ -15,7 +15,7 @@ from blockstrata.semantics.historic import HISTORIC, Flag
 from blockstrata.semantics.nbd import wire_of
 from blockstrata.text.printable import base_name, printable
 from blockstrata.text.sizes import format_size
-from blockstrata_viewer.draw.lines import Ink, Row, clip, shorten
+from blockstrata_viewer.draw.lines import Ink, Line, clip, shorten
 from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.draw.strips import solid_cell
 from blockstrata_viewer.draw.units import exact_size
@@ -47,10 +47,10 @@ _SIDE_EXTENT: Final = 14
 _WITHHELD: Final = "what stands here is asked below"
 
 
-def draw_inspector(scene: Scene, width: int, height: int, *, side: bool) -> list[Row]:
+def draw_inspector(scene: Scene, width: int, height: int, *, side: bool) -> list[Line]:
     """Return the inspector's rows: two columns under the chain, or three parts beside it.  Needs no app."""
     palette = palette_of(scene)
-    rows = [Row(width, Ink(palette.text, palette.panel)) for _ in range(height)]
+    rows = [Line(width, Ink(palette.text, palette.panel)) for _ in range(height)]
     if scene.asking:
         _draw_withheld(_Pen(rows[1:] if side else rows, 2, width - 2, palette), scene)
         return rows
@@ -75,7 +75,7 @@ def draw_inspector(scene: Scene, width: int, height: int, *, side: bool) -> list
 class _Pen:
     """Writes lines into rows, one after another, as long as there are rows."""
 
-    def __init__(self, rows: list[Row], x: int, end: int, palette: Palette, *, wraps: bool = False) -> None:
+    def __init__(self, rows: list[Line], x: int, end: int, palette: Palette, *, wraps: bool = False) -> None:
         self.rows = iter(rows)
         self.x = x
         self.end = end
@@ -116,7 +116,7 @@ class _Pen:
                 row.put(x, text, Ink(colour, palette.panel))
 
 
-def draw_swatch(row: Row, x: int, paint: Paint, palette: Palette) -> None:
+def draw_swatch(row: Line, x: int, paint: Paint, palette: Palette) -> None:
     """Draw two cells as a strip draws the paint; what falls through shows dots, or nothing would be seen."""
     glyph, ink = solid_cell(paint, palette)
     if paint is Paint.FALLS_THROUGH and not palette.is_mono:
@@ -248,7 +248,7 @@ def _mapping(code: int) -> str:
     return mapping if storage_of(code) is Storage.NONE else f"{mapping} on {storage}"
 
 
-def _draw_sample(rows: list[Row], x: int, end: int, scene: Scene) -> None:
+def _draw_sample(rows: list[Line], x: int, end: int, scene: Scene) -> None:
     """Draw every layer at the cursor, active first, and which one the guest reads."""
     palette, disk = palette_of(scene), scene.disk
     wire = wire_of(scene.semantics)
@@ -323,7 +323,7 @@ def _protocol_letters(track: Track, run: int | None, scene: Scene) -> str:
     return f" → {driver} {state.letters} @ {host:#x}"
 
 
-def _draw_layer(rows: list[Row], x: int, end: int, scene: Scene) -> None:
+def _draw_layer(rows: list[Line], x: int, end: int, scene: Scene) -> None:
     """Draw the selected track as a whole: a bar of shares, and bytes and percent of each state."""
     if len(rows) < 3:
         return

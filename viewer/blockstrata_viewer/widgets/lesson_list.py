@@ -10,7 +10,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from blockstrata.text.printable import printable
-from blockstrata_viewer.draw.lines import Ink, Row, clip
+from blockstrata_viewer.draw.lines import Ink, Line, clip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,13 +34,13 @@ _LEAVE_WORDS: Final = "Back to the image that was looked at before."
 
 def draw_lessons(
     lessons: Sequence[Lesson], course: Course | None, at: int, palette: Palette, width: int, height: int
-) -> list[Row]:
+) -> list[Line]:
     """Return the rows of the screen: each lesson's title and sentence, the one at ``at`` chosen.
 
     Where there is little room, only the chosen one has its sentence.  While a lesson is open, the last line
     leaves it.  Needs no app.
     """
-    rows = [Row(width, Ink(palette.text, palette.panel)) for _ in range(height)]
+    rows = [Line(width, Ink(palette.text, palette.panel)) for _ in range(height)]
     lines = [(f"{nth:>2}", lesson.title, lesson.summary, lesson) for nth, lesson in enumerate(lessons, 1)]
     titles = [(number, printable(title), printable(words), each) for number, title, words, each in lines]
     entries = [*titles, *([("", _LEAVE, _LEAVE_WORDS, None)] if course else [])]
@@ -50,7 +50,7 @@ def draw_lessons(
     shows_all, gap = next(
         (shape for shape in _SHAPES if lines_needed + shape[1] * (len(entries) - 1) <= room), (False, 0)
     )
-    drawn: list[Row] = []
+    drawn: list[Line] = []
     chosen = 0
     for nth, (number, title, _, lesson) in enumerate(entries):
         is_chosen = nth == at
@@ -58,7 +58,7 @@ def draw_lessons(
         drawn.append(_title(number, title, _note(lesson, course), palette, width, is_chosen=is_chosen))
         shown = sentences[nth] if shows_all or is_chosen else ()
         drawn += [_sentence(words, palette, width, is_chosen=is_chosen) for words in shown]
-        drawn += [Row(width, Ink(palette.text, palette.panel)) for _ in range(gap)]
+        drawn += [Line(width, Ink(palette.text, palette.panel)) for _ in range(gap)]
     first = max(0, min(chosen - room // 2, len(drawn) - room))
     for y, row in enumerate(drawn[first : first + room], _HEAD):
         if y < height:
@@ -86,9 +86,9 @@ def _ground(palette: Palette, *, is_chosen: bool) -> str:
     return palette.selected if is_chosen and not palette.is_mono else palette.panel
 
 
-def _title(number: str, title: str, note: str, palette: Palette, width: int, *, is_chosen: bool) -> Row:
+def _title(number: str, title: str, note: str, palette: Palette, width: int, *, is_chosen: bool) -> Line:
     ground = _ground(palette, is_chosen=is_chosen)
-    row = Row(width, Ink(palette.text, ground))
+    row = Line(width, Ink(palette.text, ground))
     if is_chosen:
         row.put(0, "▶" if palette.is_mono else "▌", Ink(palette.accent, ground))
     row.put(_MARGIN, number, Ink(palette.accent, ground, bold=True))
@@ -98,9 +98,9 @@ def _title(number: str, title: str, note: str, palette: Palette, width: int, *, 
     return row
 
 
-def _sentence(words: str, palette: Palette, width: int, *, is_chosen: bool) -> Row:
+def _sentence(words: str, palette: Palette, width: int, *, is_chosen: bool) -> Line:
     ground = _ground(palette, is_chosen=is_chosen)
-    row = Row(width, Ink(palette.text, ground))
+    row = Line(width, Ink(palette.text, ground))
     if is_chosen and not palette.is_mono:
         row.put(0, "▌", Ink(palette.accent, ground))
     row.put(_WORDS, words, Ink(palette.dim, ground))

@@ -14,7 +14,7 @@ from textual.widget import Widget
 from blockstrata.semantics import by_name
 from blockstrata.text.printable import printable
 from blockstrata_viewer.draw.layout import NARROW
-from blockstrata_viewer.draw.lines import Ink, Row, clip
+from blockstrata_viewer.draw.lines import Ink, Line, clip
 from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.model.states import Paint
 
@@ -49,12 +49,12 @@ class _Word(NamedTuple):
 
 def draw_lesson(
     course: Course, palette: Palette, width: int, height: int, *, is_alone: bool = False
-) -> list[Row]:
+) -> list[Line]:
     """Return the panel's rows: a heading, the text, then the question or what became of it.  Needs no app.
 
     ``is_alone``: the inspector is hidden, and the heading says which key brings it.
     """
-    rows = [Row(width, Ink(palette.text, palette.panel)) for _ in range(height)]
+    rows = [Line(width, Ink(palette.text, palette.panel)) for _ in range(height)]
     rows[0] = _heading(course, palette, width, is_alone=is_alone)
     room = height - 1
     lines = _lines(course, palette, width - 2 * _MARGIN, room)
@@ -134,12 +134,12 @@ class _Line(NamedTuple):
     """Whether a paragraph begins with it."""
 
 
-def _heading(course: Course, palette: Palette, width: int, *, is_alone: bool) -> Row:
+def _heading(course: Course, palette: Palette, width: int, *, is_alone: bool) -> Line:
     """Return the row that sets the lesson apart: which step, of what, and how to go on."""
     lesson, ground = course.lesson, palette.panel if palette.is_mono else palette.rule
     strong, dim = Ink(palette.text, ground, bold=True), Ink(palette.dim, ground)
     accent = Ink(palette.accent, ground, bold=True)
-    row = Row(width, Ink(palette.text, ground))
+    row = Line(width, Ink(palette.text, ground))
     steps = len(lesson.steps)
     keys = (*_KEYS, _INSPECTOR) if is_alone else _KEYS
     place = f"{course.at + 1}/{steps}"

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from blockstrata.text.printable import base_name, printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.layout import NARROW
-from blockstrata_viewer.draw.lines import Ink, Row, clip, shorten
+from blockstrata_viewer.draw.lines import Ink, Line, clip, shorten
 from blockstrata_viewer.model.states import state_of_flags
 from blockstrata_viewer.widgets.inspector import draw_swatch
 
@@ -34,9 +34,9 @@ _FOOT: Final = 6
 _KEYS: Final = (("↑ ↓", "row"), ("n p", "row that is here"), ("s", "table"), ("enter", "go there"))
 
 
-def draw_tables(tables: Sequence[Table], at: int, palette: Palette, width: int, height: int) -> list[Row]:
+def draw_tables(tables: Sequence[Table], at: int, palette: Palette, width: int, height: int) -> list[Line]:
     """Return the rows of the screen, entry ``at`` of all tables chosen and in view.  Needs no app."""
-    rows = [Row(width, Ink(palette.text, palette.panel)) for _ in range(height)]
+    rows = [Line(width, Ink(palette.text, palette.panel)) for _ in range(height)]
     if not rows or not tables:
         return rows
     lines, chosen, top = _lines(tables, at, palette, width)
@@ -60,13 +60,13 @@ def entries_of(tables: Sequence[Table]) -> list[tuple[Table, Entry]]:
     return [(table, entry) for table in tables for entry in table.entries]
 
 
-def _lines(tables: Sequence[Table], at: int, palette: Palette, width: int) -> tuple[list[Row], int, int]:
+def _lines(tables: Sequence[Table], at: int, palette: Palette, width: int) -> tuple[list[Line], int, int]:
     """Return the list's lines, which of them is the chosen one, and which the heading of its table."""
-    lines: list[Row] = []
+    lines: list[Line] = []
     chosen = number = top = 0
     for table in tables:
         if lines:
-            lines.append(Row(width, Ink(palette.text, palette.panel)))
+            lines.append(Line(width, Ink(palette.text, palette.panel)))
         heading = len(lines)
         lines.append(_heading(table, palette, width))
         for entry in table.entries:
@@ -77,8 +77,8 @@ def _lines(tables: Sequence[Table], at: int, palette: Palette, width: int) -> tu
     return lines, chosen, top
 
 
-def _heading(table: Table, palette: Palette, width: int) -> Row:
-    row = Row(width, Ink(palette.text, palette.panel))
+def _heading(table: Table, palette: Palette, width: int) -> Line:
+    row = Line(width, Ink(palette.text, palette.panel))
     x = row.put(_MARGIN, table.semantics.word, Ink(palette.accent, palette.panel, bold=True))
     row.put(x + 2, f"{table.semantics.title} — {table.kind}", Ink(palette.dim, palette.panel))
     here = sum(entry.place is not None for entry in table.entries)
@@ -87,10 +87,10 @@ def _heading(table: Table, palette: Palette, width: int) -> Row:
     return row
 
 
-def _line(table: Table, entry: Entry, palette: Palette, width: int, *, is_chosen: bool) -> Row:
+def _line(table: Table, entry: Entry, palette: Palette, width: int, *, is_chosen: bool) -> Line:
     """Return a row's line: bright if it occurs, else the scenario that shows it."""
     ground = palette.selected if is_chosen and not palette.is_mono else palette.panel
-    row = Row(width, Ink(palette.text, ground))
+    row = Line(width, Ink(palette.text, ground))
     if is_chosen:
         row.put(0, "▶" if palette.is_mono else "▌", Ink(palette.accent, ground))
     colour = palette.text if entry.place else palette.dim
@@ -106,7 +106,7 @@ def _line(table: Table, entry: Entry, palette: Palette, width: int, *, is_chosen
     return row
 
 
-def _draw_head(row: Row, table: Table, palette: Palette) -> None:
+def _draw_head(row: Line, table: Table, palette: Palette) -> None:
     """Write whose table the chosen row is in, whose own heading may be out of sight."""
     x = row.put(_MARGIN, "TRUTH TABLES  ", Ink(palette.accent, palette.panel, bold=True))
     x = row.put(x, f"{table.semantics.word}, {table.kind}", Ink(palette.text, palette.panel, bold=True))
@@ -117,7 +117,7 @@ def _draw_head(row: Row, table: Table, palette: Palette) -> None:
         row.put(start, meanings, Ink(palette.dim, palette.panel))
 
 
-def _draw_foot(rows: list[Row], table: Table, entry: Entry, palette: Palette) -> None:
+def _draw_foot(rows: list[Line], table: Table, entry: Entry, palette: Palette) -> None:
     """Write what the chosen row says, where it is, and what the keys do."""
     width = rows[0].width
     rows[0].put(_MARGIN, "─" * (width - 2 * _MARGIN), Ink(palette.rule, palette.panel))
