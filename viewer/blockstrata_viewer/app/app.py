@@ -354,7 +354,10 @@ class ViewerApp(PlainApp):
 
     async def show_scene(self) -> None:
         """Mount the parts of the main screen if they are not there yet, and show the scene in them."""
-        from blockstrata_viewer.widgets.bars import Bar, draw_keys, draw_legend, draw_title  # noqa: PLC0415
+        from blockstrata_viewer.draw.keys import draw_keys  # noqa: PLC0415
+        from blockstrata_viewer.draw.legend import draw_legend  # noqa: PLC0415
+        from blockstrata_viewer.draw.title import draw_title  # noqa: PLC0415
+        from blockstrata_viewer.widgets.bar import Bar  # noqa: PLC0415
         from blockstrata_viewer.widgets.chain_view import ChainView  # noqa: PLC0415
         from blockstrata_viewer.widgets.inspector import Inspector  # noqa: PLC0415
 

@@ -262,6 +262,14 @@ def solid_cell(paint: Paint, palette: Palette, *, patterns: bool = False) -> Cel
     return PATTERNS[paint] if patterns else " ", Ink(palette.on_paints[paint], colour)
 
 
+def draw_swatch(row: Line, x: int, paint: Paint, palette: Palette) -> None:
+    """Draw two cells as a strip draws the paint; what falls through shows dots, or nothing would be seen."""
+    glyph, ink = solid_cell(paint, palette)
+    if paint is Paint.FALLS_THROUGH and not palette.is_mono:
+        glyph, ink = "·", Ink(palette.faint, palette.track)
+    row.put(x, glyph * 2, ink)
+
+
 def _mono_cells(columns: Columns, height: int, palette: Palette) -> list[list[Cell]]:
     """Return the glyph of each column's dominant state, the same in all rows."""
     by_paint = {paint: solid_cell(paint, palette) for paint in Paint}

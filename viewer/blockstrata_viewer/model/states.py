@@ -42,6 +42,11 @@ class State:
     short: str
     words: str
 
+    @property
+    def label(self) -> str:
+        """The letters; a state without any has its short word."""
+        return self.letters or self.short
+
 
 _STATES: Final[dict[str, dict[str, tuple[Paint, str]]]] = {
     "old": {

@@ -86,6 +86,16 @@ class Track:
             )
         return self._known_states[semantics.name]
 
+    def by_state(self, semantics: Semantics, amounts: list[int] | None = None) -> dict[State, int]:
+        """Return how many bytes show as each state, of some of each class or of all there are."""
+        found: dict[State, int] = {}
+        amounts = self.shares.totals().tolist() if amounts is None else amounts
+        for state, amount in zip(self.states(semantics), amounts, strict=True):
+            # a class may be left that nothing is in: what was not read yet, once all that was is summarised
+            if amount:
+                found[state] = found.get(state, 0) + amount
+        return found
+
     def paints(self, semantics: Semantics) -> NDArray[np.uint8]:
         """Return the paint of each class, uint8 of shape (kinds,); kept."""
         if semantics.name not in self._known_paints:

@@ -10,26 +10,22 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 from textual.reactive import reactive
-from textual.strip import Strip
-from textual.widget import Widget
 
 from blockstrata_viewer.draw.layout import ChainLayout, chain_layout
 from blockstrata_viewer.draw.painter import draw_chain
+from blockstrata_viewer.widgets.drawn import DrawnWidget
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from textual import events
-    from textual.filter import LineFilter
-    from textual.geometry import Size
 
+    from blockstrata_viewer.draw.lines import Line
     from blockstrata_viewer.model.scene import Scene
 
 _PAN = 4
 """Columns that one turn of the wheel pans."""
 
 
-class ChainView(Widget):
+class ChainView(DrawnWidget):
     """Shows a scene; posts what the mouse does to it."""
 
     DEFAULT_CSS = "ChainView { height: 1fr; width: 1fr; }"
@@ -76,26 +72,21 @@ class ChainView(Widget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._drawn: tuple[Scene, Size, list[Strip]] | None = None
         self._pressed: int | None = None
 
     def layout_for(self, scene: Scene) -> ChainLayout:
         """Return where things stand for a scene in this widget."""
         return chain_layout(*self.size, len(scene.disk.tracks), scene.selected)
 
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """Return none: the colours are already the terminal's."""
-        return []
+    def shows(self) -> tuple[object, ...] | None:
+        """Return the scene."""
+        return (self.scene,) if self.scene else None
 
-    def render_line(self, y: int) -> Strip:
-        """Return one line of the frame, all of which is drawn the first time a line of it is asked for."""
+    def draw(self) -> list[Line]:
+        """Return the lines; there is a scene."""
         if self.scene is None:
-            return Strip.blank(self.size.width)
-        if self._drawn is None or self._drawn[0] is not self.scene or self._drawn[1] != self.size:
-            rows = draw_chain(self.scene, self.layout_for(self.scene))
-            self._drawn = (self.scene, self.size, [row.strip() for row in rows])
-        strips = self._drawn[2]
-        return strips[y] if y < len(strips) else Strip.blank(self.size.width)
+            return []
+        return draw_chain(self.scene, self.layout_for(self.scene))
 
     def _offset_at(self, x: int, y: int) -> int | None:
         """Return the byte at a cell, on the overview that of the whole disk; None beside the strips."""

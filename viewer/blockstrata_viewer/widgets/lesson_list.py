@@ -6,16 +6,14 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
 from textual.reactive import reactive
-from textual.strip import Strip
-from textual.widget import Widget
 
 from blockstrata.text.printable import printable
+from blockstrata_viewer.draw.keys import put_keys
 from blockstrata_viewer.draw.lines import Ink, Line, clip
+from blockstrata_viewer.widgets.drawn import DrawnWidget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from textual.filter import LineFilter
 
     from blockstrata_viewer.draw.palette import Palette
     from blockstrata_viewer.lessons.course import Course
@@ -28,6 +26,7 @@ _HEAD: Final = 2
 _FOOT: Final = 2
 _SHAPES: Final = ((True, 1), (True, 0))
 """Whether every lesson has its sentence, and blank lines after each; the first that fits, else (False, 0)."""
+_KEYS: Final = (("↑ ↓", "choose"), ("enter", "begin"), ("escape", "close"))
 _LEAVE: Final = "Leave the lesson"
 _LEAVE_WORDS: Final = "Back to the image that was looked at before."
 
@@ -66,10 +65,7 @@ def draw_lessons(
     if rows:
         x = rows[0].put(_MARGIN, "LESSONS  ", Ink(palette.accent, palette.panel, bold=True))
         rows[0].put(x, "what the flags mean, on real images", Ink(palette.dim, palette.panel))
-        x = _MARGIN
-        for key, words in (("↑ ↓", "choose"), ("enter", "begin"), ("escape", "close")):
-            x = rows[-1].put(x, key, Ink(palette.accent, palette.panel, bold=True))
-            x = rows[-1].put(x + 1, words, Ink(palette.dim, palette.panel)) + 2
+        put_keys(rows[-1], _MARGIN, _KEYS, palette)
     return rows
 
 
@@ -107,7 +103,7 @@ def _sentence(words: str, palette: Palette, width: int, *, is_chosen: bool) -> L
     return row
 
 
-class LessonList(Widget):
+class LessonList(DrawnWidget):
     """Shows lessons, one of them chosen."""
 
     at: reactive[int] = reactive(0)
@@ -117,16 +113,11 @@ class LessonList(Widget):
         self.lessons = lessons
         self._course = course
         self._palette = palette
-        self._drawn: tuple[tuple[int, tuple[int, int]], list[Strip]] | None = None
 
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """Return none: the colours are already the terminal's."""
-        return []
+    def shows(self) -> tuple[object, ...]:
+        """Return which lesson is chosen."""
+        return (self.at,)
 
-    def render_line(self, y: int) -> Strip:
-        """Return one line of a frame that is drawn once."""
-        size = (self.size.width, self.size.height)
-        if self._drawn is None or self._drawn[0] != (self.at, size):
-            rows = draw_lessons(self.lessons, self._course, self.at, self._palette, *size)
-            self._drawn = ((self.at, size), [row.strip() for row in rows])
-        return self._drawn[1][y] if y < len(self._drawn[1]) else Strip.blank(size[0])
+    def draw(self) -> list[Line]:
+        """Return the lines."""
+        return draw_lessons(self.lessons, self._course, self.at, self._palette, *self.size)

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rich.cells import cell_len
 from textual.reactive import reactive
-from textual.strip import Strip
-from textual.widget import Widget
 
 from blockstrata.semantics import by_name
 from blockstrata.text.printable import printable
@@ -17,11 +15,10 @@ from blockstrata_viewer.draw.layout import NARROW
 from blockstrata_viewer.draw.lines import Ink, Line, clip
 from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.model.states import Paint
+from blockstrata_viewer.widgets.drawn import DrawnWidget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from textual.filter import LineFilter
 
     from blockstrata_viewer.draw.palette import Palette
     from blockstrata_viewer.lessons.course import Course
@@ -294,7 +291,7 @@ def _inked(words: list[_Word], palette: Palette) -> list[tuple[str, Ink]]:
     return [(f"{' ' if word.space else ''}{word.text}", inks[word.kind]) for word in words]
 
 
-class LessonPanel(Widget):
+class LessonPanel(DrawnWidget):
     """Shows the step that a course is at."""
 
     DEFAULT_CSS = "LessonPanel { width: 1fr; height: 9; }"
@@ -306,20 +303,17 @@ class LessonPanel(Widget):
     def __init__(self, course: Course) -> None:
         super().__init__()
         self.course = course
-        self._drawn: tuple[tuple[object, ...], list[Strip]] | None = None
 
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """Return none: the colours are already the terminal's."""
-        return []
-
-    def render_line(self, y: int) -> Strip:
-        """Return one line of the step as it is now, drawn once."""
-        course, size = self.course, (self.size.width, self.size.height)
-        if self.scene is None or not y < size[1]:
-            return Strip.blank(size[0])
+    def shows(self) -> tuple[object, ...] | None:
+        """Return the step as it is now, what is answered of it, and how it looks."""
+        if self.scene is None:
+            return None
+        course = self.course
         step = (course.nth, course.at, course.question, tuple(course.answers))
-        key = (*step, palette_of(self.scene), self.is_alone, size)
-        if self._drawn is None or self._drawn[0] != key:
-            rows = draw_lesson(course, palette_of(self.scene), *size, is_alone=self.is_alone)
-            self._drawn = (key, [row.strip() for row in rows])
-        return self._drawn[1][y]
+        return (*step, palette_of(self.scene), self.is_alone)
+
+    def draw(self) -> list[Line]:
+        """Return the lines; there is a scene."""
+        if self.scene is None:
+            return []
+        return draw_lesson(self.course, palette_of(self.scene), *self.size, is_alone=self.is_alone)

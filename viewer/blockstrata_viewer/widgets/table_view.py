@@ -6,20 +6,18 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
 from textual.reactive import reactive
-from textual.strip import Strip
-from textual.widget import Widget
 
 from blockstrata.text.printable import base_name, printable
 from blockstrata.text.sizes import format_size
+from blockstrata_viewer.draw.keys import put_keys
 from blockstrata_viewer.draw.layout import NARROW
 from blockstrata_viewer.draw.lines import Ink, Line, clip, shorten
+from blockstrata_viewer.draw.strips import draw_swatch
 from blockstrata_viewer.model.states import state_of_flags
-from blockstrata_viewer.widgets.inspector import draw_swatch
+from blockstrata_viewer.widgets.drawn import DrawnWidget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from textual.filter import LineFilter
 
     from blockstrata_viewer.draw.palette import Palette
     from blockstrata_viewer.reports.tables import Entry, Table
@@ -136,13 +134,11 @@ def _draw_foot(rows: list[Line], table: Table, entry: Entry, palette: Palette) -
     else:
         shown = f"blockstrata demo {entry.scenario} shows it" if entry.scenario else "and in no scenario"
         rows[3].put(x, f"not in this image; {shown}", Ink(palette.dim, palette.panel))
-    x = _MARGIN
-    for key, words in (*_KEYS[: None if place and place.has_axis else -1], ("escape", "close")):
-        x = rows[5].put(x, key, Ink(palette.accent, palette.panel, bold=True))
-        x = rows[5].put(x + 1, words, Ink(palette.dim, palette.panel)) + 2
+    keys = (*_KEYS[: None if place and place.has_axis else -1], ("escape", "close"))
+    put_keys(rows[5], _MARGIN, keys, palette)
 
 
-class TableView(Widget):
+class TableView(DrawnWidget):
     """Shows tables, one of their entries chosen."""
 
     tables: reactive[tuple[Table, ...]] = reactive((), always_update=True)
@@ -151,17 +147,11 @@ class TableView(Widget):
     def __init__(self, palette: Palette) -> None:
         super().__init__()
         self._palette = palette
-        self._drawn: tuple[tuple[object, ...], list[Strip]] | None = None
 
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """Return none: the colours are already the terminal's."""
-        return []
+    def shows(self) -> tuple[object, ...]:
+        """Return the tables, and which entry is chosen."""
+        return self.tables, self.at
 
-    def render_line(self, y: int) -> Strip:
-        """Return one line of a frame that is drawn once."""
-        size = (self.size.width, self.size.height)
-        key = (self.tables, self.at, size)
-        if self._drawn is None or self._drawn[0] != key:
-            rows = draw_tables(self.tables, self.at, self._palette, *size)
-            self._drawn = (key, [row.strip() for row in rows])
-        return self._drawn[1][y] if y < len(self._drawn[1]) else Strip.blank(size[0])
+    def draw(self) -> list[Line]:
+        """Return the lines."""
+        return draw_tables(self.tables, self.at, self._palette, *self.size)
