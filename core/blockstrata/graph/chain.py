@@ -16,7 +16,8 @@ from blockstrata.graph.missing import GapNode
 from blockstrata.graph.opening import open_node
 from blockstrata.naming.image_opts import parse_image_opts
 from blockstrata.naming.named import Named
-from blockstrata.naming.parse import child, driver_option, parse_reference
+from blockstrata.naming.options import child, driver_option
+from blockstrata.naming.parse import parse_reference
 from blockstrata.naming.paths import has_protocol
 
 _DEFAULT_ACCESS: Final = Access()

@@ -17,24 +17,26 @@ from blockstrata.formats.qemu.process import require_qemu
 from blockstrata.formats.qemu.vmdk import remote_names
 from blockstrata.formats.raw import RawNode
 from blockstrata.naming.checks import COMMON_KEYS, check_for_image, check_options
-from blockstrata.naming.named import Named
-from blockstrata.naming.parse import (
+from blockstrata.naming.drivers import (
     FILE_DRIVERS,
     FOREIGN_FORMATS,
     NULL_DRIVERS,
     PROTOCOL_DRIVERS,
     RECORDED,
     REMOTE_DRIVERS,
+    needs_qemu,
+)
+from blockstrata.naming.named import Named
+from blockstrata.naming.options import (
     Options,
     bool_option,
     driver_option,
-    export_options,
     in_text,
     inherited,
-    needs_qemu,
     size_option,
     text_option,
 )
+from blockstrata.naming.parse import export_options
 from blockstrata.naming.paths import is_stored
 from blockstrata.protocols.file import open_file
 from blockstrata.protocols.nbd.address import address_of

@@ -9,15 +9,14 @@ import re
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from blockstrata.errors import BadReferenceError
-from blockstrata.naming.parse import RECORDED, SWITCH, size_option, text_of
+from blockstrata.naming.drivers import RECORDED
+from blockstrata.naming.options import SWITCH, Options, size_of, size_option, switch_of, text_of
 from blockstrata.protocols.nbd.address import SERVER_KEYS
-from blockstrata.text.sizes import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from blockstrata.formats.qcow2.header import Header
-    from blockstrata.naming.parse import Options
 
     Check: TypeAlias = Callable[[str], str]
     """Says what is wrong with an option's text; nothing if it is fine."""
@@ -38,7 +37,7 @@ def _switch(text: str) -> str:
 
 def _size(text: str) -> str:
     try:
-        parse_size(text.lstrip().removeprefix("+"))
+        size_of(text)
     except ValueError as error:
         return str(error)
     return ""
@@ -169,16 +168,11 @@ def check_options(options: Options, driver: str, name: str) -> None:
             raise BadReferenceError(name, key, wrong)
     if text_of(options, "detect-zeroes") == "unmap" and text_of(options, "discard") not in ("unmap", "on"):
         raise BadReferenceError(name, "detect-zeroes", "'unmap' needs discard to be unmap too")
-    if _switched(options, "force-share") and _switched(options, "read-only") is False:
+    if switch_of(options, "force-share") and switch_of(options, "read-only") is False:
         raise BadReferenceError(name, "force-share", "does not go with read-only being off")
-    direct = _switched(options.get("cache") or {}, "direct")
+    direct = switch_of(options.get("cache") or {}, "direct")
     if driver in ("file", "host_device") and text_of(options, "aio") == "native" and not direct:
         raise BadReferenceError(name, "aio", "'native' needs cache.direct to be on")
-
-
-def _switched(options: Options, key: str) -> bool | None:
-    """Return a switch; None if it is not there."""
-    return SWITCH.get(text_of(options, key) or "")
 
 
 def _texts(options: Options) -> Iterator[tuple[str, str | None]]:
@@ -194,7 +188,7 @@ def _texts(options: Options) -> Iterator[tuple[str, str | None]]:
 
 def check_for_image(options: Options, header: Header, name: str) -> None:
     """Refuse what does not fit the qcow2 image or each other; ``BadReferenceError`` names the option."""
-    if header.version < 3 and _switched(options, "lazy-refcounts"):
+    if header.version < 3 and switch_of(options, "lazy-refcounts"):
         raise BadReferenceError(name, "lazy-refcounts", "an image of compat 0.10 has none")
     entry = size_option(options, "l2-cache-entry-size", name)
     if entry is not None and (entry.bit_count() != 1 or not 512 <= entry <= header.cluster_size):

@@ -12,12 +12,9 @@ the end.  A key without a value is a switch: on, or off where it starts with ``n
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from blockstrata.naming.parse import nest
-
-if TYPE_CHECKING:
-    from blockstrata.naming.parse import Options
+from blockstrata.naming.options import Options, nest
 
 _VALUE: Final = "((?:[^,]|,,)*)"
 _FIRST: Final = re.compile(f"(?![^=,]*=){_VALUE}(?:,|\\Z)", re.DOTALL)
@@ -28,20 +25,17 @@ _PART: Final = re.compile(f"([^=,]*)(?:={_VALUE})?(?:,|\\Z)", re.DOTALL)
 def parse_image_opts(text: str) -> Options:
     """Return the options that a list means; ``BadReferenceError`` if it makes no sense."""
     flat: dict[str, object] = {}
-    at = 0
     first = _FIRST.match(text) if text else None
     if first:
         flat["file"] = first[1].replace(",,", ",")
-        at = first.end()
-    while at < len(text):
-        part = _PART.match(text, at)
-        assert part is not None  # noqa: S101  it matches whatever follows
+    for part in _PART.finditer(text, first.end() if first else 0):
         key, value = part[1], part[2]
+        if part.start() == len(text):
+            break
         if value is not None:
             flat[key] = value.replace(",,", ",")
         elif key.startswith("no"):
             flat[key.removeprefix("no")] = "off"
         else:
             flat[key] = "on"
-        at = part.end()
     return nest(flat, text)

@@ -8,12 +8,8 @@ nowhere, so that no way down a tree of options can lose it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from blockstrata.naming.parse import child, inherited, merge
-
-if TYPE_CHECKING:
-    from blockstrata.naming.parse import Options
+from blockstrata.naming.options import Options, child, inherited, merge
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from blockstrata.errors import BadReferenceError, BlockstrataError, ConsentError
 from blockstrata.formats.qcow2.author import Image, write_image
 from blockstrata.graph.chain import open_chain
 from blockstrata.interchange import nbdinfo
-from blockstrata.naming.parse import in_text, parse_reference
+from blockstrata.naming.options import in_text
+from blockstrata.naming.parse import parse_reference
 from blockstrata.protocols.nbd import tls, wire
 from blockstrata.protocols.nbd.address import Address, Tls, address_of
 from blockstrata.protocols.nbd.status import StatusMap, joined, runs_of

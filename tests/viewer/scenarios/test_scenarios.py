@@ -31,7 +31,8 @@ from blockstrata.facts.codes import (
 )
 from blockstrata.graph.chain import open_chain
 from blockstrata.guest.merge import alone, in_place, merged
-from blockstrata.naming.parse import RECORDED, merge
+from blockstrata.naming.drivers import RECORDED
+from blockstrata.naming.options import merge
 from blockstrata.questions.round_trip import round_trip
 from blockstrata.semantics.historic import HISTORIC
 from blockstrata.semantics.nbd import WIRES, wire_of

@@ -32,7 +32,7 @@ from blockstrata.formats.qcow2.author import (
     ZeroPlain,
     write_image,
 )
-from blockstrata.naming.parse import RECORDED
+from blockstrata.naming.drivers import RECORDED
 from blockstrata_viewer.scenarios.picture import clusters, reference
 from blockstrata_viewer.scenarios.scenario import Scenario
 

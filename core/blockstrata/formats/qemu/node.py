@@ -21,7 +21,8 @@ from blockstrata.facts.extents import Extents, uniform
 from blockstrata.facts.node import check_open, whole_sectors
 from blockstrata.formats.qemu import process as qemu
 from blockstrata.formats.qemu.map import read_map
-from blockstrata.naming.parse import BY_NAME_DRIVERS, REMOTE_DRIVERS, Options
+from blockstrata.naming.drivers import BY_NAME_DRIVERS, REMOTE_DRIVERS
+from blockstrata.naming.options import Options
 from blockstrata.naming.paths import has_protocol
 from blockstrata.protocols.file import open_file
 
