@@ -12,11 +12,12 @@ from blockstrata.formats.probe import probe_format
 from blockstrata.formats.qcow2.header import read_header
 from blockstrata.formats.qcow2.header_node import HeaderNode
 from blockstrata.formats.qcow2.node import open_qcow2
+from blockstrata.formats.qcow2.options import check_for_image
 from blockstrata.formats.qemu.node import ForeignNode, open_foreign, open_graph
 from blockstrata.formats.qemu.process import require_qemu
 from blockstrata.formats.qemu.vmdk import remote_names
 from blockstrata.formats.raw import RawNode
-from blockstrata.naming.checks import COMMON_KEYS, check_for_image, check_options
+from blockstrata.naming.checks import COMMON_KEYS, check_options
 from blockstrata.naming.drivers import (
     FILE_DRIVERS,
     FOREIGN_FORMATS,
@@ -31,7 +32,6 @@ from blockstrata.naming.options import (
     Options,
     bool_option,
     driver_option,
-    in_text,
     inherited,
     size_option,
     text_option,
@@ -85,7 +85,7 @@ def open_export(image: str, access: Access, contexts: tuple[str, ...]) -> NbdNod
     if options is None:
         raise BadReferenceError(image, "", "is not the name of an NBD export")
     check_options(options, "nbd", image)
-    return _open_nbd(address_of(in_text(options), image), access, contexts)
+    return _open_nbd(address_of(options, image), access, contexts)
 
 
 def _open_nbd(address: Address, access: Access, contexts: tuple[str, ...] = ()) -> NbdNode:
@@ -224,7 +224,7 @@ def _open_protocol(driver: str | None, named: Named, name: str, access: Access) 
             f"{driver}://", driver, DEFAULT_SIZE if size is None else size, read_zeroes=read_zeroes
         )
     if driver == "nbd":
-        address = address_of(in_text(options), name)
+        address = address_of(options, name)
         if named.is_stated:
             _require(access, Consent.FOLLOW_REMOTE, address.name, "is a server that an image names")
         return _open_nbd(address, access)

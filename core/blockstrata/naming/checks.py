@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from blockstrata.errors import BadReferenceError
 from blockstrata.naming.drivers import RECORDED
-from blockstrata.naming.options import SWITCH, Options, size_of, size_option, switch_of, text_of
-from blockstrata.protocols.nbd.address import SERVER_KEYS
+from blockstrata.naming.options import SWITCH, Options, size_of, switch_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from blockstrata.formats.qcow2.header import Header
 
     Check: TypeAlias = Callable[[str], str]
     """Says what is wrong with an option's text; nothing if it is fine."""
@@ -101,6 +98,11 @@ _FILE: Final[dict[str, Check]] = {
     "drop-cache": _switch,
     "x-check-cache-dropped": _switch,
 }
+SERVER_KEYS: Final = {
+    "inet": frozenset("type host port to ipv4 ipv6 numeric keep-alive mptcp".split()),
+    "unix": frozenset("type path abstract tight".split()),
+}
+"""Options of the server of an NBD export, by its kind."""
 _NULL: Final[dict[str, Check]] = {
     **_COMMON,
     "size": _size,
@@ -146,8 +148,6 @@ _DRIVERS: Final[dict[str, dict[str, Check]]] = {
     "luks": {**_COMMON, "file": _any, "key-secret": _any},
     "qcow2": _QCOW2,
 }
-_MOST_CACHED: Final = 2**31 - 1
-"""Clusters of refcounts that QEMU would cache."""
 _CHILDREN: Final = ("file", "backing", "data-file")
 """Keys whose options are those of another node."""
 
@@ -156,7 +156,7 @@ def check_options(options: Options, driver: str, name: str) -> None:
     """Refuse an option that QEMU's driver does not have, or a value that it does not take.
 
     ``BadReferenceError`` names the option.  What several options or the image together forbid is not all
-    seen; :func:`check_for_image` sees some.
+    seen; that of a qcow2 image is by the format.
     """
     checks = _DRIVERS[driver]
     for key, text in sorted(_texts(options)):
@@ -184,33 +184,3 @@ def _texts(options: Options) -> Iterator[tuple[str, str | None]]:
             waiting += [(f"{key}.{inner}", item) for inner, item in value.items()]
         else:
             yield key, text_of({key: value}, key)
-
-
-def check_for_image(options: Options, header: Header, name: str) -> None:
-    """Refuse what does not fit the qcow2 image or each other; ``BadReferenceError`` names the option."""
-    if header.version < 3 and switch_of(options, "lazy-refcounts"):
-        raise BadReferenceError(name, "lazy-refcounts", "an image of compat 0.10 has none")
-    entry = size_option(options, "l2-cache-entry-size", name)
-    if entry is not None and (entry.bit_count() != 1 or not 512 <= entry <= header.cluster_size):
-        what = f"{entry} is no power of two from 512 to the cluster size ({header.cluster_size})"
-        raise BadReferenceError(name, "l2-cache-entry-size", what)
-    _check_caches(options, header, name)
-    stated = text_of(options.get("encrypt") or {}, "format")
-    encryption = header.encryption.name.lower()
-    if stated is not None and stated != encryption:
-        raise BadReferenceError(
-            name, "encrypt.format", f"is '{stated}', the image's encryption is {encryption}"
-        )
-
-
-def _check_caches(options: Options, header: Header, name: str) -> None:
-    whole = size_option(options, "cache-size", name)
-    parts = {key: size_option(options, key, name) for key in ("l2-cache-size", "refcount-cache-size")}
-    for key, part in parts.items():
-        if whole is not None and part is not None and part > whole:
-            raise BadReferenceError(name, key, f"{part} is more than cache-size ({whole})")
-    if whole is not None and None not in parts.values():
-        raise BadReferenceError(name, "cache-size", "cannot stand beside those of both its parts")
-    for key, size in (("cache-size", whole), ("refcount-cache-size", parts["refcount-cache-size"])):
-        if size is not None and size // header.cluster_size > _MOST_CACHED:
-            raise BadReferenceError(name, key, f"{size} is too large")

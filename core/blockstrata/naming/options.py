@@ -141,7 +141,7 @@ def driver_option(options: Options) -> str | None:
 
 
 def size_of(text: str) -> int:
-    """Return bytes from an option's text; spaces and a plus may come first, ``ValueError`` if there are none."""
+    """Return bytes from an option's text, which may start with spaces and a plus; ``ValueError`` if none."""
     return parse_size(text.lstrip().removeprefix("+"))
 
 

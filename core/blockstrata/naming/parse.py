@@ -15,10 +15,10 @@ from typing import Final
 
 from blockstrata.errors import BadReferenceError, UnsupportedError
 from blockstrata.naming.drivers import BY_NAME_DRIVERS, FILE_DRIVERS, NULL_DRIVERS, URL_DRIVERS
+from blockstrata.naming.nbd_uri import parse_nbd
 from blockstrata.naming.options import Options, child
 from blockstrata.naming.paths import has_protocol
 from blockstrata.naming.qemu_json import parse_json
-from blockstrata.protocols.nbd.address import parse_name as parse_nbd
 
 _NULL_NAME: Final = re.compile(r"(null-co|null-aio):(.*)", re.DOTALL)
 _FILE_NAME: Final = re.compile(r"(file|host_device):(.*)", re.DOTALL)

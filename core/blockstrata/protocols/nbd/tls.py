@@ -10,7 +10,8 @@ from blockstrata.protocols.nbd.stream import reason
 from blockstrata.protocols.nbd.wire import WireError
 
 if TYPE_CHECKING:
-    from blockstrata.protocols.nbd.address import Address, Tls
+    from blockstrata.naming.nbd_uri import Tls
+    from blockstrata.protocols.nbd.address import Address
 
 
 def tls_context(address: Address) -> tuple[ssl.SSLContext, str | None]:

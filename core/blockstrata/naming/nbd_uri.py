@@ -1,0 +1,130 @@
+"""Names of NBD exports, as options of QEMU's driver ``nbd``.
+
+::
+
+    nbd://host:port/export          nbd+unix:///export?socket=PATH        in the clear
+    nbds://user@host/export?tls-…   nbds+unix:///export?socket=PATH       under TLS
+    nbd:host:port:exportname=NAME   nbd:unix:PATH:exportname=NAME         QEMU's older names
+
+QEMU has no name for TLS; it is the option ``tls``, which holds a :class:`Tls` and so cannot come from JSON.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
+
+from blockstrata.errors import BadReferenceError, UnsupportedError
+from blockstrata.naming.options import Options
+
+DEFAULT_PORT: Final = 10809
+
+_URI: Final = re.compile(
+    r"(?P<scheme>nbds?(?:\+[a-z]+)?)://(?P<server>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#.*)?",
+    re.DOTALL,
+)
+_SERVER: Final = re.compile(
+    r"(?:(?P<user>[^@]*)@)?(?P<host>\[[^\]]*\]|[^:\[\]@]*)(?::(?P<port>[0-9]{0,5}))?", re.DOTALL
+)
+_OLD_SERVER: Final = re.compile(r"(?P<host>\[[^\]]+\]|[^:\[\],]+):(?P<port>[0-9]{1,5})", re.DOTALL)
+_PARAMETERS: Final = ("socket", "tls-certificates", "tls-verify-peer", "tls-hostname", "tls-psk-file")
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How a connection is secured.
+
+    ``certificates`` is a directory with ca-cert.pem and, if the server wants to know us, client-cert.pem and
+    client-key.pem; the system's authorities if None.  ``psk_file`` holds lines of user:key instead.
+    """
+
+    certificates: str | None = None
+    verify: bool = True
+    hostname: str | None = None
+    psk_file: str | None = None
+    username: str | None = None
+
+
+def parse_nbd(text: str) -> Options | None:
+    """Return the options that a name of an export means, or None if it is no such name."""
+    if re.match(r"nbds?(\+[a-z]+)?://", text):
+        return _parse_uri(text)
+    return _parse_old(text) if text.startswith("nbd:") else None
+
+
+def _parse_uri(text: str) -> Options:
+    uri = _URI.fullmatch(text)
+    server = _SERVER.fullmatch(uri["server"]) if uri else None
+    if uri is None or server is None:
+        raise BadReferenceError(text, "", "is no NBD URI; write nbd://HOST:PORT/EXPORT")
+    secure, _, transport = uri["scheme"].partition("+")
+    if transport == "vsock":
+        raise UnsupportedError(text, "", "NBD over vsock is not spoken")
+    if transport not in ("", "tcp", "unix"):
+        raise BadReferenceError(text, "", f"'{uri['scheme']}' is no scheme of NBD")
+    given = _parameters(text, uri["query"] or "")
+    options: Options = {"driver": "nbd"}
+    if transport == "unix":
+        if server["host"] or server["port"]:
+            raise BadReferenceError(text, "", f"{uri['scheme']} has no host; write {uri['scheme']}:///EXPORT")
+        if not given.get("socket"):
+            raise BadReferenceError(text, "socket", "is missing; write ?socket=PATH")
+        options["server"] = {"type": "unix", "path": given["socket"]}
+    else:
+        if "socket" in given:
+            raise BadReferenceError(text, "socket", "goes with nbd+unix and nbds+unix only")
+        host = _decoded(server["host"]).strip("[]") or "localhost"
+        options["server"] = {"type": "inet", "host": host, "port": server["port"] or str(DEFAULT_PORT)}
+    export = _decoded(uri["path"]).removeprefix("/")
+    if export:
+        options["export"] = export
+    if secure == "nbds":
+        options["tls"] = _tls(text, given, server["user"])
+    elif server["user"] or any(key != "socket" for key in given):
+        raise BadReferenceError(text, "", "user and tls-… parameters go with nbds and nbds+unix only")
+    return options
+
+
+def _parameters(text: str, query: str) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for part in filter(None, re.split("[&;]", query)):
+        key, _, value = part.partition("=")
+        if key not in _PARAMETERS:
+            raise BadReferenceError(text, key, f"is no parameter here; there are {', '.join(_PARAMETERS)}")
+        if key in given:
+            raise BadReferenceError(text, key, "is given twice")
+        given[key] = _decoded(value)
+    return given
+
+
+def _tls(text: str, given: dict[str, str], user: str | None) -> Tls:
+    verify = given.get("tls-verify-peer", "true").lower()
+    if verify not in ("true", "false", "1", "0", "on", "off", "yes", "no"):
+        raise BadReferenceError(text, "tls-verify-peer", f"'{verify}' is neither true nor false")
+    return Tls(
+        certificates=given.get("tls-certificates"),
+        verify=verify in ("true", "1", "on", "yes"),
+        hostname=given.get("tls-hostname"),
+        psk_file=given.get("tls-psk-file"),
+        username=_decoded(user) if user else None,
+    )
+
+
+def _parse_old(text: str) -> Options:
+    place, has_export, export = text.removeprefix("nbd:").partition(":exportname=")
+    if place.startswith("unix:") and len(place) > len("unix:"):
+        server = {"type": "unix", "path": place.removeprefix("unix:")}
+    else:
+        found = _OLD_SERVER.fullmatch(place)
+        if found is None:
+            raise BadReferenceError(text, "", "is no NBD name; write nbd:HOST:PORT or nbd:unix:PATH")
+        server = {"type": "inet", "host": found["host"].strip("[]"), "port": found["port"]}
+    if has_export and not export:
+        raise BadReferenceError(text, "exportname", "is missing")
+    return {"driver": "nbd", "server": server, **({"export": export} if export else {})}
+
+
+def _decoded(text: str) -> str:
+    return unquote(text, errors="surrogateescape")
