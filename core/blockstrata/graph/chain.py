@@ -13,7 +13,7 @@ from blockstrata.facts.extents import Extents
 from blockstrata.facts.node import Driver, check_open, whole_sectors
 from blockstrata.formats.qcow2.node import at_snapshot
 from blockstrata.graph.missing import GapNode
-from blockstrata.graph.opening import open_node
+from blockstrata.graph.opening import Opener
 from blockstrata.naming.image_opts import parse_image_opts
 from blockstrata.naming.named import Named
 from blockstrata.naming.options import child, driver_option
@@ -155,7 +155,7 @@ def open_chain(
     """
     name = image if isinstance(image, str) else _path(image)
     named = Named.by_user(parse_image_opts(name) if image_opts else parse_reference(name, image_format))
-    active = open_node(named, name, access, called="" if image_opts else name)
+    active = Opener(access, named, name).open("" if image_opts else name)
     layers = [Layer(0, active if snapshot is None else at_snapshot(active, snapshot))]
     followed: set[tuple[object, ...]] = set()
     while True:
@@ -166,7 +166,7 @@ def open_chain(
             if found is None:
                 break
             name, named = found.name, found.named
-            node = open_node(named, name, access, called=found.called)
+            node = Opener(access, named, name).open(found.called)
             layers.append(Layer(above.depth + 1, node))
         except BackingLoopError as error:
             # the layer is known by the one it repeats
