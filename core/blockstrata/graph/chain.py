@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 from blockstrata.access import Access
-from blockstrata.errors import BackingLoopError, BadRangeError, BadReferenceError, BlockstrataError
+from blockstrata.errors import BackingLoopError, BadRangeError, BlockstrataError
 from blockstrata.facts.extents import Extents
 from blockstrata.facts.node import Driver, check_open, whole_sectors
 from blockstrata.formats.qcow2.node import at_snapshot
+from blockstrata.graph.backing import References
 from blockstrata.graph.missing import GapNode
 from blockstrata.graph.opening import Opener
 from blockstrata.naming.image_opts import parse_image_opts
 from blockstrata.naming.named import Named
-from blockstrata.naming.options import child, driver_option
 from blockstrata.naming.parse import parse_reference
 from blockstrata.naming.paths import has_protocol
 
@@ -157,12 +156,12 @@ def open_chain(
     named = Named.by_user(parse_image_opts(name) if image_opts else parse_reference(name, image_format))
     active = Opener(access, named, name).open("" if image_opts else name)
     layers = [Layer(0, active if snapshot is None else at_snapshot(active, snapshot))]
-    followed: set[tuple[object, ...]] = set()
+    references = References()
     while True:
         above = layers[-1]
         name = above.node.backing or above.name
         try:
-            found = _backing(above, named, followed)
+            found = references.follow(above.node, named)
             if found is None:
                 break
             name, named = found.name, found.named
@@ -188,64 +187,3 @@ def _path(image: bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
 def _gap(above: Layer, name: str, error: BlockstrataError) -> Layer:
     """Return what stands for a layer that could not be opened; its error names the layer above too."""
     return Layer(above.depth + 1, GapNode(name, above.size, error.within(f"backing file of {above.name}")))
-
-
-class _Below(NamedTuple):
-    """A layer to open; ``called`` is the name that an image has for it, empty where options say all."""
-
-    name: str
-    named: Named
-    called: str = ""
-
-
-def _backing(above: Layer, named: Named, followed: set[tuple[object, ...]]) -> _Below | None:
-    """Return the layer below, or None at the end of the chain.
-
-    Options for ``backing`` replace or complete what the image states; null ends the chain.
-    """
-    node = above.node
-    if not node.supports_backing or ("backing" in named.options and named.options["backing"] in (None, "")):
-        return None
-    given = named.child("backing", node.name)
-    if node.backing is None:
-        if given is None and "backing" in named.options:
-            raise BadReferenceError(
-                node.name, "backing", "is neither null nor options, and the image names none"
-            )
-        return None if given is None else _Below(node.name, given)
-    given = given or Named.by_image({})
-    if "filename" in (child(given.options, "file", node.name) or {}):
-        # the file is the options', the format the image's
-        stated = {"driver": node.backing_format} if node.backing_format else {}
-        return _Below(node.name, Named({**stated, **given.options}, given.given))
-    if "filename" in given.options:
-        raise BadReferenceError(node.name, "backing.filename", f"the image names its own, '{node.backing}'")
-    name = _full_backing(node)
-    # with other options for them, the layers below may be others this time
-    step = (*node.file.identity, _directory(node.name), node.backing, repr(given.options))
-    if step in followed:
-        raise BackingLoopError(node.name, "", f"leads back to itself by '{name}'")
-    followed.add(step)
-    stated = parse_reference(name, driver_option(given.options) or node.backing_format)
-    return _Below(name, named.completing("backing", stated, name), called=name)
-
-
-def _full_backing(node: Driver) -> str:
-    """Return the name of the layer below as QEMU opens it: relative to the directory of the image's file."""
-    name = node.backing or ""
-    if has_protocol(name) or name.startswith("/"):
-        return name
-    directory = node.file.directory
-    if directory is None:
-        what = "an NBD export" if node.file.traits.host_driver == "nbd" else "what it is relative to"
-        raise BadReferenceError(name, "", f"is relative, but {what} has no directory")
-    return directory + name
-
-
-def _directory(name: str) -> tuple[int, int] | None:
-    """Return what tells the directory of a file from others, however it is named; None if there is none."""
-    try:
-        status = Path(name).parent.stat()
-    except (OSError, ValueError):
-        return None
-    return status.st_dev, status.st_ino
