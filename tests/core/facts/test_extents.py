@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blockstrata.facts.codes import NO_HOST, Mapping, Storage, fact
+from blockstrata.facts.codes import NO_HOST, SYNTHESISED, Mapping, Storage, fact
 from blockstrata.facts.extents import Extents, empty, join, run_starts, uniform
 
 if TYPE_CHECKING:
@@ -137,6 +137,18 @@ def test_shift_moves_the_window_and_leaves_host_offsets(window: Extents, distanc
 def test_totals_counts_the_bytes_of_each_fact(window: Extents):
     codes = [code for code, _ in units(window)]
     assert window.totals() == {code: codes.count(code) for code in set(codes)}
+
+
+@pytest.mark.parametrize("mappings", [(), (Mapping.NORMAL,), (Mapping.ZERO_PLAIN, Mapping.OPAQUE_DATA)])
+def test_having_looks_at_the_mapping_whatever_the_storage_and_the_mark(mappings: tuple[Mapping, ...]):
+    codes = [
+        fact(mapping, storage) | mark
+        for mapping in Mapping
+        for storage in Storage
+        for mark in (0, SYNTHESISED)
+    ]
+    runs = join([uniform(at, at + 1, code, 2 * at) for at, code in enumerate(codes)])
+    assert runs.having(*mappings).tolist() == [(code & ~SYNTHESISED) >> 3 in mappings for code in codes]
 
 
 @some

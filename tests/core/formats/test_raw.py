@@ -83,6 +83,7 @@ def test_a_slice_is_stored_where_the_node_below_says_up_to_its_end(case, start, 
     end = -(-node.length // SECTOR) * SECTOR
     found = node.extents(start, length)
     assert (found.start, found.end) == (start, start + length)
+    assert (found.lengths > 0).all()
     below = host.extents(0, END)
     for at in {start, start + length - 1, end - 1, end, *found.edges.tolist(), *(found.edges - 1).tolist()}:
         if not start <= at < start + length:
@@ -155,6 +156,16 @@ def test_one_that_ends_where_the_file_s_last_sector_does_is_taken(offset, size):
 )
 def test_a_slice_says_that_it_is_one(offset, size, features):
     assert RawNode(Host(1100, []), offset, size).features() == features
+
+
+def test_what_is_no_slice_is_the_whole_file_and_closes_it():
+    host = Host(1100, [])
+    closed = []
+    host.close = lambda: closed.append(host)
+    node = RawNode(host)
+    assert (node.length, node.read(0, 1100), node.features()) == (1100, host.bytes, {})
+    node.close()
+    assert closed == [host]
 
 
 def test_slices_of_one_file_are_different_nodes():
