@@ -15,6 +15,8 @@ from agreement import difference
 from cases import CASES
 from page import number
 
+pytestmark = pytest.mark.timeout(360)  # longer than a run is waited for, which says more
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SCALE = "0.003"
 DISKS = list(CASES)

@@ -88,6 +88,7 @@ def search(number: int, directory: Path) -> None:
 
 
 @pytest.mark.live("qemu-img", "qemu-io", "fallocate")
+@pytest.mark.timeout(60 * MINUTES + 300 + 3 * MUTANTS)  # the last seed is tried to its end
 def test_mutants(record_property):
     record_property("mutants seed", SEED)
     end, number = time.monotonic() + 60 * MINUTES, SEED

@@ -29,6 +29,8 @@ from blockstrata.formats.qcow2.author import Data, Image, write_image
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.timeout(360)  # longer than the walk is waited for, which says more
+
 ROOT = Path(__file__).parents[2]
 VIA, FOLLOW = "--via-qemu", "--follow-remote"
 CONSENTS = ((), (VIA,), (FOLLOW,), (VIA, FOLLOW))

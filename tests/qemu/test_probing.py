@@ -61,6 +61,7 @@ def test_the_table_is_qemus():
 
 
 @live
+@pytest.mark.timeout(120 + COUNT)
 def test_files_by_dice():
     with workplace() as directory:
         for number in range(COUNT):

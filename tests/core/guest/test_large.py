@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 TIB = 1 << 40
 CLUSTER = 1 << 16
@@ -44,6 +45,7 @@ def write_dense(path, size):
             file.write(entries.astype(">u8").tobytes())
 
 
+@pytest.mark.timeout(360)  # longer than it waits itself, which says more
 def test_a_full_terabyte_is_one_run_in_under_a_gibibyte(tmp_path):
     image = tmp_path / "dense.qcow2"
     write_dense(image, TIB)

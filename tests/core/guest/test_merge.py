@@ -364,7 +364,7 @@ def test_reserved_clusters_keep_their_offset_where_they_are_cut():
 @pytest.mark.parametrize("view_of", ["merged", "in_place", "alone"])
 @pytest.mark.parametrize(("start", "length"), [(-1, 1), (0, -1), (0, 1025), (1024, 1), (2**62, 1)])
 def test_windows_outside_are_refused(view_of: str, start: int, length: int):
-    chain = chain_of(image(DATA, DATA, slack=511))
+    chain = chain_of(image(DATA, DATA, slack=511), image(DATA, DATA, DATA, DATA))
     ask = {
         "merged": lambda: merged(chain, start, length),
         "in_place": lambda: in_place(chain, 0, start, length),
