@@ -352,6 +352,21 @@ def test_a_backing_file_ends_with_its_last_sector_whole():
     assert in_place(chain, 0, 0, chain.size).extents.edges.tolist() == [0, SECTOR, 2 * SECTOR]
 
 
+@pytest.mark.parametrize("mapping", Mapping)
+def test_what_is_deferred_goes_by_the_mapping_on_any_storage(mapping: Mapping):
+    codes = [fact(mapping, storage) for storage in Storage]
+    chain = chain_of(image(*codes), image(*[DATA] * len(codes)))
+    defers = mapping in (Mapping.UNALLOCATED, Mapping.UNALLOCATED_ALLOC)
+    for at, code in enumerate(codes):
+        below = merged(chain, at * SECTOR, SECTOR)
+        assert (below.depth.tolist(), below.extents.facts.tolist()) == (
+            ([1], [DATA]) if defers else ([0], [code])
+        )
+        assert alone(chain.layers[0], at * SECTOR, SECTOR).extents.facts.tolist() == [
+            code | SYNTHESISED if defers else code
+        ]
+
+
 def test_reserved_clusters_keep_their_offset_where_they_are_cut():
     chain = chain_of(image(RESERVED, RESERVED, RESERVED), image(DATA))
     view = in_place(chain, 0, 0, chain.size)
