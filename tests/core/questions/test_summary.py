@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -119,3 +120,14 @@ def test_the_first_faults_are_told_each_once(case):
         if code == CODES[3]
     ]
     assert summary.faults == broken[:5]
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 9])
+def test_of_many_faults_five_are_told(size):
+    runs = [(at % 2, CODES[3], NO_HOST, 1) for at in range(9)]
+    summary = Summary(LAYERS)
+    for start in range(0, 9, size):
+        summary.add(view_of(runs[start : start + size], start))
+    assert [fault.partition(":")[0] for fault in summary.faults] == [
+        f"guest offset {at:#x}" for at in range(5)
+    ]

@@ -15,6 +15,7 @@ from blockstrata.formats.qcow2.author import Data, Image, Unallocated, ZeroAlloc
 from blockstrata.graph.chain import open_chain
 from blockstrata.guest.merge import alone, in_place, merged
 from blockstrata.interchange import round_trip as listing
+from blockstrata.interchange.entries import entries
 from blockstrata.protocols.nbd.node import STORAGES
 from blockstrata.questions.round_trip import round_trip
 from blockstrata.semantics.historic import HISTORIC
@@ -193,3 +194,18 @@ def test_a_corrupt_run_goes_on_no_trip(tmp_path):
 def test_a_wire_is_found_by_its_server():
     assert [wire_of(wire.server) for wire in WIRES] == list(WIRES)
     assert wire_of(HISTORIC) is wire_of(PROPOSED) is None
+
+
+@pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.server.name)
+@pytest.mark.parametrize("mapping", [Mapping.INVALID, Mapping.UNREAD])
+def test_of_what_is_not_known_nothing_is_said(wire, mapping):
+    assert {wire.server.answer(fact(mapping, storage), QCOW2) for storage in Storage} == {0}
+
+
+@pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.server.name)
+def test_no_offset_crosses_the_wire(wire, tmp_path):
+    write_image(tmp_path / "top.qcow2", Image(1 << 20), {0: Data(b"x"), 2: ZeroAlloc(), 4: ZeroPlain()})
+    with open_chain(str(tmp_path / "top.qcow2")) as chain:
+        view = merged(chain, 0, chain.size)
+        assert (view.extents.host >= 0).any()
+        assert set(entries(view, wire.server).offset.tolist()) == {-1}
