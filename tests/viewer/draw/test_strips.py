@@ -25,7 +25,7 @@ from blockstrata_viewer.draw.strips import (
     levels,
     solid_cell,
 )
-from blockstrata_viewer.model.shares import Shares
+from blockstrata_viewer.model.shares import BLOCK, Shares
 from blockstrata_viewer.model.states import Paint
 from blockstrata_viewer.model.track import Track
 from blockstrata_viewer.model.viewport import Viewport
@@ -42,6 +42,52 @@ def test_shares_equal_a_count_of_bytes(runs, data):
     found = Shares(edges, classes, 5).between(np.array(offsets, np.int64))
     for (start, end), row in zip(pairwise(offsets), found.tolist(), strict=True):
         assert row == np.bincount(bytewise[start:end], minlength=5).tolist()
+
+
+@st.composite
+def folded(draw):
+    """Make the classes of bytes in runs, and of the same bytes where chunks stand for the runs of class 0."""
+    runs = draw(st.lists(st.tuples(st.integers(1, 90), st.integers(0, 3)), min_size=1, max_size=80))
+    edges = np.cumsum([0, *(length for length, _ in runs)], dtype=np.int64)
+    bytewise = np.repeat([kind for _, kind in runs], np.diff(edges))
+    truth, folds = bytewise.copy(), []
+    for start, end, kind in zip(edges.tolist(), edges[1:].tolist(), [kind for _, kind in runs], strict=False):
+        if kind == 0 and draw(st.booleans()):
+            truth[start:end] = draw(st.lists(st.integers(0, 3), min_size=end - start, max_size=end - start))
+            inside = draw(st.sets(st.integers(start, end), max_size=3))
+            folds.append(np.array(sorted({start, end, *inside}), np.int64))
+    classes = np.array([kind for _, kind in runs], np.uint8)
+    return edges, classes, truth, folds
+
+
+def counted(bytewise, edges):
+    """Return the bytes of each of four classes between neighbouring edges."""
+    return [np.bincount(bytewise[start:end], minlength=4).tolist() for start, end in pairwise(edges)]
+
+
+@given(folded(), st.integers(1, 30), st.integers(0, 8), st.integers(0, 40))
+def test_columns_are_a_count_of_bytes_up_to_the_end(case, columns, power, left):
+    edges, classes, truth, folds = case
+    shares = Shares(edges, classes, 4)
+    size = int(edges[-1])
+    viewport = Viewport(size, columns, power, left)
+    for bytewise in (np.repeat(classes, np.diff(edges)), truth):
+        found = shares.columns(viewport)
+        wanted = [min((left + column) << power, size) for column in range(columns + 1)]
+        assert found.edges.tolist() == wanted
+        assert found.blocks.tolist() == [
+            (np.searchsorted(edges[:-1], each, side="right") - 1) // BLOCK for each in wanted
+        ]
+        if folds and bytewise is truth:
+            # a cell that a chunk lies across holds it whole or not at all: cells of whole chunks are exact
+            inside = [each for each in wanted if not any(a < each < b for f in folds for a, b in pairwise(f))]
+            if len(inside) > 1:
+                assert shares.between_list(inside) == counted(bytewise, inside)
+        else:
+            assert found.amounts.tolist() == counted(bytewise, wanted)
+        assert shares.totals().tolist() == np.bincount(bytewise, minlength=4).tolist()
+        shares = Shares(edges, classes, 4)
+        shares.fold(folds, [np.array(counted(truth, fold), np.int64) for fold in folds])
 
 
 @given(
