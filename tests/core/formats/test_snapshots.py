@@ -107,6 +107,12 @@ def test_extra_data_counts_as_far_as_it_reaches(size):
     assert found.icount == (77 if size >= 24 else None)
 
 
+def test_no_icount_is_all_ones():
+    for icount in (0, 2**64 - 2, 2**64 - 1):
+        (found,) = read(Stored({CLUSTER: table(entry(extra=struct.pack(">QQQ", 0, MI, icount)))}), 1)
+        assert found.icount == (icount if icount < 2**64 - 1 else None)
+
+
 def test_too_much_extra_data():
     stored = Stored({CLUSTER: table(entry(), entry(extra=bytes(1025)))})
     with pytest.raises(BadImageError, match="entry 1: 1025 bytes of extra data are more than 1024"):

@@ -46,6 +46,8 @@ def test_a_loop_of_two_shows_each_once(tmp_path):
         assert names(chain) == ["a.qcow2", "b.qcow2", "a.qcow2"]
         assert chain.gap is not None
         assert chain.layers[2].node.driver == "not opened"
+        assert [layer.depth for layer in chain.layers] == [0, 1, 2]
+        assert f"backing file of {tmp_path}/b.qcow2" in str(chain.gap)
 
 
 def two_ways_to_one_file(work, last):
@@ -112,6 +114,24 @@ def test_a_gap_names_the_image_that_refers_to_it(tmp_path):
     with open_chain(str(tmp_path / "top.qcow2")) as chain:
         gap = f"{tmp_path}/gone.raw: backing file of {tmp_path}/top.qcow2: No such file or directory"
         assert str(chain.gap) == gap
+
+
+def test_a_gap_is_raised_for_its_own_layer_and_for_the_chain_as_a_whole(tmp_path):
+    for name, below in (("top.qcow2", "mid.qcow2"), ("mid.qcow2", "gone.raw")):
+        write_image(
+            tmp_path / name, replace(IMAGE, backing=below, backing_format=below.rpartition(".")[2]), {}
+        )
+    with open_chain(str(tmp_path / "top.qcow2")) as chain:
+        assert [layer.depth for layer in chain.layers] == [0, 1, 2]
+        for depth in (0, 1):
+            chain.require_opened(depth)
+        for depth in (2, None):
+            with pytest.raises(BlockstrataError, match=r"backing file of .*mid.qcow2"):
+                chain.require_opened(depth)
+    write_image(tmp_path / "alone.qcow2", IMAGE, {})
+    with open_chain(str(tmp_path / "alone.qcow2")) as chain:
+        for depth in (0, None):
+            chain.require_opened(depth)
 
 
 @pytest.mark.parametrize("nothing", [None, ""])

@@ -126,7 +126,7 @@ def test_a_data_file_is_a_protocol_layer_too(tmp_path, monkeypatch):
         ]
 
 
-def test_a_file_that_two_layers_stand_on_is_judged_once(tmp_path):
+def test_each_file_is_judged_below_a_slice_too(tmp_path):
     write_raw(tmp_path / "base", 1 << 16, [])
     name = json.dumps(
         {"driver": "raw", "offset": 512, "file": {"driver": "file", "filename": f"{tmp_path}/base"}}
@@ -134,6 +134,13 @@ def test_a_file_that_two_layers_stand_on_is_judged_once(tmp_path):
     write_image(tmp_path / "top", Image(1 << 16, backing=f"json:{name}"), {})
     with open_chain(str(tmp_path / "top")) as chain:
         assert [judged.driver for judged in audit(chain)] == ["qcow2", "file", "raw", "file"]
+
+
+def test_a_file_that_two_layers_stand_on_is_judged_once(tmp_path):
+    """An image whose backing file is the image itself, byte for byte."""
+    write_image(tmp_path / "top", Image(1 << 16, backing="top", backing_format="raw"), {})
+    with open_chain(str(tmp_path / "top")) as chain:
+        assert [judged.driver for judged in audit(chain)] == ["qcow2", "file", "raw"]
 
 
 def test_what_cannot_be_read_is_not_judged(tmp_path):

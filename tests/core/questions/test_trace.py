@@ -87,7 +87,8 @@ def test_the_end_of_the_chain(tmp_path):
     with open_chain(str(tmp_path / "alone.qcow2")) as chain:
         assert trace(chain, CLUSTER).last.rule is Rule.END_OF_CHAIN
         for past in (2 * CLUSTER, -1):
-            with pytest.raises(BadRangeError):
+            what = f"offset: {past:#x} is not on the disk of {2 * CLUSTER} bytes"
+            with pytest.raises(BadRangeError, match=what):
                 trace(chain, past)
 
 
@@ -119,5 +120,17 @@ def test_raw_over_a_slice_counts_in_the_file(tmp_path):
     with open_chain(f'json:{{"driver":"raw","offset":512,"file":{inner}}}') as chain:
         at = trace(chain, 3)
     assert at.last.host == CLUSTER + 512 + 3
-    assert at.last.file.name == f"{tmp_path}/disk.raw"
+    assert (at.last.file.driver, at.last.file.name) == ("file", f"{tmp_path}/disk.raw")
     assert at.stored == bytes(range(3, 19))
+
+
+def test_qcow2_over_a_slice_counts_in_the_slice(tmp_path):
+    write_image(tmp_path / "inner.qcow2", Image(2 * CLUSTER), {0: Data(b"stored here")})
+    content = (tmp_path / "inner.qcow2").read_bytes()
+    write_raw(tmp_path / "disk.raw", 512 + len(content), [(512, content)])
+    slice_of = f'{{"driver":"raw","offset":512,"file":{{"driver":"file","filename":"{tmp_path}/disk.raw"}}}}'
+    with open_chain(f'json:{{"driver":"qcow2","file":{slice_of}}}') as chain:
+        at = trace(chain, 7)
+        assert at.last.file.driver == "raw"
+        assert at.stored[:4] == b"here"
+        assert content[at.last.host :].startswith(b"here")
