@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from blockstrata.facts.codes import SYNTHESISED, Mapping, Storage, mapping_of, storage_of
 from blockstrata.semantics.historic import HISTORIC, Flag
-from blockstrata.semantics.nbd import wire_of
 from blockstrata.text.printable import base_name, printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.lines import Ink, shorten
 from blockstrata_viewer.draw.strips import draw_swatch
 from blockstrata_viewer.draw.units import exact_size
-from blockstrata_viewer.model.scene import GUEST, STATIONS
+from blockstrata_viewer.model.scene import STATIONS
 
 if TYPE_CHECKING:
     from blockstrata_viewer.draw.pen import Pen
@@ -26,7 +25,7 @@ _WITHHELD: Final = "what stands here is asked below"
 def draw_withheld(pen: Pen, scene: Scene) -> None:
     """Write where the cursor is, and nothing of what a lesson asks."""
     palette, run = pen.palette, scene.run
-    head = (("EXTENT  ", palette.accent, True), (track_name(scene), palette.text, True))
+    head = (("EXTENT  ", palette.accent, True), (scene.name_of(scene.selected), palette.text, True))
     pen.line(*head, (f"  {_WITHHELD}", palette.dim, False))
     pen.line()
     pen.offset("at", scene.cursor)
@@ -40,7 +39,7 @@ def draw_withheld(pen: Pen, scene: Scene) -> None:
 def draw_extent(pen: Pen, scene: Scene) -> None:
     """Write which extent of the selected track is under the cursor, or what lies between two markers."""
     palette, track, run = pen.palette, scene.track, scene.run
-    name = track_name(scene)
+    name = scene.name_of(scene.selected)
     if scene.span:
         _draw_span(pen, scene, *scene.span)
         return
@@ -62,9 +61,10 @@ def draw_extent(pen: Pen, scene: Scene) -> None:
     if mapping_of(code) is Mapping.INVALID:
         state = track.state_at(run, scene.semantics)
         pen.state(replace(state, words=printable(layer.fault_at(scene.cursor))), "", "", in_force=True)
+    widest = max(map(len, STATIONS)) if scene.disk.round_trip else 0
     for meaning in () if mapping_of(code) is Mapping.INVALID else scene.meanings(run):
         note = _note(track, run) if meaning.name == HISTORIC.switch else ""
-        pen.state(meaning.state, f"{meaning.name:<{_widest(scene)}}", note, in_force=meaning.in_force)
+        pen.state(meaning.state, f"{meaning.name:<{widest}}", note, in_force=meaning.in_force)
     start, end = int(view.extents.edges[run]), int(view.extents.edges[run + 1])
     pen.offset("start", start)
     pen.offset("end", end)
@@ -81,18 +81,6 @@ def draw_extent(pen: Pen, scene: Scene) -> None:
         pen.field("host", f"{host:#x}", f"{what}{shorten(file, room) if room >= 8 else file}{via}")
     if code & SYNTHESISED:
         pen.line(("synthesised: nothing below reaches here", palette.dim, False))
-
-
-def track_name(scene: Scene) -> str:
-    """Return what the selected track is called."""
-    wire = wire_of(scene.semantics)
-    if scene.disk.round_trip and wire:
-        return scene.disk.round_trip.label(scene.selected, wire)[0]
-    return "guest sees" if scene.selected == GUEST else base_name(scene.disk.layers[scene.selected].name)
-
-
-def _widest(scene: Scene) -> int:
-    return max(map(len, STATIONS)) if scene.disk.round_trip else 0
 
 
 def _draw_span(pen: Pen, scene: Scene, start: int, end: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
-from blockstrata.semantics.nbd import wire_of
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.core_sample import draw_sample
 from blockstrata_viewer.draw.extent import draw_extent, draw_withheld
@@ -55,7 +54,7 @@ def draw_inspector(scene: Scene, width: int, height: int, *, side: bool) -> list
 
 def _draw_through(lines: list[Line], x: int, end: int, scene: Scene) -> None:
     """Draw what is at the cursor from the first track to the last: all layers, or how a round trip goes."""
-    wire, tracks = wire_of(scene.semantics), scene.disk.round_trip
+    wire, tracks = scene.wire, scene.disk.round_trip
     if tracks and wire:
         wraps = len(lines) > _EXTENT_LINES + 1
         _draw_round_trip(Pen(lines, x, end, palette_of(scene), wraps=wraps), tracks, wire)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from blockstrata.semantics.nbd import wire_of
 from blockstrata_viewer.draw.lines import Ink, Line
 from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.draw.strips import draw_swatch
@@ -67,8 +66,7 @@ def draw_legend(scene: Scene, width: int) -> Line:
 
 def _meanings(scene: Scene) -> str:
     """Return what letters stand for; on a round trip, D and Z say more than H and Z."""
-    wire = wire_of(scene.semantics) if scene.disk.round_trip else None
-    lettered = (wire.base if wire else scene.semantics).lettered(is_protocol=scene.disk.is_file)
+    lettered = (scene.wire.base if scene.wire else scene.semantics).lettered(is_protocol=scene.disk.is_file)
     return " · ".join(f"{each.letter} {each.name.lower()}" for each in lettered)
 
 

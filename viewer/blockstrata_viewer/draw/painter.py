@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from blockstrata.semantics.nbd import wire_of
 from blockstrata.text.printable import base_name
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.lines import Ink, Line, clip, shorten
@@ -136,15 +135,16 @@ class _Painter:
 
     def words_of(self, selected: int) -> tuple[str, str]:
         """Return name and details of a track."""
-        disk, wire = self.scene.disk, wire_of(self.scene.semantics)
+        disk, wire = self.scene.disk, self.scene.wire
         if disk.round_trip and wire:
             return disk.round_trip.label(selected, wire)
+        name = self.scene.name_of(selected)
         if selected == GUEST:
-            return "guest sees", "merged view"
+            return name, "merged view"
         track = disk.tracks[selected]
         about = "~" if track.summaries else ""
         runs = f"{about}{short_count(track.count)} run" + ("" if track.count == 1 else "s")
-        return base_name(disk.layers[selected].name), f"{format_size(disk.layers[selected].size)} · {runs}"
+        return name, f"{format_size(disk.layers[selected].size)} · {runs}"
 
     def error(self, row: Line, error: str) -> None:
         """Write why a layer is not there into its track."""

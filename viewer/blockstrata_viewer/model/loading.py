@@ -80,17 +80,17 @@ class Loader:
         self.chunk = chunk_of(chain, self._opening.memory)
         pause, last = _SOON, began
         if not reader.is_short:
-            yield self._disk(Loading(reader.progress, 0))
+            yield self._disk(reader, Loading(reader.progress, 0))
         for progress in reader.steps():
-            self._summarise()
+            self._summarise(reader)
             now = time.monotonic()
             if now - last < pause:
                 yield None
                 continue
-            yield self._disk(Loading(progress, now - began))
+            yield self._disk(reader, Loading(progress, now - began))
             last = time.monotonic()
             pause = max(_SOON, (last - now) * _SHARE)
-        yield self._disk()
+        yield self._disk(reader)
 
     def look(self, viewport: Viewport, cursor: int) -> bool:
         """Say where somebody looks, and learn whether something there must be read again."""
@@ -98,29 +98,26 @@ class Loader:
             return False
         self._cell = viewport.cell
         self._reader.focus = Focus(viewport.start, viewport.end, cursor)
-        return self._reader.focus != self._given_up and bool(self._missing())
+        return self._reader.focus != self._given_up and bool(self._missing(self._reader))
 
     def again(self, is_cancelled: Callable[[], bool]) -> Iterator[Disk]:
         """Read what is looked at and was summarised, the nearest first; yield the disk with it."""
         reader = self._reader
-        assert reader is not None  # noqa: S101  look has said yes
-        while missing := self._missing():
+        while reader and (missing := self._missing(reader)):
             focus = reader.focus
             nearest = min(missing, key=focus.distance)
             reader.want([nearest])
             for _ in reader.steps():
-                self._summarise()
+                self._summarise(reader)
             if is_cancelled():
                 return
             if nearest not in reader.runs:
                 self._given_up = focus
                 return
-            yield self._disk()
+            yield self._disk(reader)
 
-    def _missing(self) -> list[Region]:
+    def _missing(self, reader: Reader) -> list[Region]:
         """Return what is summarised and looked at too closely for that."""
-        reader = self._reader
-        assert reader is not None  # noqa: S101
         focus = reader.focus
         return [
             region
@@ -132,10 +129,8 @@ class Loader:
             )
         ]
 
-    def _summarise(self) -> None:
+    def _summarise(self, reader: Reader) -> None:
         """Summarise regions until what is left is within bounds; the one at the cursor stays."""
-        reader = self._reader
-        assert reader is not None  # noqa: S101
         while (
             sum(reader.runs.values()) * _BYTES_A_RUN > self._opening.memory * (1 - _SUMMARIES_SHARE)
             and len(reader.runs) > 1
@@ -147,9 +142,7 @@ class Loader:
                 self._summaries = {**self._summaries, farthest: summary}
             reader.forget(farthest)
 
-    def _disk(self, loading: Loading | None = None) -> Disk:
-        reader = self._reader
-        assert reader is not None  # noqa: S101
+    def _disk(self, reader: Reader, loading: Loading | None = None) -> Disk:
         chain = reader.chain()
         summaries = sorted(
             (summary for region, summary in self._summaries.items() if region not in reader.runs),

@@ -9,6 +9,7 @@ import numpy as np
 
 from blockstrata.semantics import SEMANTICS, SWITCH
 from blockstrata.semantics.nbd import NBD_6_0, WIRES, wire_of
+from blockstrata.text.printable import base_name
 from blockstrata_viewer.model.disk import file_of, round_trip_of
 from blockstrata_viewer.model.states import Paint
 from blockstrata_viewer.model.viewport import Viewport
@@ -16,6 +17,7 @@ from blockstrata_viewer.model.viewport import Viewport
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from blockstrata.semantics.nbd import Wire
     from blockstrata.semantics.table import Semantics
     from blockstrata_viewer.model.disk import Disk
     from blockstrata_viewer.model.states import State
@@ -68,9 +70,20 @@ class Scene:
         return self.entered_from or self
 
     @property
+    def wire(self) -> Wire | None:
+        """The mapping of the round trip that is shown, None if none is."""
+        return wire_of(self.semantics) if self.disk.round_trip else None
+
+    @property
     def track(self) -> Track:
         """The selected track."""
         return self.disk.track(self.selected)
+
+    def name_of(self, selected: int) -> str:
+        """Return what a track is called."""
+        if self.disk.round_trip and self.wire:
+            return self.disk.round_trip.label(selected, self.wire)[0]
+        return "guest sees" if selected == GUEST else base_name(self.disk.layers[selected].name)
 
     @property
     def run(self) -> int | None:
