@@ -90,9 +90,7 @@ def _draw_span(pen: Pen, scene: Scene, start: int, end: int) -> None:
     pen.offset("from", start)
     pen.offset("to", end)
     pen.field("length", format_size(end - start), f"{end - start:,} bytes")
-    edges = [min(start, track.size), min(end, track.size)]
-    (amounts,) = track.shares.between_list(edges)
-    found = track.by_state(scene.semantics, amounts)
+    found = track.by_state(scene.semantics, (start, end))
     for state, amount in sorted(found.items(), key=lambda item: -item[1]):
         row = next(pen.rows, None)
         if row:

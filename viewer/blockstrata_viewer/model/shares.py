@@ -105,11 +105,6 @@ class Shares:
             self._kept = viewport, Cells(edges, blocks, before[1:] - before[:-1])
         return self._kept[1]
 
-    def between_list(self, offsets: list[int]) -> list[list[int]]:
-        """Return the same for offsets in a list, as lists."""
-        found: list[list[int]] = self.between(np.array(offsets, np.int64)).tolist()
-        return found
-
     def totals(self) -> NDArray[np.int64]:
         """Return the bytes of each class, int64 (kinds,)."""
         runs = np.asarray(self._sums[-1], np.int64)

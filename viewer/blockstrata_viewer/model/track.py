@@ -86,11 +86,14 @@ class Track:
             )
         return self._known_states[semantics.name]
 
-    def by_state(self, semantics: Semantics, amounts: list[int] | None = None) -> dict[State, int]:
-        """Return how many bytes show as each state, of some of each class or of all there are."""
+    def by_state(self, semantics: Semantics, span: tuple[int, int] | None = None) -> dict[State, int]:
+        """Return how many bytes show as each state, between two guest bytes or in all."""
+        if span:
+            amounts = self.shares.between(np.minimum(span, self.size))[0]
+        else:
+            amounts = self.shares.totals()
         found: dict[State, int] = {}
-        amounts = self.shares.totals().tolist() if amounts is None else amounts
-        for state, amount in zip(self.states(semantics), amounts, strict=True):
+        for state, amount in zip(self.states(semantics), amounts.tolist(), strict=True):
             # a class may be left that nothing is in: what was not read yet, once all that was is summarised
             if amount:
                 found[state] = found.get(state, 0) + amount

@@ -85,18 +85,18 @@ def _aired(lines: list[_Line], room: int) -> list[_Line]:
 def lesson_height(lesson: Lesson, width: int, most: int) -> int:
     """Return the rows that a lesson's longest step takes, at most so many: no step moves the strips."""
     inside = width - 2 * _MARGIN
-    return max(_LEAST, min(most, 1 + _AIR + max(_rows_of(step, inside) for step in lesson.steps)))
+    return max(_LEAST, min(most, 1 + _AIR + max(_height_of(step, inside) for step in lesson.steps)))
 
 
-def _rows_of(step: Step, width: int) -> int:
+def _height_of(step: Step, width: int) -> int:
     text = sum(len(_wrap(paragraph, width)) for paragraph in step.text)
     if not step.ask:
         return text
     after = sum(len(_wrap(paragraph, width - 9)) for paragraph in step.afterwards)
-    return text + max(1 + _choice_rows(step, width), after + 1)
+    return text + max(1 + _choices_height(step, width), after + 1)
 
 
-def _choice_rows(step: Step, width: int) -> int:
+def _choices_height(step: Step, width: int) -> int:
     if step.ask in ("present", "zero", "data", "same", "lost"):
         return 1
     if step.ask == "row":

@@ -1,4 +1,4 @@
-"""The bars above and below, drawn without an app."""
+"""The legend, drawn without an app."""
 
 from __future__ import annotations
 
