@@ -77,16 +77,16 @@ class _Painter:
         draw_ruler(rows[layout.RULER], rows[layout.TICKS], self.x, self.scene)
 
     def guest(self) -> None:
-        layout, palette = self.layout, self.palette
+        layout = self.layout
         rows = self.rows[layout.GUEST : layout.GUEST + layout.GUEST_ROWS]
         if self.scene.disk.is_file:
             node = self.scene.disk.layers[0].node
-            self.label(rows, GUEST, base_name(node.name), f"{node.driver} · host bytes", palette.text)
+            self.label(rows, GUEST, base_name(node.name), f"{node.driver} · host bytes")
         else:
-            self.label(rows, GUEST, *self.words_of(GUEST), palette.text)
+            self.label(rows, GUEST, *self.words_of(GUEST))
         self.strip(rows, GUEST)
         if not self.scene.disk.is_file and not self.scene.disk.round_trip:
-            self.rows[layout.RIBBON].put(3, "supplied by", self.ink(palette.dim))
+            self.rows[layout.RIBBON].put(3, "supplied by", self.ink(self.palette.dim))
             self.ribbon(self.rows[layout.RIBBON])
 
     def ribbon(self, row: Line) -> None:
@@ -103,20 +103,20 @@ class _Painter:
 
     def layer(self, depth: int) -> None:
         layout, scene = self.layout, self.scene
-        colour = self.palette.supplier(depth, len(scene.disk.tracks))
         top = layout.top_of(depth)
         rows = self.rows[top : top + layout.strip]
         error = scene.disk.error_of(depth)
         name, details = self.words_of(depth)
-        self.label(rows, depth, name, "cannot be read" if error else details, self.palette.text)
-        if len(rows) > 2 and not scene.disk.round_trip and "via" in scene.disk.layers[depth].node.features():
-            ink = self.ink(self.palette.dim, rows[2].ink_at(3).bg)
-            rows[2].put(3, shorten(f"{scene.disk.layers[depth].node.driver} via qemu-img", self.x - 5), ink)
-        for row in rows:
-            if not scene.disk.round_trip:
+        self.label(rows, depth, name, "cannot be read" if error else details)
+        if not scene.disk.round_trip:
+            node, colour = scene.disk.layers[depth].node, self.palette.supplier(depth, len(scene.disk.tracks))
+            if len(rows) > 2 and "via" in node.features():
+                ink = self.ink(self.palette.dim, rows[2].ink_at(3).bg)
+                rows[2].put(3, shorten(f"{node.driver} via qemu-img", self.x - 5), ink)
+            for row in rows:
                 row.set(1, "▌", self.ink(colour, row.ink_at(1).bg))
-        if layout.gap and depth + 1 < layout.first + layout.shown and not scene.disk.round_trip:
-            self.rows[top + layout.strip].set(1, "▏", self.ink(colour))
+            if layout.gap and depth + 1 < layout.first + layout.shown:
+                self.rows[top + layout.strip].set(1, "▏", self.ink(colour))
         self.strip(rows, depth)
         if error:
             self.error(rows[len(rows) // 2], error)
@@ -153,16 +153,18 @@ class _Painter:
         text = f" {shorten(error, room - 4)} "
         row.put(self.x + 1, text, self.ink(self.palette.text, bold=True))
 
-    def label(self, rows: list[Line], selected: int, name: str, details: str, colour: str) -> None:
+    def label(self, rows: list[Line], selected: int, name: str, details: str) -> None:
         chosen = selected == self.scene.selected or self.scene.disk.is_file
-        ground = self.palette.selected if chosen else self.palette.page
+        palette = self.palette
+        ground = palette.selected if chosen else palette.page
         for row in rows:
-            row.put(0, " " * (self.x - 1), self.ink(colour, ground))
+            row.put(0, " " * (self.x - 1), self.ink(palette.text, ground))
             if chosen:
-                row.set(0, "▌", self.ink(self.palette.accent, ground))
-        rows[0].put(3, shorten(name, self.x - 5), self.ink(colour, ground, bold=chosen or selected == GUEST))
+                row.set(0, "▌", self.ink(palette.accent, ground))
+        ink = self.ink(palette.text, ground, bold=chosen or selected == GUEST)
+        rows[0].put(3, shorten(name, self.x - 5), ink)
         if len(rows) > 1:
-            rows[1].put(3, shorten(details, self.x - 5), self.ink(self.palette.dim, ground))
+            rows[1].put(3, shorten(details, self.x - 5), self.ink(palette.dim, ground))
 
     def strip(self, rows: list[Line], selected: int) -> None:
         scene = self.scene
