@@ -70,6 +70,9 @@ def test_what_is_summarised_adds_up(image):
         found = dict(zip(less.facts, less.shares.totals().tolist(), strict=True))
         assert {kind: total for kind, total in found.items() if total} == wanted
         assert abs(less.count - len(more)) <= 2 * len(disk.summaries)
+        assert less.by_state(by_name("proposed")) == more.by_state(by_name("proposed")), (
+            "no state that nothing has"
+        )
 
 
 @pytest.mark.parametrize("semantics", ["historic", "proposed"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len, get_character_cell_size
 from rich.segment import Segment
@@ -13,6 +13,9 @@ from rich.style import Style
 from textual.strip import Strip
 
 from blockstrata.text.printable import printable
+
+if TYPE_CHECKING:
+    from blockstrata_viewer.draw.palette import Palette
 
 
 class Ink(NamedTuple):
@@ -83,6 +86,15 @@ class Line:
     def text(self) -> str:
         """Return the line without its inks."""
         return "".join(char for char, _ in self._cells)
+
+
+def list_line(width: int, palette: Palette, *, is_chosen: bool, goes_on: bool = False) -> tuple[Line, str]:
+    """Return a line of a list and what is behind its text; the chosen one is marked, if it starts there."""
+    ground = palette.selected if is_chosen and not palette.is_mono else palette.panel
+    line = Line(width, Ink(palette.text, ground))
+    if is_chosen and not (goes_on and palette.is_mono):
+        line.put(0, "▶" if palette.is_mono else "▌", Ink(palette.accent, ground))
+    return line, ground
 
 
 def clip(text: str, width: int) -> str:

@@ -9,7 +9,7 @@ from textual.reactive import reactive
 
 from blockstrata.text.printable import printable
 from blockstrata_viewer.draw.keys import put_keys
-from blockstrata_viewer.draw.lines import Ink, Line, clip
+from blockstrata_viewer.draw.lines import Ink, Line, clip, list_line
 from blockstrata_viewer.widgets.drawn import DrawnWidget
 
 if TYPE_CHECKING:
@@ -78,15 +78,8 @@ def _note(lesson: Lesson | None, course: Course | None) -> str:
     return f"{len(lesson.steps)} steps"
 
 
-def _ground(palette: Palette, *, is_chosen: bool) -> str:
-    return palette.selected if is_chosen and not palette.is_mono else palette.panel
-
-
 def _title(number: str, title: str, note: str, palette: Palette, width: int, *, is_chosen: bool) -> Line:
-    ground = _ground(palette, is_chosen=is_chosen)
-    row = Line(width, Ink(palette.text, ground))
-    if is_chosen:
-        row.put(0, "▶" if palette.is_mono else "▌", Ink(palette.accent, ground))
+    row, ground = list_line(width, palette, is_chosen=is_chosen)
     row.put(_MARGIN, number, Ink(palette.accent, ground, bold=True))
     end = width - _MARGIN - len(note)
     row.put(_WORDS, clip(title, end - _WORDS - 2), Ink(palette.text, ground, bold=True))
@@ -95,10 +88,7 @@ def _title(number: str, title: str, note: str, palette: Palette, width: int, *, 
 
 
 def _sentence(words: str, palette: Palette, width: int, *, is_chosen: bool) -> Line:
-    ground = _ground(palette, is_chosen=is_chosen)
-    row = Line(width, Ink(palette.text, ground))
-    if is_chosen and not palette.is_mono:
-        row.put(0, "▌", Ink(palette.accent, ground))
+    row, ground = list_line(width, palette, is_chosen=is_chosen, goes_on=True)
     row.put(_WORDS, words, Ink(palette.dim, ground))
     return row
 

@@ -11,7 +11,7 @@ from blockstrata.text.printable import base_name, printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.keys import put_keys
 from blockstrata_viewer.draw.layout import NARROW
-from blockstrata_viewer.draw.lines import Ink, Line, clip, shorten
+from blockstrata_viewer.draw.lines import Ink, Line, clip, list_line, shorten
 from blockstrata_viewer.draw.strips import draw_swatch
 from blockstrata_viewer.model.states import state_of_flags
 from blockstrata_viewer.widgets.drawn import DrawnWidget
@@ -87,10 +87,7 @@ def _heading(table: Table, palette: Palette, width: int) -> Line:
 
 def _line(table: Table, entry: Entry, palette: Palette, width: int, *, is_chosen: bool) -> Line:
     """Return a row's line: bright if it occurs, else the scenario that shows it."""
-    ground = palette.selected if is_chosen and not palette.is_mono else palette.panel
-    row = Line(width, Ink(palette.text, ground))
-    if is_chosen:
-        row.put(0, "▶" if palette.is_mono else "▌", Ink(palette.accent, ground))
+    row, ground = list_line(width, palette, is_chosen=is_chosen)
     colour = palette.text if entry.place else palette.dim
     state = state_of_flags(table.semantics, entry.row.flags, is_protocol=table.is_protocol)
     draw_swatch(row, _MARGIN, state.paint, palette)
