@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blockstrata_viewer.model.goto import parse_place
+from blockstrata_viewer.model.offsets import parse_offset
 
 SIZE = 10 << 20
 CLUSTER = 64 << 10
@@ -35,7 +35,7 @@ CLUSTER = 64 << 10
     ],
 )
 def test_a_place_is_the_byte_that_it_says(text, offset):
-    assert parse_place(text, SIZE, CLUSTER) == offset
+    assert parse_offset(text, SIZE, CLUSTER) == offset
 
 
 @pytest.mark.parametrize(
@@ -61,22 +61,22 @@ def test_a_place_is_the_byte_that_it_says(text, offset):
 )
 def test_what_is_no_place_is_refused_with_the_reason(text, what):
     with pytest.raises(ValueError, match=what):
-        parse_place(text, SIZE, CLUSTER)
+        parse_offset(text, SIZE, CLUSTER)
 
 
 def test_a_layer_without_clusters_has_no_cluster_to_go_to():
-    assert parse_place("sector:2", SIZE, None) == 1024
+    assert parse_offset("sector:2", SIZE, None) == 1024
     with pytest.raises(ValueError, match="the selected layer has no clusters"):
-        parse_place("cluster:0", SIZE, None)
+        parse_offset("cluster:0", SIZE, None)
 
 
 @given(st.integers(0, 10000), st.integers(1, 2**63 - 512))
 def test_a_share_is_exact_on_any_disk(hundredths, size):
     text = f"{hundredths // 100}.{hundredths % 100:02}%"
-    assert parse_place(text, size, None) == min(int(Fraction(hundredths, 10000) * size), size - 1)
+    assert parse_offset(text, size, None) == min(int(Fraction(hundredths, 10000) * size), size - 1)
 
 
 def test_a_disk_of_no_bytes_has_no_place():
     for text in ("0", "0%", "100%"):
         with pytest.raises(ValueError, match="past the end"):
-            parse_place(text, 0, None)
+            parse_offset(text, 0, None)
