@@ -219,7 +219,7 @@ def lengths(image: str | bytes | Path) -> dict[Mapping, int]:
                 found[run.mapping] = found.get(run.mapping, 0) + run.length
             assert_type(audit(chain), list[Judged])
             assert_type(trace(chain, 0), Trace)
-            assert_type(chain.gap, BlockstrataError | None)
+            assert_type(chain.missing, BlockstrataError | None)
             views: list[View] = [in_place(chain, 0, 0, 512), alone(chain.layer(0), 0, 512)]
             start, length, *_ = next(iter(views[0]))
             assert_type(start, int)

@@ -427,12 +427,12 @@ def of_qcow2_on_null(place: Place) -> Chain:
     )
 
 
-def of_gap(place: Place) -> Chain:
+def of_missing(place: Place) -> Chain:
     write_image(
         place.folder / "disk.qcow2", Image(MIB, backing="gone", backing_format="raw"), {0: Data(b"x")}
     )
     chain = open_chain(place.folder / "disk.qcow2")
-    assert chain.gap
+    assert chain.missing
     return chain
 
 

@@ -121,15 +121,15 @@ def test_a_device_that_an_image_names_needs_consent(devices, image, monkeypatch)
     assert same(devices, image) is not None
     monkeypatch.chdir(devices.directory)
     with open_chain(image, Access(consents=frozenset({Consent.FOLLOW_REMOTE}))) as chain:
-        assert chain.gap is None
+        assert chain.missing is None
 
 
 def test_without_consent_the_layers_above_can_be_looked_at(devices, monkeypatch):
     monkeypatch.chdir(devices.directory)
     with open_chain("deep.qcow2") as chain:
         assert [layer.node.driver for layer in chain.layers] == ["qcow2", "qcow2", "not opened"]
-        assert isinstance(chain.gap, ConsentError)
-        assert chain.gap.consent is Consent.FOLLOW_REMOTE
+        assert isinstance(chain.missing, ConsentError)
+        assert chain.missing.consent is Consent.FOLLOW_REMOTE
 
 
 def test_a_device_that_the_user_names_needs_none(devices, monkeypatch):
@@ -137,4 +137,4 @@ def test_a_device_that_the_user_names_needs_none(devices, monkeypatch):
     options = f"driver=qcow2,file.filename=over.qcow2,backing.driver=raw,backing.file.filename={devices.raw}"
     with open_chain(options, image_opts=True) as chain:
         assert [layer.node.host.driver for layer in chain.layers] == ["file", "host_device"]
-        assert chain.gap is None
+        assert chain.missing is None

@@ -108,12 +108,12 @@ def _drivers(words: tuple[str, ...], directory: Path) -> str:
     with contextlib.chdir(directory):
         try:
             with open_chain(image, image_format=image_format, image_opts="--image-opts" in switches) as chain:
-                gap = chain.gap
+                missing = chain.missing
                 lowest = chain.layers[-1].node.driver
         except (ConsentError, UnsupportedError) as error:
-            gap, lowest = error, ""
-    if gap is not None:
-        found = re.search("format '([a-z0-9]+)' is not read here", str(gap))
-        assert found, gap
+            missing, lowest = error, ""
+    if missing is not None:
+        found = re.search("format '([a-z0-9]+)' is not read here", str(missing))
+        assert found, missing
         lowest = found[1]
     return lowest

@@ -12,7 +12,7 @@ from blockstrata.facts.extents import Extents
 from blockstrata.facts.node import Driver, check_open, whole_sectors
 from blockstrata.formats.qcow2.node import at_snapshot
 from blockstrata.graph.backing import References
-from blockstrata.graph.missing import GapNode
+from blockstrata.graph.missing import MissingNode
 from blockstrata.graph.opening import Opener
 from blockstrata.naming.image_opts import parse_image_opts
 from blockstrata.naming.named import Named
@@ -92,15 +92,15 @@ class Chain:
         return self.layers[0].node.host.is_closed
 
     @property
-    def gap(self) -> BlockstrataError | None:
+    def missing(self) -> BlockstrataError | None:
         """Why the lowest layer could not be opened, or None if the chain is whole."""
         node = self.layers[-1].node
-        return node.error if isinstance(node, GapNode) else None
+        return node.error if isinstance(node, MissingNode) else None
 
     def require_opened(self, depth: int | None) -> None:
         """Raise why a layer could not be opened, if it is that at ``depth``, or any for None."""
-        if self.gap and (depth is None or depth == len(self.layers) - 1):
-            raise self.gap
+        if self.missing and (depth is None or depth == len(self.layers) - 1):
+            raise self.missing
 
     def layer(self, depth: int) -> Layer:
         """Return a layer by its depth; ``BadRangeError`` if there is none."""
@@ -149,8 +149,8 @@ def open_chain(
     path of a file, whatever it looks like.  ``image_format`` is its format, probed if None; ``snapshot`` the
     name or id of an internal snapshot, which is opened in place of the active layer; ``access`` how all this
     may be opened.
-    An error of the active layer is raised; one further down ends the chain with a gap (:attr:`Chain.gap`),
-    so that the layers above it can still be looked at.  ``TypeError`` if ``image`` is no path.
+    An error of the active layer is raised; one further down ends the chain (:attr:`Chain.missing`), so that
+    the layers above it can still be looked at.  ``TypeError`` if ``image`` is no path.
     """
     name = image if isinstance(image, str) else _path(image)
     named = Named.by_user(parse_image_opts(name) if image_opts else parse_reference(name, image_format))
@@ -170,10 +170,10 @@ def open_chain(
         except BackingLoopError as error:
             # the layer is known by the one it repeats
             layers.pop().node.close()
-            layers.append(_gap(layers[-1], above.name, error))
+            layers.append(_missing(layers[-1], above.name, error))
             break
         except BlockstrataError as error:
-            layers.append(_gap(above, name, error))
+            layers.append(_missing(above, name, error))
             break
     return Chain(tuple(layers))
 
@@ -184,6 +184,8 @@ def _path(image: bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
     return f"./{name}" if has_protocol(name) else name
 
 
-def _gap(above: Layer, name: str, error: BlockstrataError) -> Layer:
+def _missing(above: Layer, name: str, error: BlockstrataError) -> Layer:
     """Return what stands for a layer that could not be opened; its error names the layer above too."""
-    return Layer(above.depth + 1, GapNode(name, above.size, error.within(f"backing file of {above.name}")))
+    return Layer(
+        above.depth + 1, MissingNode(name, above.size, error.within(f"backing file of {above.name}"))
+    )

@@ -1,4 +1,4 @@
-"""The place of a layer that could not be opened: it holds a chain's lower end open, and its reason."""
+"""The place of a layer that could not be opened: it ends the chain, and knows why."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from blockstrata.facts.node import HostNode
 
 
-class GapNode:
+class MissingNode:
     """A layer that is missing or unreadable.  ``length`` is the layer's above: its own is not known."""
 
     driver = "not opened"

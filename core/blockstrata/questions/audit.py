@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from blockstrata.facts.codes import Mapping
 from blockstrata.facts.node import HostNode
 from blockstrata.graph.chain import Chain, Layer
-from blockstrata.graph.missing import GapNode
+from blockstrata.graph.missing import MissingNode
 from blockstrata.guest.merge import View, alone, in_place, merged
 from blockstrata.semantics.audit import FINDINGS, Judgement, Verdict, judgements
 from blockstrata.semantics.clients import QUESTIONS, Question
@@ -62,7 +62,7 @@ def audit(chain: Chain) -> list[Judged]:
     found = []
     seen: set[tuple[object, ...]] = set()
     for layer in chain.layers:
-        if isinstance(layer.node, GapNode):
+        if isinstance(layer.node, MissingNode):
             continue
         if not layer.node.traits.is_protocol:
             found.append(_judge(in_place(chain, layer.depth, 0, layer.size), layer.depth, layer))

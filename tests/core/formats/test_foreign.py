@@ -457,9 +457,9 @@ def test_what_is_remote_and_named_by_an_image_needs_its_own_consent(fake, tmp_pa
     fake(answering({**INFO, "format": "vmdk", "backing-filename": "https://host/base"}))
     (tmp_path / "top.vmdk").write_bytes(b"KDMV" + bytes(SIZE - 4))
     with open_chain("top.vmdk", ASKING) as chain:
-        assert isinstance(chain.gap, ConsentError)
-        assert chain.gap.consent is Consent.FOLLOW_REMOTE
-        assert "https://host/base" in str(chain.gap)
+        assert isinstance(chain.missing, ConsentError)
+        assert chain.missing.consent is Consent.FOLLOW_REMOTE
+        assert "https://host/base" in str(chain.missing)
 
 
 def test_options_of_the_user_reach_qemu(fake, tmp_path):

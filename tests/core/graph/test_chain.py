@@ -1,4 +1,4 @@
-"""Following backing references: loops, gaps, overrides, and images made to hurt."""
+"""Following backing references: loops, missing layers, overrides, and images made to hurt."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def test_an_image_that_backs_itself_is_told_at_once(tmp_path, backing):
     write_image(tmp_path / "self.qcow2", replace(IMAGE, backing=name, backing_format="qcow2"), {})
     with open_chain(str(tmp_path / "self.qcow2")) as chain:
         assert len(chain.layers) == 2
-        assert "leads back to itself" in str(chain.gap)
-        assert len(str(chain.gap)) < 600
+        assert "leads back to itself" in str(chain.missing)
+        assert len(str(chain.missing)) < 600
 
 
 def test_a_loop_of_two_shows_each_once(tmp_path):
@@ -44,10 +44,10 @@ def test_a_loop_of_two_shows_each_once(tmp_path):
         write_image(tmp_path / name, replace(IMAGE, backing=below, backing_format="qcow2"), {})
     with open_chain(str(tmp_path / "a.qcow2")) as chain:
         assert names(chain) == ["a.qcow2", "b.qcow2", "a.qcow2"]
-        assert chain.gap is not None
+        assert chain.missing is not None
         assert chain.layers[2].node.driver == "not opened"
         assert [layer.depth for layer in chain.layers] == [0, 1, 2]
-        assert f"backing file of {tmp_path}/b.qcow2" in str(chain.gap)
+        assert f"backing file of {tmp_path}/b.qcow2" in str(chain.missing)
 
 
 def two_ways_to_one_file(work, last):
@@ -65,14 +65,14 @@ def test_one_name_in_different_directories_is_no_loop(tmp_path):
     """As for QEMU, a relative name leads to where the image was found, if it is the same image as before."""
     two_ways_to_one_file(tmp_path, None)
     with open_chain(str(tmp_path / "one/image.qcow2")) as chain:
-        assert chain.gap is None
+        assert chain.missing is None
         assert names(chain) == ["image.qcow2", "next.qcow2"] * 2
 
 
 def test_a_loop_through_two_directories_is_one(tmp_path):
     two_ways_to_one_file(tmp_path, "../one/image.qcow2")
     with open_chain(str(tmp_path / "one/image.qcow2")) as chain:
-        assert "leads back to itself" in str(chain.gap)
+        assert "leads back to itself" in str(chain.missing)
         assert names(chain) == [*["image.qcow2", "next.qcow2"] * 2, "image.qcow2"]
 
 
@@ -83,7 +83,7 @@ def test_the_same_image_twice_is_no_loop_where_options_end_it(tmp_path):
     top = {"filename": str(tmp_path / "top.qcow2")}
     again = {"backing": {"driver": "qcow2", "file": top}}
     with open_chain(reference(driver="qcow2", file=top, backing=again)) as chain:
-        assert chain.gap is None
+        assert chain.missing is None
         assert names(chain) == ["top.qcow2", "mid.qcow2", "top.qcow2", "mid.qcow2", "base.qcow2"]
 
 
@@ -94,7 +94,7 @@ def test_a_loop_through_options_that_an_image_states_is_told(tmp_path):
     write_image(tmp_path / "self.qcow2", replace(IMAGE, backing=stated, backing_format="qcow2"), {})
     with open_chain(path) as chain:
         assert len(chain.layers) < 6
-        assert "leads back to itself" in str(chain.gap)
+        assert "leads back to itself" in str(chain.missing)
 
 
 def test_no_backing_by_option_where_the_image_states_options_for_it(tmp_path):
@@ -106,14 +106,14 @@ def test_no_backing_by_option_where_the_image_states_options_for_it(tmp_path):
     write_image(tmp_path / "b.qcow2", replace(IMAGE, backing="a.qcow2", backing_format="qcow2"), {})
     top = {"filename": str(tmp_path / "a.qcow2")}
     with open_chain(reference(driver="qcow2", file=top, backing={"backing": None})) as chain:
-        assert "options are given for it too" in str(chain.gap)
+        assert "options are given for it too" in str(chain.missing)
 
 
-def test_a_gap_names_the_image_that_refers_to_it(tmp_path):
+def test_a_missing_layer_names_the_image_that_refers_to_it(tmp_path):
     write_image(tmp_path / "top.qcow2", replace(IMAGE, backing="gone.raw", backing_format="raw"), {})
     with open_chain(str(tmp_path / "top.qcow2")) as chain:
-        gap = f"{tmp_path}/gone.raw: backing file of {tmp_path}/top.qcow2: No such file or directory"
-        assert str(chain.gap) == gap
+        missing = f"{tmp_path}/gone.raw: backing file of {tmp_path}/top.qcow2: No such file or directory"
+        assert str(chain.missing) == missing
 
 
 def test_a_gap_is_raised_for_its_own_layer_and_for_the_chain_as_a_whole(tmp_path):
@@ -148,7 +148,7 @@ def test_options_complete_what_the_image_states(tmp_path):
     top = {"filename": str(tmp_path / "top.qcow2")}
     with open_chain(reference(driver="qcow2", file=top, backing={"file": {"driver": "file"}})) as chain:
         assert names(chain) == ["top.qcow2", "base.raw"]
-        assert chain.gap is None
+        assert chain.missing is None
 
 
 def test_no_backing_for_a_raw_node_is_allowed(tmp_path):

@@ -25,7 +25,7 @@ from blockstrata.facts.codes import (
 )
 from blockstrata.facts.extents import Extents, empty, join, uniform
 from blockstrata.graph.chain import Chain, Layer
-from blockstrata.graph.missing import GapNode
+from blockstrata.graph.missing import MissingNode
 from blockstrata.guest.merge import View, alone, in_place, merged
 from blockstrata.interchange.entries import entries
 from blockstrata.semantics import SEMANTICS
@@ -103,7 +103,7 @@ class FakeImage:
         pass
 
 
-def chain_of(*nodes: FakeImage | GapNode) -> Chain:
+def chain_of(*nodes: FakeImage | MissingNode) -> Chain:
     return Chain(tuple(Layer(depth, node) for depth, node in enumerate(nodes)))
 
 
@@ -421,10 +421,10 @@ def test_only_the_invalid_run_s_own_layer_is_asked_for_the_reason():
     in_place(chain, 1, 0, SECTOR).require_valid()
 
 
-def test_a_gap_hides_only_what_is_deferred_to_it():
+def test_a_missing_layer_hides_only_what_is_deferred_to_it():
     error = OpenError("base.qcow2", "", "No such file or directory")
-    chain = chain_of(image(DATA, UNALLOCATED, ZERO), GapNode("base.qcow2", 3 * SECTOR, error))
-    assert chain.gap is error
+    chain = chain_of(image(DATA, UNALLOCATED, ZERO), MissingNode("base.qcow2", 3 * SECTOR, error))
+    assert chain.missing is error
     view = merged(chain, 0, chain.size)
     assert view.extents.facts.tolist() == [DATA, INVALID, ZERO]
     assert view.depth.tolist() == [0, 1, 0]
@@ -434,7 +434,7 @@ def test_a_gap_hides_only_what_is_deferred_to_it():
         view.require_valid()
     in_place(chain, 0, 0, chain.size).require_valid()
     merged(chain, 0, SECTOR).require_valid()
-    assert chain_of(image(DATA)).gap is None
+    assert chain_of(image(DATA)).missing is None
 
 
 def test_a_layer_is_asked_only_for_what_nobody_above_serves():

@@ -71,7 +71,7 @@ def test_an_image_that_hands_itself_options_over_and_over_is_a_loop(tmp_path):
     backing = "json:" + json.dumps({**node, "backing": {"driver": "qcow2"}})
     write_image(tmp_path / "self.qcow2", replace(Image(1 << 20), backing=backing), {})
     with open_chain(path) as chain:
-        assert isinstance(chain.gap, BackingLoopError)
+        assert isinstance(chain.missing, BackingLoopError)
         assert len(chain.layers) <= 4
 
 
@@ -82,7 +82,7 @@ def test_a_server_in_the_options_of_a_backing_layer_needs_consent(tmp_path):
     write_image(tmp_path / "top.qcow2", replace(Image(1 << 20), backing=backing), {})
     with open_chain(str(tmp_path / "top.qcow2")) as chain:
         assert len(chain.layers) == 3
-        assert isinstance(chain.gap, ConsentError)
+        assert isinstance(chain.missing, ConsentError)
 
 
 # ---------------------------------------------------------------- names

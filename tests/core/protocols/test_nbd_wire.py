@@ -351,12 +351,12 @@ def test_the_names_are_qemu_s():
 def test_a_server_that_an_image_names_needs_consent(tmp_path, backing):
     write_image(tmp_path / "top.qcow2", Image(1 << 20, backing=backing, backing_format="raw"), {})
     with open_chain(str(tmp_path / "top.qcow2")) as chain:
-        assert isinstance(chain.gap, ConsentError)
-        assert "is a server that an image names; consent with --follow-remote" in str(chain.gap)
+        assert isinstance(chain.missing, ConsentError)
+        assert "is a server that an image names; consent with --follow-remote" in str(chain.missing)
     access = Access(consents=frozenset({Consent.FOLLOW_REMOTE}), timeout=5)
     with open_chain(str(tmp_path / "top.qcow2"), access) as chain:
-        assert chain.gap is not None
-        assert not isinstance(chain.gap, ConsentError)
+        assert chain.missing is not None
+        assert not isinstance(chain.missing, ConsentError)
 
 
 def test_a_server_that_a_user_s_own_options_name_needs_no_consent(tmp_path):
@@ -364,7 +364,7 @@ def test_a_server_that_a_user_s_own_options_name_needs_no_consent(tmp_path):
     top = {"driver": "qcow2", "file": {"driver": "file", "filename": str(tmp_path / "top.qcow2")}}
     below = {"driver": "raw", "file": {"driver": "nbd", "path": str(tmp_path / "none")}}
     with open_chain("json:" + json.dumps({**top, "backing": below})) as chain:
-        assert "No such file or directory" in str(chain.gap)
+        assert "No such file or directory" in str(chain.missing)
 
 
 # ---------------------------------------------------------------- TLS

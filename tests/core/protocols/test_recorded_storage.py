@@ -102,7 +102,7 @@ def test_no_image_may_name_it(raw: Path, tmp_path: Path) -> None:
         image = tmp_path / "top"
         write_image(image, Image(16 * KI, backing=backing, backing_format="raw"), {})
         with open_chain(str(image)) as chain:
-            assert isinstance(chain.gap, (UnsupportedError, BadReferenceError))
+            assert isinstance(chain.missing, (UnsupportedError, BadReferenceError))
         image.unlink()
 
 

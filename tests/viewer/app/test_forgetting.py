@@ -118,7 +118,7 @@ async def test_what_was_read_before_goes_when_it_is_read_anew(tmp_path):
     async with app.run_test(size=(100, 30)) as pilot:
         await opened(app, pilot)
         disks = []
-        # one of them ends in a gap, whose error remembers how it came about
+        # one of them ends in a missing layer, whose error remembers how it came about
         for name in ("away", "base.qcow2", "away", "base.qcow2"):
             disks.append(weakref.ref(app.scene.disk))
             base = base.rename(tmp_path / name)

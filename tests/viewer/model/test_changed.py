@@ -92,7 +92,7 @@ def test_a_change_of_a_data_file_is_seen(images):
 def test_a_gap_does_not_change_and_hides_no_change(images):
     (images / "base.qcow2").unlink()
     with open_chain(str(images / "top.qcow2")) as chain:
-        assert chain.gap is not None
+        assert chain.missing is not None
         assert changed(chain) == []
         grow(images / "top.qcow2")
         assert changed(chain) == [str(images / "top.qcow2")]

@@ -171,7 +171,7 @@ def test_can_be_moved(tmp_path: Path, scenario: Scenario) -> None:
     before.rename(after)
     for image in images:
         with open_chain(image.replace(str(before), str(after))) as chain:
-            assert chain.gap is None
+            assert chain.missing is None
             backings = [layer.node.backing for layer in chain.layers if layer.node.backing]
             assert all(os.sep not in backing for backing in backings if not backing.startswith("json:"))
             assert all(layer.node.backing_format for layer in chain.layers if layer.node.backing)
@@ -242,7 +242,7 @@ def test_the_images_of_a_lesson_are_made_once_there_is_room(
             with pytest.raises(OSError, match="No space left"):
                 shelf.image(lesson, lesson.steps[0])
     with open_chain(shelf.image(lesson, lesson.steps[0])) as chain:
-        assert chain.gap is None
+        assert chain.missing is None
 
 
 @each
@@ -720,7 +720,7 @@ def test_is_kept_and_printed(tmp_path: Path, scenario: Scenario) -> None:
     for image in images:
         assert CliRunner().invoke(main, ["map", image]).exit_code in (0, 1)
         with open_chain(image) as chain:
-            assert chain.gap is None
+            assert chain.missing is None
     again = demo("--keep", str(directory), scenario.name)
     assert again[:2] == (1, "")
     assert again[2].count("\n") == 1

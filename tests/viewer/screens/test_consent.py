@@ -71,7 +71,7 @@ async def test_below_what_is_read_here_too(vmdk, tmp_path):
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, ConsentScreen))
         await pilot.press("y")
-        await until(pilot, lambda: app.scene and not app.scene.disk.chain.gap)
+        await until(pilot, lambda: app.scene and not app.scene.disk.chain.missing)
         assert [layer.node.driver for layer in app.scene.disk.layers] == ["qcow2", "vmdk"]
 
 

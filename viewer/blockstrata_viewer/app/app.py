@@ -326,7 +326,7 @@ class ViewerApp(PlainApp):
                 self.settled.set()
                 if disk.notices:
                     self.say(" · ".join(disk.notices))
-                self.ask(opened, disk.chain.gap)
+                self.ask(opened, disk.chain.missing)
 
     def ask(self, opened: Opened, error: BlockstrataError | None) -> None:
         """Ask for the consent that an image could not be opened without, and open it anew if it is given."""

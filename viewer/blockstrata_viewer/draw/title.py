@@ -56,7 +56,7 @@ def _badges(chosen: Semantics) -> dict[str, bool]:
 def _facts(scene: Scene, place: str) -> list[str]:
     disk = scene.disk
     facts = [place] if place else []
-    if disk.chain.gap:
+    if disk.chain.missing:
         facts.append("chain incomplete")
     if disk.round_trip:
         facts.append(f"round trip, {disk.round_trip.name}")

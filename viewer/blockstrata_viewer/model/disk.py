@@ -10,7 +10,7 @@ import numpy as np
 
 from blockstrata.graph.chain import Chain, Layer
 from blockstrata.graph.export_layers import as_opened
-from blockstrata.graph.missing import GapNode
+from blockstrata.graph.missing import MissingNode
 from blockstrata.guest.merge import View, alone, in_place, merged
 from blockstrata.text.printable import base_name, printable
 from blockstrata_viewer.model.round_trip import RoundTripTracks
@@ -102,7 +102,7 @@ class Disk:
         if self.round_trip:
             return ""
         layer = self.layers[depth]
-        error = layer.node.error if isinstance(layer.node, GapNode) else layer.error
+        error = layer.node.error if isinstance(layer.node, MissingNode) else layer.error
         return f"{base_name(error.file)}: {printable(error.what)}" if error else ""
 
 

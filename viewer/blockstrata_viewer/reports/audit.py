@@ -34,8 +34,7 @@ class AuditReport:
 
     def __init__(self, chain: Chain) -> None:
         """``BlockstrataError`` if the chain is not whole."""
-        if chain.gap:
-            raise chain.gap
+        chain.require_opened(None)
         self.name = chain.layers[0].name
         self.judged = audit(chain)
         self.conclusions = conclusions(chain)

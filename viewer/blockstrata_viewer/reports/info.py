@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from blockstrata.errors import BlockstrataError
 from blockstrata.formats.qcow2.header_node import HeaderNode
 from blockstrata.formats.qcow2.node import Qcow2Node
-from blockstrata.graph.missing import GapNode
+from blockstrata.graph.missing import MissingNode
 from blockstrata.guest.chain_reader import in_parts
 from blockstrata.guest.merge import in_place, merged
 from blockstrata.questions.summary import Summary
@@ -40,8 +40,8 @@ def collect(chain: Chain, *, quick: bool = False) -> dict[str, Any]:
         "virtual-size": chain.size,
         "layers": layers,
     }
-    if chain.gap:
-        facts["gap"] = str(chain.gap)
+    if chain.missing:
+        facts["gap"] = str(chain.missing)
     if not quick:
         guest, each = _summaries(chain)
         facts["guest"] = _totals(guest, chain)
@@ -72,7 +72,7 @@ def _summaries(chain: Chain) -> tuple[Summary, list[Summary]]:
 def _layer(layer: Layer, *, quick: bool) -> dict[str, Any]:
     node = layer.node
     facts: dict[str, Any] = {"depth": layer.depth, "filename": node.name, "format": node.driver}
-    if isinstance(node, GapNode):
+    if isinstance(node, MissingNode):
         facts["error"] = str(node.error)
         return facts
     facts["virtual-size"] = layer.size

@@ -44,7 +44,7 @@ class Part:
         return max(0, end - self.start)
 
     def view(self, chain: Chain) -> View:
-        """Return the facts of all of it; the chain's gap is raised where it matters."""
+        """Return the facts of all of it; why a layer is missing is raised where it matters."""
         size = chain.size if self.layer is None else chain.layer(self.layer).size
         return self._seen(chain)(self.start, self.length(size))
 

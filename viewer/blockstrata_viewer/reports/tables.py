@@ -9,7 +9,7 @@ import numpy as np
 
 from blockstrata.facts.codes import Mapping
 from blockstrata.graph.chain import Layer
-from blockstrata.graph.missing import GapNode
+from blockstrata.graph.missing import MissingNode
 from blockstrata.guest.merge import alone, in_place
 from blockstrata.semantics import SEMANTICS
 from blockstrata.text.printable import base_name
@@ -95,7 +95,7 @@ def tables(chain: Chain, shown: Sequence[Semantics] = SEMANTICS) -> Iterator[Tab
     layers = [
         _Part(layer.depth, layer.name, in_place(chain, layer.depth, 0, layer.size))
         for layer in chain.layers
-        if not isinstance(layer.node, GapNode)
+        if not isinstance(layer.node, MissingNode)
     ]
     formats = [part for part in layers if not chain.layers[part.depth].node.traits.is_protocol]
     protocols = list(_protocols(chain))
@@ -128,7 +128,7 @@ def _where(entry: Entry) -> str:
 def _protocols(chain: Chain) -> Iterator[_Part]:
     """Yield the protocol nodes that layers stand on, each once, over their own bytes; guests' bytes first."""
     seen: set[tuple[object, ...]] = set()
-    layers = [layer for layer in chain.layers if not isinstance(layer.node, GapNode)]
+    layers = [layer for layer in chain.layers if not isinstance(layer.node, MissingNode)]
     hosts = [(layer.depth, layer.node.host, True) for layer in layers]
     for depth, host, has_axis in (*hosts, *((layer.depth, layer.node.file, False) for layer in layers)):
         while not host.traits.is_protocol:
