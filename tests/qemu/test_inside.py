@@ -224,7 +224,7 @@ def test_clusters_that_are_all_dirty(work):
         work,
     )
     with open_chain(str(work / "top.qcow2")) as chain:
-        (bitmap,) = chain.layers[0].node.bitmaps
+        (bitmap,) = chain.layers[0].node.read_bitmaps()
     assert bitmap.table_entries == 5
     assert compare("b", work)
     for dirty in ((0,), (0, 1), (2, 4)):

@@ -95,12 +95,12 @@ class FileNode:
     def extents(self, start: int, length: int) -> Extents:
         """Return the storage of a window of host bytes; past the end it is BEYOND_EOF."""
         check_open(self)
-        return self._runs.cut(start, start + length)
+        return self._ask().cut(start, start + length)
 
     def read(self, offset: int, length: int) -> bytes:
         """Return bytes, zeroes past the end of the file; ``OpenError`` if the file cannot be read."""
         check_open(self)
-        self._runs  # noqa: B018  asked before anything is read, see the head of this module
+        self._ask()  # before anything is read, see the head of this module
         parts = []
         missing = length
         while missing and offset < self.length:
@@ -149,6 +149,10 @@ class FileNode:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+    def _ask(self) -> Extents:
+        """Return where the whole file has storage, as it was when this was asked first."""
+        return self._runs
 
     @cached_property
     def _runs(self) -> Extents:

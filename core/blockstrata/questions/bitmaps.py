@@ -34,7 +34,10 @@ def dirty_runs(chain: Chain, name: str, depth: int | None, start: int, length: i
                 return runs
     where = "chain" if depth is None else "layer"
     names = [
-        each.name for layer in layers if isinstance(layer.node, Qcow2Node) for each in layer.node.bitmaps
+        each.name
+        for layer in layers
+        if isinstance(layer.node, Qcow2Node)
+        for each in layer.node.read_bitmaps()
     ]
     has = f"which has {', '.join(names[:_NAMED_AT_MOST])}" if names else "which has none"
     raise BadReferenceError(layers[0].name, f"bitmap '{name}'", f"is not in the {where}, {has}")

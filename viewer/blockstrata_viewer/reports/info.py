@@ -108,10 +108,10 @@ def _listed(node: Qcow2Node) -> dict[str, Any]:
     if node.snapshot:
         facts["opened-snapshot"] = node.snapshot.id
     try:
-        if node.snapshots:
-            facts["snapshots"] = [_snapshot(each) for each in node.snapshots]
-        if node.bitmaps:
-            facts["bitmaps"] = [_bitmap(each) for each in node.bitmaps]
+        if found := node.read_snapshots():
+            facts["snapshots"] = [_snapshot(each) for each in found]
+        if marked := node.read_bitmaps():
+            facts["bitmaps"] = [_bitmap(each) for each in marked]
     except BlockstrataError as error:
         facts["refusal"] = str(error)
     return facts

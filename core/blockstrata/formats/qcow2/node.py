@@ -54,23 +54,27 @@ class Qcow2Node:
         self.host: HostNode = data_file or file
         self.backing = header.backing
         self.backing_format = header.backing_format
+        self._snapshots: tuple[Snapshot, ...] | None = None
+        self._bitmaps: tuple[Bitmap, ...] | None = None
 
-    @cached_property
-    def snapshots(self) -> tuple[Snapshot, ...]:
-        """The internal snapshots; ``BadImageError`` if their table is malformed."""
-        return snapshots.read_snapshots(self.file, self.header)
+    def read_snapshots(self) -> tuple[Snapshot, ...]:
+        """Return the internal snapshots; ``BadImageError`` if their table is malformed."""
+        if self._snapshots is None:
+            self._snapshots = snapshots.read_snapshots(self.file, self.header)
+        return self._snapshots
 
-    @cached_property
-    def bitmaps(self) -> tuple[Bitmap, ...]:
-        """The persistent dirty bitmaps; ``BadImageError`` if their directory is malformed."""
-        return bitmaps.read_bitmaps(self.file, self.header)
+    def read_bitmaps(self) -> tuple[Bitmap, ...]:
+        """Return the persistent dirty bitmaps; ``BadImageError`` if their directory is malformed."""
+        if self._bitmaps is None:
+            self._bitmaps = bitmaps.read_bitmaps(self.file, self.header)
+        return self._bitmaps
 
     def dirty_runs(self, name: str, start: int, length: int) -> DirtyRuns | None:
         """Return what a bitmap says of a range; None if there is no such bitmap.
 
         Of several of one name it is the first.  Errors as :func:`bitmaps.dirty_runs` has them.
         """
-        found = next((each for each in self.bitmaps if each.name == name), None)
+        found = next((each for each in self.read_bitmaps() if each.name == name), None)
         if found is None:
             return None
         return bitmaps.dirty_runs(self.file, self.header, found, start, start + length)
@@ -79,8 +83,8 @@ class Qcow2Node:
     def refusal(self) -> BlockstrataError | None:
         """Return what is wrong with snapshots or bitmaps, without which QEMU opens no image; reads them."""
         try:
-            self.snapshots  # noqa: B018
-            bitmaps.check_bitmaps(self.file, self.header, self.bitmaps)
+            self.read_snapshots()
+            bitmaps.check_bitmaps(self.file, self.header, self.read_bitmaps())
         except BlockstrataError as error:
             return error
         return None
@@ -188,7 +192,7 @@ def at_snapshot(node: Driver, wanted: str) -> Qcow2Node:
             raise BadReferenceError(
                 node.name, f"snapshot '{wanted}'", f"{node.driver} images have no snapshots"
             )
-        found = snapshots.find_snapshot(node.snapshots, wanted, node.name)
+        found = snapshots.find_snapshot(node.read_snapshots(), wanted, node.name)
         snapshots.require_usable(found, node.name, node.header)
     except BlockstrataError:
         node.close()
