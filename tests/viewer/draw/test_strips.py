@@ -82,12 +82,12 @@ def test_columns_are_a_count_of_bytes_up_to_the_end(case, columns, power, left):
             # a cell that a chunk lies across holds it whole or not at all: cells of whole chunks are exact
             inside = [each for each in wanted if not any(a < each < b for f in folds for a, b in pairwise(f))]
             if len(inside) > 1:
-                assert shares.between_list(inside) == counted(bytewise, inside)
+                assert shares.between(np.array(inside)).tolist() == counted(bytewise, inside)
         else:
             assert found.amounts.tolist() == counted(bytewise, wanted)
         assert shares.totals().tolist() == np.bincount(bytewise, minlength=4).tolist()
         shares = Shares(edges, classes, 4)
-        shares.fold(folds, [np.array(counted(truth, fold), np.int64) for fold in folds])
+        shares.add_summaries(folds, [np.array(counted(truth, fold), np.int64) for fold in folds])
 
 
 @given(
