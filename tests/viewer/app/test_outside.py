@@ -147,7 +147,7 @@ async def test_what_is_said_asked_and_notified(demo_image):
         await until(pilot, lambda: "Run qemu-img" in screen_text(app))
         assert_clean(app)
         await pilot.press("n")
-        app.post_message(app.Failed(app.opened, OpenError(TITLE, TITLE, TITLE)))
+        app.post_message(app.Failed(app.opened, OpenError(TITLE, TITLE, TITLE), app.opened.turn))
         await until(pilot, lambda: "q quits" in screen_text(app))
         assert_clean(app)
 
