@@ -117,7 +117,7 @@ def test_a_device_that_an_image_names_needs_consent(devices, image, monkeypatch)
     done = our_process(Question(image, (), image), devices.directory)
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1
-    assert "is a device that an image names; consent with --follow-remote" in done.stderr
+    assert "is a device, or in /proc or /sys, and an image names it; consent with --follow" in done.stderr
     assert same(devices, image) is not None
     monkeypatch.chdir(devices.directory)
     with open_chain(image, Access(consents=frozenset({Consent.FOLLOW_REMOTE}))) as chain:

@@ -161,7 +161,8 @@ class Opener:
             self._require_consent(file.name, what)
         if driver == "vmdk":
             for name in remote_names(file):
-                self._require_consent(name, f"is a device or remote, and {file.name} names it")
+                what = f"is remote, a device, or in /proc or /sys, and {file.name} names it"
+                self._require_consent(name, what)
         return open_foreign(driver, file, self.named.options, self.access)
 
     def _graph(self) -> ForeignNode:
@@ -215,7 +216,7 @@ class Opener:
                 raise UnsupportedError(name, "driver", f"'{RECORDED}' is for users to name, no image may")
             return open_recorded(filename, text_option(options, "storage", name), self.access.probe)
         if self.named.is_stated and not is_stored(filename):
-            self._require_consent(filename, "is a device that an image names")
+            self._require_consent(filename, "is a device, or in /proc or /sys, and an image names it")
         direct = bool_option(options.get("cache") or {}, "direct", name)
         return open_file(filename, driver, self.access.probe, direct=direct)
 
