@@ -39,10 +39,10 @@ from blockstrata.naming.drivers import (
 )
 from blockstrata.naming.named import Named
 from blockstrata.naming.options import (
-    bool_option,
     driver_option,
     inherited,
     size_option,
+    switch_of,
     text_option,
 )
 from blockstrata.naming.parse import export_options
@@ -201,7 +201,7 @@ class Opener:
             size = size_option(options, "size", name)
             if size is not None and size > MAX_LENGTH:
                 raise UnsupportedError(name, "size", f"{size} bytes are 8 EiB or more")
-            read_zeroes = bool_option(options, "read-zeroes", name)
+            read_zeroes = bool(switch_of(options, "read-zeroes"))
             return NullNode(
                 f"{driver}://", driver, DEFAULT_SIZE if size is None else size, read_zeroes=read_zeroes
             )
@@ -217,7 +217,7 @@ class Opener:
             return open_recorded(filename, text_option(options, "storage", name), self.access.probe)
         if self.named.is_stated and not is_stored(filename):
             self._require_consent(filename, "is a device, or in /proc or /sys, and an image names it")
-        direct = bool_option(options.get("cache") or {}, "direct", name)
+        direct = bool(switch_of(options.get("cache") or {}, "direct"))
         return open_file(filename, driver, self.access.probe, direct=direct)
 
     def _require_consent(self, name: str, what: str) -> None:

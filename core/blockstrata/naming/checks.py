@@ -98,17 +98,17 @@ _FILE: Final[dict[str, Check]] = {
     "drop-cache": _switch,
     "x-check-cache-dropped": _switch,
 }
-SERVER_KEYS: Final = {
-    "inet": frozenset("type host port to ipv4 ipv6 numeric keep-alive mptcp".split()),
-    "unix": frozenset("type path abstract tight".split()),
-}
-"""Options of the server of an NBD export, by its kind."""
 _NULL: Final[dict[str, Check]] = {
     **_COMMON,
     "size": _size,
     "latency-ns": _number(2**63 - 1),
     "read-zeroes": _switch,
 }
+SERVER_KEYS: Final = {
+    "inet": frozenset("type host port to ipv4 ipv6 numeric keep-alive mptcp".split()),
+    "unix": frozenset("type path abstract tight".split()),
+}
+"""Options of the server of an NBD export, by its kind."""
 _NBD: Final[dict[str, Check]] = {
     **_COMMON,
     **dict.fromkeys("export path host port tls tls-creds tls-hostname x-dirty-bitmap".split(), _any),

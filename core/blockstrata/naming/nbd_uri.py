@@ -6,7 +6,8 @@
     nbds://user@host/export?tls-…   nbds+unix:///export?socket=PATH       under TLS
     nbd:host:port:exportname=NAME   nbd:unix:PATH:exportname=NAME         QEMU's older names
 
-QEMU has no name for TLS; it is the option ``tls``, which holds a :class:`Tls` and so cannot come from JSON.
+URIs are those of doc/uri.md in the NBD project, but for vsock.  QEMU has no name for TLS; it is the option
+``tls``, which holds a :class:`Tls` and so cannot come from JSON.
 """
 
 from __future__ import annotations

@@ -155,16 +155,8 @@ def size_option(options: Options, key: str, name: str) -> int | None:
 
 
 def switch_of(options: Options, key: str) -> bool | None:
-    """Return a switch, written as :data:`SWITCH` has it; None if it is not there or written otherwise."""
+    """Return a switch; None if it is not there, or is written as no switch is."""
     return SWITCH.get(text_of(options, key) or "")
-
-
-def bool_option(options: Options, key: str, name: str) -> bool:
-    """Return a switch, written as :data:`SWITCH` has it; off if it is not there."""
-    text = text_of(options, key)
-    if text is not None and text not in SWITCH:
-        raise BadReferenceError(name, key, f"'{text}' is neither on nor off")
-    return text is not None and SWITCH[text]
 
 
 def text_option(options: Options, key: str, name: str) -> str:

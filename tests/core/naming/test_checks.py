@@ -62,6 +62,13 @@ def test_values_are_those_the_option_takes(driver, key, right, wrong):
         check_options({key: wrong}, driver, "x")
 
 
+@pytest.mark.parametrize("value", [1, 0, 1.0, "On", "", "maybe"])
+def test_what_is_neither_on_nor_off_is_refused(value: object):
+    for options in ({"read-zeroes": value}, {"cache": {"direct": value}}):
+        with pytest.raises(BadReferenceError, match=r"x: (read-zeroes|cache\.direct): .*neither on nor off"):
+            check_options(options, "null-co", "x")
+
+
 def test_options_that_need_others():
     check_options({"aio": "native", "cache": {"direct": "on"}}, "file", "x")
     check_options({"detect-zeroes": "unmap", "discard": True}, "file", "x")
