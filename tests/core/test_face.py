@@ -53,7 +53,7 @@ from blockstrata import (
     trace,
 )
 from blockstrata.formats.qcow2.author import Data, Image, ZeroAlloc, ZeroPlain, write_image, write_raw
-from blockstrata.graph.export_layers import served_layers
+from blockstrata.graph.export_layers import export_layers
 
 if typing.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -453,8 +453,8 @@ def of_export(place: Place) -> Chain:
     return open_chain(place.serve(served).uri)
 
 
-def of_served_layers(place: Place) -> Chain:
-    chain = served_layers(open_chain(place.serve(served).uri))
+def of_export_layers(place: Place) -> Chain:
+    chain = export_layers(open_chain(place.serve(served).uri))
     assert len(chain.layers) == 2
     return chain
 

@@ -23,7 +23,7 @@ from servers import nbdkit, nbdkit_tcp, qemu_nbd, qemu_nbd_tcp
 from blockstrata.access import Access
 from blockstrata.errors import ServerError
 from blockstrata.graph.chain import open_chain
-from blockstrata.graph.export_layers import as_opened, served_layers
+from blockstrata.graph.export_layers import as_opened, export_layers
 from blockstrata.graph.opening import open_export
 from blockstrata.guest.merge import merged
 from blockstrata.semantics.proposed import PROPOSED
@@ -133,7 +133,7 @@ def test_layers_are_rebuilt_from_how_deep_they_are(work):
     )
     theirs = json.loads(run("qemu-img", "map", "--output=json", "2.qcow2", cwd=work).stdout)
     with qemu_nbd(work, "-f", "qcow2", "-A", "2.qcow2") as uri, open_chain(uri) as plain:
-        chain = served_layers(plain)
+        chain = export_layers(plain)
         assert len(chain.layers) == 3
         view = merged(chain, 0, chain.size)
         letters = [PROPOSED.letters(flags) for flags in PROPOSED.flags(view).tolist()]
@@ -144,7 +144,7 @@ def test_layers_are_rebuilt_from_how_deep_they_are(work):
                 assert int(view.depth[run_at]) == entry["depth"]
             assert letters[run_at] == ("L·AO" if entry["data"] else "LZ·O" if entry["present"] else "LZ··")
     with qemu_nbd(work, "-f", "qcow2", "2.qcow2") as uri, open_chain(uri) as plain:
-        assert served_layers(plain) is plain
+        assert export_layers(plain) is plain
 
 
 def test_an_empty_layer_behind_an_export_is_a_layer(work):
@@ -155,7 +155,7 @@ def test_an_empty_layer_behind_an_export_is_a_layer(work):
         create("top.qcow2", "1M", "base.qcow2"),
     )
     with qemu_nbd(work, "-f", "qcow2", "-A", "top.qcow2") as uri, open_chain(uri) as plain:
-        chain = served_layers(plain)
+        chain = export_layers(plain)
         assert len(chain.layers) == 2
         view = merged(chain, 0, chain.size)
         assert [PROPOSED.letters(flags) for flags in PROPOSED.flags(view).tolist()] == ["L·AO", "LZ··"]

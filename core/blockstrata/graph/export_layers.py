@@ -34,7 +34,7 @@ _MOST_LAYERS: Final = 256
 _UNALLOCATED = fact(Mapping.UNALLOCATED)
 
 
-class ServedLayer:
+class ExportLayer:
     """What an export shows of the layer at one depth; the rest is left to the layers below."""
 
     driver = "nbd"
@@ -87,10 +87,10 @@ class ServedLayer:
 def as_opened(chain: Chain) -> Chain:
     """Return the one layer that QEMU sees of an export, for layers that were rebuilt; else the chain."""
     node = chain.layers[0].node
-    return Chain((Layer(0, RawNode(node.host)),)) if isinstance(node, ServedLayer) else chain
+    return Chain((Layer(0, RawNode(node.host)),)) if isinstance(node, ExportLayer) else chain
 
 
-def served_layers(chain: Chain) -> Chain:
+def export_layers(chain: Chain) -> Chain:
     """Return the layers behind an export, where its server tells depths; else the chain as it is.
 
     Asks about the whole export.  ``ServerError`` if the server does not answer as it should.
@@ -107,4 +107,4 @@ def served_layers(chain: Chain) -> Chain:
     deepest = int(depths.types.max(initial=0))
     if not 1 < deepest <= _MOST_LAYERS:
         return chain
-    return Chain(tuple(Layer(index, ServedLayer(export, index + 1)) for index in range(deepest)))
+    return Chain(tuple(Layer(index, ExportLayer(export, index + 1)) for index in range(deepest)))

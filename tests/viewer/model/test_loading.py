@@ -32,7 +32,7 @@ def test_one_that_nobody_asks_on_is_closed_too(demo_image, monkeypatch):
     def failing(_chain):
         raise BlockstrataError("image", "", "no")
 
-    monkeypatch.setattr(loading, "served_layers", failing)
+    monkeypatch.setattr(loading, "export_layers", failing)
     with pytest.raises(BlockstrataError):
         list(Loader(demo_image, Opening()).load())
     assert descriptors() == before

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from blockstrata.facts.codes import SECTOR
-from blockstrata.graph.export_layers import served_layers
+from blockstrata.graph.export_layers import export_layers
 from blockstrata.guest.chain_reader import Focus, Reader
 from blockstrata.text.printable import base_name, printable
 from blockstrata_viewer.model.disk import Disk, Loading, RegionSummary, disk_of, summary_of
@@ -75,7 +75,7 @@ class Loader:
     def _read(self, opened: Chain) -> Iterator[Disk | None]:
         """Read a chain, a step at a time; yield a picture now and then, None between, the whole at last."""
         began = time.monotonic()
-        chain = served_layers(opened)
+        chain = export_layers(opened)
         reader = self._reader = Reader(chain)
         self.chunk = chunk_of(chain, self._opening.memory)
         pause, last = _SOON, began
