@@ -8,14 +8,11 @@ import numpy as np
 
 from blockstrata.facts.codes import NO_HOST, Mapping, Storage, Traits, fact
 from blockstrata.facts.extents import Extents
+from blockstrata.facts.node import Driver, ProtocolNode
 from blockstrata.graph.chain import Chain, Layer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
-
-    from blockstrata.facts.node import HostNode
 
 CLUSTER: Final = 1 << 16
 CLUSTERS_A_RUN: Final = 8
@@ -34,104 +31,47 @@ _STORED: Final = (
 _HOSTED: Final = (Mapping.NORMAL, Mapping.ZERO_ALLOC)
 
 
-class MadeUpFile:
+class MadeUpFile(ProtocolNode):
     """The file under a made-up layer: data and holes in turn, and no bytes to read."""
 
-    driver = "file"
-    backing = None
-    backing_format = None
-    refusal = None
-    supports_backing = False
-    is_closed = False
-
     def __init__(self, name: str, length: int, runs: int, rng: np.random.Generator) -> None:
-        self.name = name
-        self.length = length
+        super().__init__(name, "file", length)
         self.allocated = length
-        self.directory: str | None = None
-        self.traits = Traits(host_driver="file", is_protocol=True)
+        self.identity = ("made-up", name)
         edges = _edges(max(1, min(runs, length // CLUSTER)), length // CLUSTER, rng)
         kinds = [fact(Mapping.PASSTHROUGH, Storage.DATA), fact(Mapping.PASSTHROUGH, Storage.HOLE)]
         facts = np.resize(np.array(kinds, np.uint8), len(edges) - 1)
         self._extents = Extents(edges, facts, edges[:-1].copy())
 
-    @property
-    def host(self) -> HostNode:
-        """Return this node."""
-        return self
-
-    @property
-    def file(self) -> HostNode:
-        """Return this node."""
-        return self
-
-    @property
-    def identity(self) -> tuple[object, ...]:
-        """Return what no other file equals."""
-        return ("made-up", self.name)
-
     def extents(self, start: int, length: int) -> Extents:
         """Return data and holes of a window inside the file."""
         return self._extents.cut(start, start + length)
-
-    def windows(self) -> Iterator[tuple[int, int, int]]:
-        """Yield the one window."""
-        yield 0, self.length, 0
 
     def read(self, offset: int, length: int) -> bytes:  # noqa: ARG002
         """Return zeroes."""
         return bytes(length)
 
-    def notices(self) -> list[str]:
-        """Return nothing."""
-        return []
 
-    def fault_at(self, offset: int) -> str:  # noqa: ARG002
-        """Return an empty string: nothing is corrupt."""
-        return ""
-
-    def features(self) -> dict[str, object]:
-        """Return nothing."""
-        return {}
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-class MadeUpImage:
+class MadeUpImage(Driver):
     """A qcow2 node without a file; its layer knows all its facts, so that nobody asks it."""
 
     driver = "qcow2"
-    backing = None
     backing_format = "qcow2"
-    refusal = None
     supports_backing = True
 
-    def __init__(self, name: str, length: int, host: HostNode) -> None:
+    def __init__(self, name: str, length: int, host: MadeUpFile) -> None:
+        super().__init__(host)
         self.name = name
         self.length = length
-        self.host = host
-        self.file = host
-        self.traits = Traits(host_driver="file")
+        self._traits = Traits(host_driver="file")
 
     def extents(self, start: int, length: int) -> Extents:
         """Refuse: the facts are known."""
         raise NotImplementedError
 
-    def windows(self) -> Iterator[tuple[int, int, int]]:
-        """Yield the one window."""
-        yield 0, self.length, 0
-
-    def fault_at(self, offset: int) -> str:  # noqa: ARG002
-        """Return an empty string: nothing is corrupt."""
-        return ""
-
     def features(self) -> dict[str, object]:
         """Return what the details may tell."""
         return {"cluster-size": CLUSTER}
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 def made_up_chain(layers: int, runs: int) -> Chain:

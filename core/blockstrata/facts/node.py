@@ -1,62 +1,66 @@
-"""What a driver is to the rest of the house: a source of facts, asked by window.
+"""What a node of the block graph is to the rest of the house: a source of facts, asked by window.
 
 A format driver (qcow2, raw) answers over guest offsets, a protocol driver (file, null-co) over its own.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from collections.abc import Mapping as Dict
-from typing import Protocol
 
 from blockstrata.errors import BlockstrataError, ClosedError
 from blockstrata.facts.codes import SECTOR, Traits
 from blockstrata.facts.extents import Extents
 
 
-class Driver(Protocol):
-    """One node of the block graph."""
+class Driver(ABC):
+    """One node of the block graph.
 
-    @property
-    def name(self) -> str:
-        """The file name, as the user or the layer above gave it."""
+    What is set here holds for a node that has no tables to be corrupt and no layer below; others say so.
+    """
 
-    @property
-    def driver(self) -> str:
-        """The driver's name, as QEMU calls it: qcow2, raw, file and so on."""
+    name: str
+    """The file name, as the user or the layer above gave it."""
+    driver: str
+    """The driver's name, as QEMU calls it: qcow2, raw, file and so on."""
+    length: int
+    """Bytes that the node really has; a raw file's need not be whole sectors."""
+    backing: str | None = None
+    """The reference to the layer below as the image states it, or None."""
+    backing_format: str | None = None
+    """The format that the image states for it, or None if it is to be probed."""
+    supports_backing: bool = False
+    """Whether a layer may lie below, as QEMU's driver says."""
+    _traits: Traits
 
-    @property
-    def length(self) -> int:
-        """Bytes that the node really has; a raw file's need not be whole sectors."""
-
-    @property
-    def traits(self) -> Traits:
-        """What holds for the node as a whole and changes what its facts mean; may have to count for it."""
-
-    @property
-    def backing(self) -> str | None:
-        """The reference to the layer below as the image states it, or None."""
-
-    @property
-    def backing_format(self) -> str | None:
-        """The format that the image states for it, or None if it is to be probed."""
-
-    @property
-    def supports_backing(self) -> bool:
-        """Whether a layer may lie below, as QEMU's driver says."""
-
-    @property
-    def refusal(self) -> BlockstrataError | None:
-        """Why QEMU opens no such image although its mapping can be read; None if it does."""
-
-    @property
-    def host(self) -> HostNode:
-        """The node that holds the guest's stored bytes; itself for a protocol node."""
+    def __init__(self, file: HostNode, host: HostNode | None = None) -> None:
+        """Stand on the node that holds the image, and on that of the guest's bytes if it is another."""
+        self.name = file.name
+        self._file = file
+        self._host = file if host is None else host
 
     @property
     def file(self) -> HostNode:
         """The node that holds the image: the same, unless the guest's bytes are in an external data file."""
+        return self._file
 
+    @property
+    def host(self) -> HostNode:
+        """The node that holds the guest's stored bytes; itself for a protocol node."""
+        return self._host
+
+    @property
+    def traits(self) -> Traits:
+        """What holds for the node as a whole and changes what its facts mean; may have to count for it."""
+        return self._traits
+
+    @property
+    def refusal(self) -> BlockstrataError | None:
+        """Why QEMU opens no such image although its mapping can be read; None if it does."""
+        return None
+
+    @abstractmethod
     def extents(self, start: int, length: int) -> Extents:
         """Return the facts of a window, which may hold UNREAD and INVALID runs.
 
@@ -69,39 +73,42 @@ class Driver(Protocol):
         For whoever reads the whole node and wants to stop or tell how far it is; ``tables`` is how many
         tables the window takes to read.
         """
+        yield 0, whole_sectors(self.length), 0
 
-    def fault_at(self, offset: int) -> str:
+    def fault_at(self, offset: int) -> str:  # noqa: ARG002  for nodes that have tables
         """Say why the run at a byte is INVALID; an empty string if it is not."""
+        return ""
 
     def features(self) -> Dict[str, object]:
         """Return what is worth telling about the node as a whole, by name, in JSON's types."""
+        return {}
 
     def close(self) -> None:
         """Give the file descriptors back; a second time nothing happens."""
+        self._file.close()
+        if self._host is not self._file:
+            self._host.close()
 
 
-class HostNode(Driver, Protocol):
+class HostNode(Driver):
     """A node that stores bytes and can say on what: what format drivers stand on.
 
     Its ``extents`` answer for any window below 2**63: what lies past the end is BEYOND_EOF.
     """
 
+    allocated: int | None = None
+    """Bytes of storage that the node occupies, or None if that is not known."""
+    directory: str | None = None
+    """What QEMU puts before a name that is relative to this file's; None where it knows no directory."""
+    identity: tuple[object, ...]
+    """Equal for two nodes that are the same file."""
+
     @property
     def is_closed(self) -> bool:
         """Whether the node was closed: then nothing may be asked of it, nor of what stands on it."""
+        return self._file.is_closed
 
-    @property
-    def allocated(self) -> int | None:
-        """Bytes of storage that the node occupies, or None if that is not known."""
-
-    @property
-    def directory(self) -> str | None:
-        """What QEMU puts before a name that is relative to this file's; None where it knows no directory."""
-
-    @property
-    def identity(self) -> tuple[object, ...]:
-        """Equal for two nodes that are the same file."""
-
+    @abstractmethod
     def read(self, offset: int, length: int) -> bytes:
         """Return stored bytes, zeroes where there are none, as QEMU reads past a file's end."""
 
@@ -110,6 +117,44 @@ class HostNode(Driver, Protocol):
 
         That it changed meanwhile, that something could not be asked.
         """
+        return []
+
+
+class ProtocolNode(HostNode):
+    """A node with none below: it stands on itself."""
+
+    def __init__(self, name: str, driver: str, length: int) -> None:
+        self.name = name
+        self.driver = driver
+        self.length = length
+        self._traits = Traits(host_driver=driver, is_protocol=True)
+        self._is_closed = False
+
+    @property
+    def file(self) -> HostNode:
+        """The node itself."""
+        return self
+
+    @property
+    def host(self) -> HostNode:
+        """The node itself: it stores its own bytes."""
+        return self
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the node was closed."""
+        return self._is_closed
+
+    def close(self) -> None:
+        """Remember it; a node that holds more than that gives it back."""
+        self._is_closed = True
+
+
+def protocol_node(host: HostNode) -> HostNode:
+    """Return the protocol node that a host node is, or is a slice of."""
+    while not host.traits.is_protocol:
+        host = host.host
+    return host
 
 
 def check_open(node: Driver) -> None:

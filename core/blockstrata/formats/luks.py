@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Final
 from blockstrata.errors import BadImageError, UnsupportedError
 from blockstrata.facts.codes import SECTOR, Mapping, Traits, fact
 from blockstrata.facts.extents import Extents, uniform
-from blockstrata.facts.node import whole_sectors
+from blockstrata.facts.node import Driver, whole_sectors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from collections.abc import Mapping as Dict
 
     from blockstrata.facts.node import HostNode
@@ -37,44 +36,26 @@ _ALIGNMENT: Final = 8
 _DATA = fact(Mapping.OPAQUE_DATA)
 
 
-class LuksNode:
+class LuksNode(Driver):
     """An open LUKS image on a host node."""
 
     driver = "luks"
-    backing = None
-    backing_format = None
-    refusal = None
-    supports_backing = False
 
     def __init__(self, host: HostNode) -> None:
         """``BadImageError`` or ``UnsupportedError`` where QEMU refuses the header, whatever the key."""
+        super().__init__(host)
         header, payload = _read_header(host)
-        self.name = host.name
-        self.host = host
-        self.file = host
         self.length = whole_sectors(host.length) - payload
-        self.traits = Traits(host_driver=host.traits.host_driver, encrypted=True)
+        self._traits = Traits(host_driver=host.traits.host_driver, encrypted=True)
         self._features = {**header, "payload-offset": payload}
 
     def extents(self, start: int, length: int) -> Extents:
         """Return one run: data at no known offset."""
         return uniform(start, start + length, _DATA)
 
-    def windows(self) -> Iterator[tuple[int, int, int]]:
-        """Yield the one window: there are no tables to read."""
-        yield 0, self.length, 0
-
-    def fault_at(self, offset: int) -> str:  # noqa: ARG002
-        """Return an empty string: there are no tables to be corrupt."""
-        return ""
-
     def features(self) -> Dict[str, object]:
         """Return how the disk is encrypted."""
         return self._features
-
-    def close(self) -> None:
-        """Close the node below."""
-        self.host.close()
 
 
 def _read_header(host: HostNode) -> tuple[dict[str, object], int]:

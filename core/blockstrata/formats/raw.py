@@ -15,23 +15,17 @@ from typing import TYPE_CHECKING
 from blockstrata.errors import BadRangeError
 from blockstrata.facts.codes import NO_HOST, SECTOR, Mapping, Storage, Traits, fact
 from blockstrata.facts.extents import Extents, join, uniform
-from blockstrata.facts.node import whole_sectors
+from blockstrata.facts.node import HostNode, whole_sectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping as Dict
 
-    from blockstrata.facts.node import HostNode
 
-
-class RawNode:
+class RawNode(HostNode):
     """The raw format over a host node: ``length`` bytes of it from ``offset``."""
 
     driver = "raw"
-    backing = None
-    backing_format = None
-    refusal = None
-    supports_backing = False
 
     def __init__(self, host: HostNode, offset: int = 0, size: int | None = None) -> None:
         """``BadRangeError`` under QEMU's conditions: the slice must lie in the file, in whole sectors."""
@@ -44,22 +38,15 @@ class RawNode:
             )
         if size is not None and size % SECTOR:
             raise BadRangeError(host.name, "size", f"{size} is not a multiple of {SECTOR}")
-        self.host = host
-        self.file = host
-        self.name = host.name
+        super().__init__(host)
         # QEMU takes a slice's end from the file's length in whole sectors
         self.length = size if size is not None else available - offset if offset else host.length
-        self.traits = Traits(host_driver=host.traits.host_driver)
+        self._traits = Traits(host_driver=host.traits.host_driver)
         self.allocated = host.allocated
         self.directory = host.directory
-        self.identity: tuple[object, ...] = (*host.identity, offset)
+        self.identity = (*host.identity, offset)
         self._offset = offset
         self._sliced = size is not None or offset > 0
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the node below was closed."""
-        return self.host.is_closed
 
     def extents(self, start: int, length: int) -> Extents:
         """Return the host node's storage at the same bytes, shifted by the slice's offset."""
@@ -91,14 +78,6 @@ class RawNode:
         if at < end or not end:
             yield at, end - at, 0
 
-    def fault_at(self, offset: int) -> str:  # noqa: ARG002
-        """Return an empty string: raw has no tables to be corrupt."""
-        return ""
-
     def features(self) -> Dict[str, object]:
         """Return the slice, if it is one."""
         return {"offset": self._offset, "size": self.length} if self._sliced else {}
-
-    def close(self) -> None:
-        """Close the node below."""
-        self.host.close()

@@ -17,6 +17,7 @@ import numpy as np
 
 from blockstrata.facts.codes import NO_HOST, Mapping, Traits, fact
 from blockstrata.facts.extents import Extents
+from blockstrata.facts.node import Driver
 from blockstrata.formats.raw import RawNode
 from blockstrata.graph.chain import Chain, Layer
 from blockstrata.protocols.nbd.node import NbdNode
@@ -26,36 +27,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping as Dict
 
-    from blockstrata.errors import BlockstrataError
-
 _MOST_LAYERS: Final = 256
 """Depths that are told apart; an export that reaches deeper is shown as one layer."""
 
 _UNALLOCATED = fact(Mapping.UNALLOCATED)
 
 
-class ExportLayer:
+class ExportLayer(Driver):
     """What an export shows of the layer at one depth; the rest is left to the layers below."""
 
     driver = "nbd"
-    backing = None
-    backing_format = None
     supports_backing = True
-    refusal: BlockstrataError | None = None
 
     def __init__(self, host: NbdNode, depth: int) -> None:
+        super().__init__(host)
         self.name = f"{base_name(host.name)} · depth {depth}"
         self.length = host.length
-        self.host = host
-        self.file = host
-        self.traits = Traits(host_driver=host.driver)
+        self._traits = Traits(host_driver=host.driver)
+        self._export = host
         self._depth = depth
 
     def extents(self, start: int, length: int) -> Extents:
         """Return the storage of what lies at this depth; all else is UNALLOCATED."""
-        storage = self.host.extents(start, length)
-        inside = max(0, min(length, self.host.length - start))
-        depths = self.host.allocation_depth(start, inside)
+        storage = self._export.extents(start, length)
+        inside = max(0, min(length, self.length - start))
+        depths = self._export.allocation_depth(start, inside)
         assert depths is not None  # noqa: S101  else there would be no such layer
         edges = np.union1d(storage.edges, depths.edges)
         starts = edges[:-1]
@@ -71,17 +67,9 @@ class ExportLayer:
         """Yield the windows in which the export is asked about."""
         yield from self.host.windows()
 
-    def fault_at(self, offset: int) -> str:  # noqa: ARG002
-        """Return an empty string: an export has no tables to be corrupt."""
-        return ""
-
     def features(self) -> Dict[str, object]:
         """Return how deep in the server's chain the layer is, and what the server says of itself."""
         return {"allocation-depth": self._depth, **self.host.features()}
-
-    def close(self) -> None:
-        """Close the connection, which the layers share."""
-        self.host.close()
 
 
 def as_opened(chain: Chain) -> Chain:

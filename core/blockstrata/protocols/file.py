@@ -19,17 +19,14 @@ import numpy as np
 
 from blockstrata.access import Probe
 from blockstrata.errors import OpenError, UnsupportedError
-from blockstrata.facts.codes import MAX_LENGTH, Mapping, Storage, Traits, fact
+from blockstrata.facts.codes import MAX_LENGTH, Mapping, Storage, fact
 from blockstrata.facts.extents import Extents
-from blockstrata.facts.node import check_open, whole_sectors
+from blockstrata.facts.node import ProtocolNode, check_open, whole_sectors
 from blockstrata.naming.paths import directory_of
 from blockstrata.protocols.fiemap import fiemap_probe
 from blockstrata.protocols.seek import seek_probe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from collections.abc import Mapping as Dict
-
     from numpy.typing import NDArray
 
 END: Final = 2**63 - 1
@@ -42,16 +39,11 @@ _BEYOND = fact(Mapping.PASSTHROUGH, Storage.BEYOND_EOF)
 _OPAQUE = fact(Mapping.PASSTHROUGH, Storage.OPAQUE)
 
 
-class FileNode:
+class FileNode(ProtocolNode):
     """An open file or block device.
 
     ``name`` is how it was named (relative to the working directory), ``length`` its bytes.
     """
-
-    backing = None
-    backing_format = None
-    refusal = None
-    supports_backing = False
 
     def __init__(
         self,
@@ -64,28 +56,15 @@ class FileNode:
         *,
         direct: bool = False,
     ) -> None:
-        self.name = name
-        self.length = length
-        self.driver = driver
-        self.directory: str | None = directory_of(name)
-        self.traits = Traits(host_driver=driver, is_protocol=True)
-        self.allocated: int | None = status.st_blocks * 512
-        self.identity: tuple[object, ...] = (driver, status.st_dev, status.st_ino, status.st_rdev)
+        super().__init__(name, driver, length)
+        self.directory = directory_of(name)
+        self.allocated = status.st_blocks * 512
+        self.identity = (driver, status.st_dev, status.st_ino, status.st_rdev)
         self._stamp = _stamp(status)
         self._fiemap_error = ""
         self._fd = fd
         self._probe = probe
         self._end = whole_sectors(length) if direct else length
-
-    @property
-    def host(self) -> FileNode:
-        """Return this node: a file stores its own bytes."""
-        return self
-
-    @property
-    def file(self) -> FileNode:
-        """Return this node."""
-        return self
 
     @property
     def is_closed(self) -> bool:
@@ -131,18 +110,6 @@ class FileNode:
             return _stamp(os.fstat(self._fd)) != self._stamp
         except OSError:  # a network's file that is gone
             return True
-
-    def windows(self) -> Iterator[tuple[int, int, int]]:
-        """Yield the one window: there are no tables to read."""
-        yield 0, whole_sectors(self.length), 0
-
-    def fault_at(self, offset: int) -> str:  # noqa: ARG002
-        """Return an empty string: a file has no corrupt runs."""
-        return ""
-
-    def features(self) -> Dict[str, object]:
-        """Return nothing: length and allocation say all there is."""
-        return {}
 
     def close(self) -> None:
         """Close the file; a second time nothing happens."""

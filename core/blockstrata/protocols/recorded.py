@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from blockstrata.errors import BadReferenceError
-from blockstrata.facts.codes import Mapping, Storage, Traits, fact
+from blockstrata.facts.codes import Mapping, Storage, fact
 from blockstrata.facts.extents import Extents
+from blockstrata.facts.node import ProtocolNode
+from blockstrata.naming.parse import RECORDED
 from blockstrata.protocols.file import END, open_file
 from blockstrata.text.sizes import parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from collections.abc import Mapping as Dict
 
     from blockstrata.access import Probe
@@ -30,37 +31,20 @@ if TYPE_CHECKING:
 _WORDS: Final = {"data": Storage.DATA, "hole": Storage.HOLE, "unwritten": Storage.UNWRITTEN}
 
 
-class RecordedNode:
+class RecordedNode(ProtocolNode):
     """An open file with recorded storage; ``runs`` are storages and their lengths, from the file's start."""
 
-    driver = "recorded"
-    backing = None
-    backing_format = None
-    refusal = None
-    supports_backing = False
-
     def __init__(self, source: FileNode, runs: list[tuple[Storage, int]]) -> None:
-        self.name = source.name
+        super().__init__(source.name, RECORDED, source.length)
+        self._traits = source.traits
         self.directory = source.directory
-        self.length = source.length
-        self.traits = Traits(host_driver=source.driver, is_protocol=True)
-        self.identity: tuple[object, ...] = source.identity
-        self.allocated: int | None = sum(length for storage, length in runs if storage is not Storage.HOLE)
+        self.identity = source.identity
+        self.allocated = sum(length for storage, length in runs if storage is not Storage.HOLE)
         self._source = source
         edges = np.array([0, *accumulate(length for _, length in runs), END], np.int64)
         storages = [*(storage for storage, _ in runs), Storage.BEYOND_EOF]
         facts = np.array([fact(Mapping.PASSTHROUGH, storage) for storage in storages], np.uint8)
         self._runs = Extents(edges, facts, edges[:-1].copy())
-
-    @property
-    def host(self) -> RecordedNode:
-        """Return this node."""
-        return self
-
-    @property
-    def file(self) -> RecordedNode:
-        """Return this node."""
-        return self
 
     @property
     def is_closed(self) -> bool:
@@ -78,14 +62,6 @@ class RecordedNode:
     def notices(self) -> list[str]:
         """Say that the storage is recorded, and what there is to say of the file."""
         return ["recorded: where its storage is was noted on another machine", *self._source.notices()]
-
-    def windows(self) -> Iterator[tuple[int, int, int]]:
-        """Yield the one window: there are no tables to read."""
-        return self._source.windows()
-
-    def fault_at(self, offset: int) -> str:  # noqa: ARG002
-        """Return an empty string: there is nothing to be corrupt."""
-        return ""
 
     def features(self) -> Dict[str, object]:
         """Return that the storage is recorded."""

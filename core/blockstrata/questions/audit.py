@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blockstrata.facts.codes import Mapping
-from blockstrata.facts.node import HostNode
+from blockstrata.facts.node import protocol_node
 from blockstrata.graph.chain import Chain, Layer
 from blockstrata.graph.missing import MissingNode
 from blockstrata.guest.merge import View, alone, in_place, merged
@@ -67,19 +67,12 @@ def audit(chain: Chain) -> list[Judged]:
         if not layer.node.traits.is_protocol:
             found.append(_judge(in_place(chain, layer.depth, 0, layer.size), layer.depth, layer))
         for host in dict.fromkeys((layer.node.file, layer.node.host)):
-            protocol = _protocol(host)
+            protocol = protocol_node(host)
             if protocol.identity not in seen:
                 seen.add(protocol.identity)
                 below = Layer(layer.depth, protocol)
                 found.append(_judge(alone(below, 0, below.size), layer.depth, below))
     return found
-
-
-def _protocol(host: HostNode) -> HostNode:
-    """Return the protocol node that a host node is, or is a slice of."""
-    while not host.traits.is_protocol:
-        host = host.host
-    return host
 
 
 def _judge(view: View, depth: int, layer: Layer) -> Judged:

@@ -16,7 +16,7 @@ from typing import Final
 
 from blockstrata.errors import BadRangeError, UnsupportedError
 from blockstrata.facts.codes import DEFERRING, NO_HOST, SYNTHESISED, Mapping, Storage, mapping_of, storage_of
-from blockstrata.facts.node import HostNode
+from blockstrata.facts.node import HostNode, protocol_node
 from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.formats.qcow2.tables import TableEntry
 from blockstrata.graph.chain import Chain, Layer
@@ -86,9 +86,7 @@ class Step:
     def file(self) -> HostNode:
         """The node that ``host`` counts in: of raw over slices the innermost, as the offset is its."""
         host = self.layer.node.host
-        while self.rule is Rule.PASSTHROUGH and not host.traits.is_protocol:
-            host = host.host
-        return host
+        return protocol_node(host) if self.rule is Rule.PASSTHROUGH else host
 
     def flags(self, semantics: Semantics) -> int:
         """Return the flags that the layer answers with, in its chain."""

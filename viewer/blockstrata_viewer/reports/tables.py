@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from blockstrata.facts.codes import Mapping
+from blockstrata.facts.node import protocol_node
 from blockstrata.graph.chain import Layer
 from blockstrata.graph.missing import MissingNode
 from blockstrata.guest.merge import alone, in_place
@@ -131,13 +132,12 @@ def _protocols(chain: Chain) -> Iterator[_Part]:
     layers = [layer for layer in chain.layers if not isinstance(layer.node, MissingNode)]
     hosts = [(layer.depth, layer.node.host, True) for layer in layers]
     for depth, host, has_axis in (*hosts, *((layer.depth, layer.node.file, False) for layer in layers)):
-        while not host.traits.is_protocol:
-            host = host.host  # noqa: PLW2901  down to where there is nothing below
-        if host.identity not in seen:
-            seen.add(host.identity)
-            below = Layer(depth, host)
+        protocol = protocol_node(host)
+        if protocol.identity not in seen:
+            seen.add(protocol.identity)
+            below = Layer(depth, protocol)
             # in place, or a row that ends a walk with nothing would be lost
-            yield _Part(depth, host.name, replace(alone(below, 0, below.size), in_place=True), has_axis)
+            yield _Part(depth, protocol.name, replace(alone(below, 0, below.size), in_place=True), has_axis)
 
 
 def _table(semantics: Semantics, parts: list[_Part], *, is_protocol: bool) -> Table:

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 from blockstrata.errors import BlockstrataError
 from blockstrata.facts.codes import Mapping, Traits, fact
 from blockstrata.facts.extents import Extents, uniform
+from blockstrata.facts.node import Driver
 from blockstrata.formats.qcow2.header import MAX_REFCOUNT_ORDER, read_header
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from collections.abc import Mapping as Dict
 
     from blockstrata.facts.node import HostNode
     from blockstrata.formats.qcow2.header import Header
 
 
-class HeaderNode:
+class HeaderNode(Driver):
     """An image that cannot be opened, for one who wants to know what its header says: nothing maps it.
 
     ``refusal`` is why not.  ``is_sound``: the header is not to blame, but what it names (a data file).
@@ -28,6 +28,7 @@ class HeaderNode:
 
     def __init__(self, file: HostNode, refusal: BlockstrataError) -> None:
         """``refusal`` is raised if there is no header to show."""
+        super().__init__(file)
         try:
             self.header = read_header(file)
             self.is_sound = True
@@ -37,22 +38,20 @@ class HeaderNode:
             except BlockstrataError:
                 raise refusal from None
             self.is_sound = False
-        self.name = file.name
         self.length = self.header.size
-        self.file = file
-        self.host = file
         self.backing = self.header.backing
         self.backing_format = self.header.backing_format
-        self.refusal = refusal
-        self.traits = Traits(host_driver=file.traits.host_driver)
+        self._refusal = refusal
+        self._traits = Traits(host_driver=file.traits.host_driver)
+
+    @property
+    def refusal(self) -> BlockstrataError:
+        """Why the image cannot be opened."""
+        return self._refusal
 
     def extents(self, start: int, length: int) -> Extents:
         """Return one INVALID run."""
         return uniform(start, start + length, fact(Mapping.INVALID))
-
-    def windows(self) -> Iterator[tuple[int, int, int]]:
-        """Yield the one window: no table is read."""
-        yield 0, self.length, 0
 
     def fault_at(self, offset: int) -> str:  # noqa: ARG002
         """Return why the image cannot be opened."""
@@ -61,10 +60,6 @@ class HeaderNode:
     def features(self) -> Dict[str, object]:
         """Return what the header says."""
         return features_of(self.header)
-
-    def close(self) -> None:
-        """Close the file."""
-        self.file.close()
 
 
 def features_of(header: Header) -> Dict[str, object]:

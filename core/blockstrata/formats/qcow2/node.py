@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from blockstrata.errors import BadImageError, BadReferenceError, BlockstrataError
 from blockstrata.facts.codes import Traits
 from blockstrata.facts.extents import Extents, empty
-from blockstrata.facts.node import whole_sectors
+from blockstrata.facts.node import Driver, whole_sectors
 from blockstrata.formats.qcow2 import bitmaps, snapshots, tables
 from blockstrata.formats.qcow2.directory import Directory, Kind, read_directory
 from blockstrata.formats.qcow2.header import Encryption, Header, read_header
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping as Dict
 
-    from blockstrata.facts.node import Driver, HostNode
+    from blockstrata.facts.node import HostNode
     from blockstrata.formats.qcow2.bitmaps import Bitmap, DirtyRuns
     from blockstrata.formats.qcow2.snapshots import Snapshot
 
@@ -29,7 +29,7 @@ _WINDOW: Final = 1 << 19
 """As many in a window of :meth:`Qcow2Node.windows`: some tens of milliseconds."""
 
 
-class Qcow2Node:
+class Qcow2Node(Driver):
     """An open qcow2 image.
 
     ``file`` holds header and tables, ``data_file`` the guest's bytes if they are not in ``file`` too.
@@ -46,12 +46,10 @@ class Qcow2Node:
         data_file: HostNode | None,
         snapshot: Snapshot | None = None,
     ) -> None:
-        self.name = file.name
+        super().__init__(file, data_file)
         self.length = snapshot.disk_size if snapshot else header.size
         self.header = header
         self.snapshot = snapshot
-        self.file = file
-        self.host: HostNode = data_file or file
         self.backing = header.backing
         self.backing_format = header.backing_format
         self._snapshots: tuple[Snapshot, ...] | None = None
@@ -157,12 +155,6 @@ class Qcow2Node:
     def features(self) -> Dict[str, object]:
         """Return the header's facts that change how the image is read or that users ask for."""
         return features_of(self.header)
-
-    def close(self) -> None:
-        """Close the image, and its data file if it has one."""
-        self.file.close()
-        if self.host is not self.file:
-            self.host.close()
 
 
 def open_qcow2(file: HostNode, header: Header | None = None, data_file: HostNode | None = None) -> Qcow2Node:

@@ -18,7 +18,7 @@ from blockstrata.access import Consent
 from blockstrata.errors import BlockstrataError, ConsentError, OpenError, UnsupportedError
 from blockstrata.facts.codes import MAX_LENGTH, NO_HOST, SYNTHESISED, Mapping, Storage, Traits, fact
 from blockstrata.facts.extents import Extents, uniform
-from blockstrata.facts.node import check_open, whole_sectors
+from blockstrata.facts.node import Driver, ProtocolNode, check_open, whole_sectors
 from blockstrata.formats.qemu import process as qemu
 from blockstrata.formats.qemu.map import read_map
 from blockstrata.naming.drivers import BY_NAME_DRIVERS, REMOTE_DRIVERS
@@ -43,35 +43,16 @@ _EMPTY = [fact(Mapping.NORMAL, storage) for storage in (Storage.HOLE, Storage.BE
 _ZEROES = [*_EMPTY, fact(Mapping.NORMAL, Storage.UNWRITTEN)]
 
 
-class UnknownHost:
+class UnknownHost(ProtocolNode):
     """The place of files that only QEMU opens: of their storage nothing is known."""
-
-    backing = None
-    backing_format = None
-    refusal = None
-    supports_backing = False
 
     def __init__(
         self, name: str, driver: str, length: int, allocated: int | None, directory: str | None = None
     ) -> None:
-        self.name = name
+        super().__init__(name, driver, length)
         self.directory = directory
-        self.driver = driver
-        self.length = length
         self.allocated = allocated
-        self.traits = Traits(host_driver=driver, is_protocol=True)
-        self.identity: tuple[object, ...] = (driver, name)
-        self.is_closed = False
-
-    @property
-    def host(self) -> UnknownHost:
-        """Return this node."""
-        return self
-
-    @property
-    def file(self) -> UnknownHost:
-        """Return this node."""
-        return self
+        self.identity = (driver, name)
 
     def extents(self, start: int, length: int) -> Extents:
         """Return one run of which nothing is known."""
@@ -81,35 +62,13 @@ class UnknownHost:
         """``UnsupportedError``: nothing is read through QEMU."""
         raise UnsupportedError(self.name, "", "its bytes are not read here")
 
-    def notices(self) -> list[str]:
-        """Return nothing: nobody looks."""
-        return []
 
-    def windows(self) -> Iterator[tuple[int, int, int]]:
-        """Yield the one window: there are no tables to read."""
-        yield 0, whole_sectors(self.length), 0
-
-    def fault_at(self, offset: int) -> str:  # noqa: ARG002
-        """Return an empty string: nothing is known to be corrupt."""
-        return ""
-
-    def features(self) -> Dict[str, object]:
-        """Return nothing."""
-        return {}
-
-    def close(self) -> None:
-        """Remember it: there is nothing to give back."""
-        self.is_closed = True
-
-
-class ForeignNode:
+class ForeignNode(Driver):
     """A layer that qemu-img answers for.
 
     ``reference`` is how it is named to qemu-img; ``found`` what its ``info`` says; ``file`` holds the image,
     ``host`` the bytes; ``extent_names`` are the files that it says hold them.
     """
-
-    refusal = None
 
     def __init__(
         self,
@@ -120,9 +79,8 @@ class ForeignNode:
         file: HostNode,
         host: HostNode,
     ) -> None:
+        super().__init__(file, host)
         self.name = name
-        self.file = file
-        self.host = host
         self.driver = _text(found, "format") or "unknown"
         self.length = _size(found, "virtual-size", name)
         self.backing = _text(found, "backing-filename")
@@ -150,19 +108,9 @@ class ForeignNode:
         """Yield the one window: QEMU is asked once, about all of the layer."""
         yield 0, whole_sectors(self.length), 1
 
-    def fault_at(self, offset: int) -> str:  # noqa: ARG002
-        """Return an empty string: qemu-img fails on a corrupt image."""
-        return ""
-
     def features(self) -> Dict[str, object]:
         """Return who answers, and some of what ``qemu-img info`` says."""
         return self._features
-
-    def close(self) -> None:
-        """Close the file, and the host node if it is another."""
-        self.file.close()
-        if self.host is not self.file:
-            self.host.close()
 
     @cached_property
     def _map(self) -> tuple[Extents, bool]:

@@ -10,9 +10,9 @@ import numpy as np
 
 from blockstrata.access import Probe
 from blockstrata.errors import OpenError, ServerError, UnsupportedError
-from blockstrata.facts.codes import MAX_LENGTH, Mapping, Storage, Traits, fact
+from blockstrata.facts.codes import MAX_LENGTH, Mapping, Storage, fact
 from blockstrata.facts.extents import Extents, join, uniform
-from blockstrata.facts.node import check_open, whole_sectors
+from blockstrata.facts.node import ProtocolNode, check_open, whole_sectors
 from blockstrata.protocols.nbd.connection import RefusedError, open_connection
 from blockstrata.protocols.nbd.handshake import ALLOCATION_DEPTH, BASE_ALLOCATION
 from blockstrata.protocols.nbd.jobs import Agenda, ReadJob, StatusJob
@@ -56,26 +56,16 @@ _READ_SLICE: Final = 1 << 18
 _RECONNECTS: Final = 3
 
 
-class NbdNode:
+class NbdNode(ProtocolNode):
     """An export of an NBD server.
 
     What the server says is asked as it is needed, and remembered.  Threads may share a node.
     """
 
-    driver = "nbd"
-    backing = None
-    backing_format = None
-    refusal = None
-    supports_backing = False
-    allocated: int | None = None
-
     def __init__(self, address: Address, connection: Connection, contexts: tuple[str, ...], access: Access):
         export = connection.export
-        self.name = address.name
-        self.length = export.size
-        self.traits = Traits(host_driver="nbd", is_protocol=True)
+        super().__init__(address.name, "nbd", export.size)
         self.identity = address.identity
-        self.directory: str | None = None
         self._address = address
         self._contexts = contexts
         self._access = access
@@ -88,18 +78,7 @@ class NbdNode:
         self._heard = 0.0
         self._reconnects = 0
         self._failure: ServerError | None = None
-        self.is_closed = False
         self._lock = threading.RLock()
-
-    @property
-    def host(self) -> NbdNode:
-        """Return this node."""
-        return self
-
-    @property
-    def file(self) -> NbdNode:
-        """Return this node."""
-        return self
 
     @property
     def contexts(self) -> tuple[str, ...]:
@@ -187,10 +166,6 @@ class NbdNode:
             self._require_askable(min(step, size - start), start)
             yield start, min(step, size - start), 1
 
-    def fault_at(self, offset: int) -> str:  # noqa: ARG002
-        """Return an empty string: an export has no tables to be corrupt."""
-        return ""
-
     def features(self) -> Dict[str, object]:
         """Return what the server says of the export and what is spoken with it."""
         export, flags = self._export, self._export.flags
@@ -215,7 +190,7 @@ class NbdNode:
 
     def close(self) -> None:
         """Say goodbye and close the connection, also if another thread is asking over it."""
-        self.is_closed = True
+        super().close()
         connection, self._connection = self._connection, None
         if connection:
             connection.close(politely=True)
