@@ -13,7 +13,7 @@ linearly: byte ``edges[i] + k`` lies at ``host[i] + k``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -23,18 +23,8 @@ from numpy.typing import NDArray
 
 from blockstrata.facts.codes import NO_HOST, Mapping
 
-_MOST_UNITS: Final = 16
-"""Units counted off for each offset that is looked for: beyond, searching is quicker."""
-
-
 _BLOCK: Final = 1 << 15
 """Runs worked on at once."""
-
-_SEVERAL: Final = 0xFF
-"""Stands for the storage of a unit that has more than one."""
-
-_OVERLAP = 1 << 22
-"""Runs that composing may make beyond those of both sides; more than none where host ranges overlap."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,95 +100,6 @@ class Extents:
         edges = np.append(self.edges.take(kept), self.edges[-1])
         return Extents(edges, self.facts.take(kept), self.host.take(kept))
 
-    def _host_range(self) -> tuple[int, int]:
-        """Return the first host byte of all runs, and the first after them; both 0 if no run has one."""
-        low, high = 1 << 63, 0
-        for part in blocks(len(self)):
-            host = self.host[part]
-            # NO_HOST is the largest there is
-            low = min(low, int(host.view(np.uint64).min()))
-            ends = host + self._lengths(part)
-            higher = (ends > high) & (host != NO_HOST)
-            if higher.any():
-                high = int(ends[higher].max())
-        return (low, high) if high else (0, 0)
-
-    def compose(self, ask: Callable[[int, int], Extents], unit: int = 1) -> Extents:
-        """Return these runs, cut and marked by what lies at their host offsets.
-
-        ``ask(start, length)`` gives a window of host bytes; its storage goes into the facts here.  Runs
-        without a host offset stay as they are.  ``unit``: a power of two; it is quick where many host ranges
-        do not cross a multiple of it.  ``MemoryError`` if host ranges overlap so much that a small image
-        comes to millions of runs::
-
-            guest   ├──────── NORMAL @ 100 ────────┤
-            below   … ─┤100    DATA    ├── HOLE ── …
-            result  ├─ NORMAL on DATA ─┼ on HOLE ──┤
-        """
-        low, high = self._host_range()
-        if low == high:
-            return self
-        below = ask(low, high - low)
-        facts, storage = self.facts.copy(), below.facts & 0x7
-        at = self._compose_units(below, unit, facts)
-        if not len(at):
-            return Extents(self.edges, facts, self.host)
-        start = self.host.take(at)
-        end = start + self.edges.take(at + 1) - self.edges.take(at)
-        first = _holding(below.edges, start)
-        more = _holding(below.edges, end - 1) - first
-        facts[at] |= storage.take(first)
-        if not more.any():
-            return Extents(self.edges, facts, self.host)
-        if int(more.sum()) > len(below) + _OVERLAP:
-            raise MemoryError
-        # each edge below that lies inside a host range starts one run more
-        cut = np.flatnonzero(more)
-        cuts = more.take(cut)
-        nth = np.arange(int(cuts.sum())) - np.repeat(np.cumsum(cuts) - cuts, cuts)
-        piece = np.repeat(first.take(cut), cuts) + 1 + nth
-        run = np.repeat(at.take(cut), cuts)
-        host = below.edges.take(piece)
-        return Extents(
-            np.insert(self.edges, run + 1, self.edges.take(run) + host - self.host.take(run)),
-            np.insert(facts, run + 1, self.facts.take(run) | storage.take(piece)),
-            np.insert(self.host, run + 1, host),
-        ).coalesce()
-
-    def _compose_units(self, below: Extents, unit: int, facts: NDArray[np.uint8]) -> NDArray[np.intp]:
-        """Put storage into the facts of runs that lie in one unit each, and return the others, (m,).
-
-        That is, of those that have a host offset, in units of one storage: these are looked up in a table::
-
-            below    ├─────── DATA ───────┼─ HOLE ──┤
-            units    ├────┼────┼────┼────┼────┼────┤
-            table     D    D    D    D    ?    H
-        """
-        base, last = below.start // unit, -(-below.end // unit)
-        if last - base > _MOST_UNITS * len(self):
-            return np.flatnonzero(self.host != NO_HOST)
-        edges = below.edges[1:-1]
-        # the unit in which a run is the first time the one that holds its first byte
-        firsts = -(-edges // unit) - base
-        # runs without a host offset find the entry before the first
-        table = np.zeros(1 + last - base, np.uint8)
-        table[1:] = np.repeat(below.facts & 0x7, np.diff(firsts, prepend=0, append=last - base))
-        table[1 + edges[edges % unit != 0] // unit - base] = _SEVERAL
-        shift, others = unit.bit_length() - 1, []
-        for part in blocks(len(self)):
-            host = self.host[part]
-            storage = table.take((host >> shift) - (base - 1), mode="clip")
-            is_other = (host & (unit - 1)) + self._lengths(part) > unit
-            is_other &= host != NO_HOST
-            is_other |= storage == _SEVERAL
-            storage[is_other] = 0
-            facts[part] |= storage
-            others.append(np.flatnonzero(is_other) + part.start)
-        return np.concatenate(others)
-
-    def _lengths(self, part: slice) -> NDArray[np.int64]:
-        return self.edges[part.start + 1 : part.stop + 1] - self.edges[part]
-
     def stretches(self, *keys: NDArray[np.generic]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """Return stretches of neighbours whose keys are equal, wherever they are stored.
 
@@ -271,25 +172,3 @@ def run_starts(
                 goes_on = np.where(before == NO_HOST, after == NO_HOST, after - before == lengths)
                 np.logical_not(equal[part] & goes_on, out=starts[1:][part])
     return starts
-
-
-def _holding(edges: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.signedinteger]:
-    """Return for each of n > 0 offsets inside a window the index of the run that holds it, (n,).
-
-    The same as a search for each.  Where offsets are many and share a unit, the units are counted off once::
-
-        edges    0           5     7              10
-        units    0   2   4   6   8        runs that start at or before each
-        runs     0   0   0   1   2
-    """
-    low, high = int(offsets.min()), int(offsets.max())
-    apart = int(np.bitwise_or.reduce(offsets - low))
-    unit = apart & -apart
-    units = (high - low) // unit + 1 if unit else 1
-    if not unit or units > _MOST_UNITS * len(offsets):
-        return np.searchsorted(edges, offsets, side="right") - 1
-    first, last = np.searchsorted(edges, [low, high], side="right").tolist()
-    # the unit in which a run is the first time the one that holds its first byte
-    firsts = -((low - edges[first:last]) // unit)
-    runs = np.repeat(np.arange(first - 1, last, dtype=np.int32), np.diff(firsts, prepend=0, append=units))
-    return runs.take((offsets - low) // unit)

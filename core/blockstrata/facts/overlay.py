@@ -11,11 +11,12 @@ cell with the number of the run that serves it, and the next one over it::
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from blockstrata.facts.codes import NO_HOST
+from blockstrata.facts.units import are_few, common_unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blockstrata.facts.extents import Extents
-
-_MOST_UNITS: Final = 16
-"""Units counted off for each edge: beyond, sorting is quicker."""
 
 
 class Served(NamedTuple):
@@ -140,12 +138,9 @@ def _cells(
     """
     sides = [side for layer in layers for side in (layer.starts, layer.ends)]
     # start and end are edges too, whether a run has them or not
-    apart = end - start
-    for side in sides:
-        apart |= int(np.bitwise_or.reduce(side - start))
-    unit = apart & -apart
+    unit = common_unit(side - start for side in (np.array([end]), *sides))
     shift, units = unit.bit_length() - 1, (end - start) // unit
-    if units > _MOST_UNITS * sum(map(len, sides)):
+    if not are_few(units, sum(map(len, sides))):
         edges = np.unique(np.concatenate([[start, end], *sides]))
         return edges, lambda wanted: np.searchsorted(edges, wanted)
     is_edge = np.zeros(units + 1, np.bool_)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blockstrata.facts.codes import NO_HOST, SYNTHESISED, Mapping, Storage, fact
+from blockstrata.facts.compose import compose
 from blockstrata.facts.extents import Extents, empty, join, run_starts, uniform
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def test_a_window_of_no_bytes_is_at_home_everywhere(at: int):
     same = [
         nothing.cut(at, at),
         nothing.coalesce(),
-        nothing.compose(window_of(uniform(0, 1, BELOW[0]))),
+        compose(nothing, window_of(uniform(0, 1, BELOW[0]))),
         uniform(at, at, NORMAL, 3),
         join([nothing, nothing]),
         nothing.shift(-at).shift(at),
@@ -227,7 +228,7 @@ def test_compose_marks_each_byte_with_the_storage_at_its_host_offset(
     above, below = case
     storage = {below.start + k: code & 0x7 for k, (code, _) in enumerate(units(below))}
     expected = [(code | (0 if host == NO_HOST else storage[host]), host) for code, host in units(above)]
-    result = above.coalesce().compose(window_of(below), unit)
+    result = compose(above.coalesce(), window_of(below), unit)
     assert_sound(result)
     assert (result.start, result.end) == (above.start, above.end)
     assert units(result) == expected
@@ -238,17 +239,17 @@ def test_compose_marks_each_byte_with_the_storage_at_its_host_offset(
 def test_compose_refuses_host_ranges_outside(host: int, length: int):
     above = join([uniform(0, 4, ZERO), uniform(4, 4 + length, NORMAL, host)])
     with pytest.raises(IndexError, match="not inside the window 10 to 20"):
-        above.compose(window_of(uniform(10, 20, BELOW[0])))
+        compose(above, window_of(uniform(10, 20, BELOW[0])))
 
 
 def test_compose_leaves_runs_without_a_host_offset_alone():
     above = uniform(0, 100, ZERO)
-    assert units(above.compose(window_of(uniform(10, 20, BELOW[0])))) == units(above)
+    assert units(compose(above, window_of(uniform(10, 20, BELOW[0])))) == units(above)
 
 
 def test_compose_reaches_up_to_the_last_byte_there_is():
     below = join([uniform(0, LAST - 10, BELOW[0]), uniform(LAST - 10, LAST, BELOW[1])])
-    result = uniform(0, 20, NORMAL, LAST - 20).compose(window_of(below))
+    result = compose(uniform(0, 20, NORMAL, LAST - 20), window_of(below))
     assert result.edges.tolist() == [0, 10, 20]
     assert [code & 0x7 for code in result.facts.tolist()] == [Storage.DATA, Storage.HOLE]
     assert result.host.tolist() == [LAST - 20, LAST - 10]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from blockstrata.errors import BadImageError, BadReferenceError, BlockstrataError
 from blockstrata.facts.codes import Traits
+from blockstrata.facts.compose import compose
 from blockstrata.facts.extents import Extents, empty
 from blockstrata.facts.node import Driver, whole_sectors
 from blockstrata.formats.qcow2 import bitmaps, snapshots, tables
@@ -102,7 +103,7 @@ class Qcow2Node(Driver):
         if length == 0:
             return empty(start)
         found = mapped(self.file, self._directory, start, start + length)
-        return found.compose(self.host.extents, self.header.cluster_size)
+        return compose(found, self.host.extents, self.header.cluster_size)
 
     def windows(self) -> Iterator[tuple[int, int, int]]:
         """Yield windows that take a few batches of L2 tables each; what no table maps is in one of them."""

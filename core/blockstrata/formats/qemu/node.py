@@ -17,6 +17,7 @@ import numpy as np
 from blockstrata.access import Consent
 from blockstrata.errors import BlockstrataError, ConsentError, OpenError, UnsupportedError
 from blockstrata.facts.codes import MAX_LENGTH, NO_HOST, SYNTHESISED, Mapping, Storage, Traits, fact
+from blockstrata.facts.compose import compose
 from blockstrata.facts.extents import Extents, uniform
 from blockstrata.facts.node import Driver, ProtocolNode, check_open, whole_sectors
 from blockstrata.formats.qemu import process as qemu
@@ -133,7 +134,7 @@ class ForeignNode(Driver):
         if not (mapped.host != NO_HOST).any():
             return mapped
         asked = bool((mapped.facts & _MARK).any())
-        mapped = mapped.compose(self.host.extents)
+        mapped = compose(mapped, self.host.extents)
         marked = mapped.facts & _MARK != 0
         facts = mapped.facts & ~_MARK
         if asked:
