@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from blockstrata.facts.codes import NO_HOST
-from blockstrata.facts.extents import Extents, run_starts
+from blockstrata.facts.extents import Extents, fewest, further
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,8 +46,8 @@ class Gathering:
 
     def add(self, runs: Runs) -> None:
         """Add runs behind those that are there; the last of these ends where the first one added starts."""
-        starts, facts, host = _fewest(runs)
-        if self._count and self._continues(int(starts[0]), int(facts[0]), int(host[0])):
+        starts, facts, host = fewest(*runs)
+        if self._count and self._goes_on(starts[:1], facts[:1], host[:1]):
             starts, facts, host = starts[1:], facts[1:], host[1:]
         part = slice(self._count, self._count + len(starts))
         if part.stop > len(self._room.facts):
@@ -56,13 +56,12 @@ class Gathering:
         self._count = part.stop
         _put(self._room, part, Runs(starts, facts, host))
 
-    def _continues(self, start: int, fact: int, host: int) -> bool:
-        starts, facts, hosts = self._room
-        last = self._count - 1
-        before = int(hosts[last])
-        if fact != int(facts[last]) or (before == NO_HOST) != (host == NO_HOST):
-            return False
-        return before == NO_HOST or before + start - int(starts[last]) == host
+    def _goes_on(self, start: NDArray[np.int64], fact: NDArray[np.uint8], host: NDArray[np.int64]) -> bool:
+        """Say whether a run goes on from the last one, (1,) each."""
+        last = slice(self._count - 1, self._count)
+        room = self._room
+        goes_on = further(room.host[last], start - room.starts[last]) == host
+        return bool(goes_on and room.facts[last] == fact)
 
     def _move(self, most: int) -> None:
         part, before = slice(self._count), self._room
@@ -96,12 +95,3 @@ def _room(runs: int) -> Runs:
     room = np.empty(17 * runs + 8, np.uint8)
     starts, host, facts = np.split(room, [8 * runs + 8, 16 * runs + 8])
     return Runs(starts.view(np.int64), facts, host.view(np.int64))
-
-
-def _fewest(runs: Runs) -> Runs:
-    """Return the same runs, neighbours that continue each other joined."""
-    starts = run_starts(runs.starts, runs.host, runs.facts)
-    if starts.all():
-        return runs
-    kept = np.flatnonzero(starts)
-    return Runs(runs.starts.take(kept), runs.facts.take(kept), runs.host.take(kept))

@@ -91,14 +91,8 @@ class Extents:
 
     def coalesce(self) -> Extents:
         """Return the same bytes in the fewest runs: neighbours with one fact and continuing host join."""
-        if len(self) < 2:
-            return self
-        starts = run_starts(self.edges, self.host, self.facts)
-        if starts.all():
-            return self
-        kept = np.flatnonzero(starts)
-        edges = np.append(self.edges.take(kept), self.edges[-1])
-        return Extents(edges, self.facts.take(kept), self.host.take(kept))
+        starts, facts, host = fewest(self.edges[:-1], self.facts, self.host)
+        return self if len(facts) == len(self) else Extents(np.append(starts, self.end), facts, host)
 
     def stretches(self, *keys: NDArray[np.generic]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """Return stretches of neighbours whose keys are equal, wherever they are stored.
@@ -168,7 +162,25 @@ def run_starts(
         if equal.any():
             for part in blocks(len(equal)):
                 before, after = host[:-1][part], host[1:][part]
-                lengths = edges[1:][part] - edges[:-1][part]
-                goes_on = np.where(before == NO_HOST, after == NO_HOST, after - before == lengths)
+                goes_on = further(before, edges[1:][part] - edges[:-1][part]) == after
                 np.logical_not(equal[part] & goes_on, out=starts[1:][part])
     return starts
+
+
+def further(host: NDArray[np.int64], distance: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the host offsets so many bytes after some others; NO_HOST after NO_HOST.
+
+    A run goes on from the one before if its own is that, as far after it as the other is long.
+    """
+    return np.where(host == NO_HOST, NO_HOST, host + distance)
+
+
+def fewest(
+    starts: NDArray[np.int64], facts: NDArray[np.uint8], host: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64]]:
+    """Return n runs, each up to the next, (n,) each, neighbours that continue each other joined."""
+    is_start = run_starts(starts, host, facts)
+    if is_start.all():
+        return starts, facts, host
+    kept = np.flatnonzero(is_start)
+    return starts.take(kept), facts.take(kept), host.take(kept)

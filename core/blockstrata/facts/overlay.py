@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from blockstrata.facts.codes import NO_HOST
+from blockstrata.facts.extents import further
 from blockstrata.facts.units import are_few, common_unit
 
 if TYPE_CHECKING:
@@ -89,9 +89,7 @@ def painted(layers: Sequence[Served], start: int, end: int) -> Served:
         np.concatenate([getattr(layer, name) for layer in layers])
         for name in ("starts", "facts", "host", "depth")
     )
-    into = starts - all_starts.take(run)
-    host = host.take(run)
-    host += into * (host != NO_HOST)
+    host = further(host.take(run), starts - all_starts.take(run))
     return Served(starts, ends, facts.take(run), host, depth.take(run))
 
 

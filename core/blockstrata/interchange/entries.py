@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blockstrata.facts.codes import NO_HOST
-from blockstrata.facts.extents import run_starts
+from blockstrata.facts.extents import further, run_starts
 from blockstrata.text.printable import printable
 
 if TYPE_CHECKING:
@@ -60,11 +60,10 @@ class Entries:
 
     def goes_on(self, after: Entries) -> bool:
         """Say whether the last entry of these and the first of those after it are one."""
-        offset = int(self.offset[-1])
         return bool(
             self.depth[-1] == after.depth[0]
             and self.flags[-1] == after.flags[0]
-            and after.offset[0] == (offset if offset == NO_HOST else offset + int(self.length[-1]))
+            and further(self.offset[-1:], self.length[-1:]) == after.offset[:1]
         )
 
     def from_start_of(self, before: Entries) -> Entries:

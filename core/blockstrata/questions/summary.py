@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from blockstrata.facts.codes import CODES, NO_HOST, Mapping
-from blockstrata.facts.extents import Extents, blocks
+from blockstrata.facts.extents import Extents, blocks, further
 from blockstrata.guest.merge import View
 from blockstrata.semantics import SEMANTICS
 
@@ -67,8 +67,7 @@ class Summary:
         if goes_on:
             # one run, of which the view before had the start
             self._sums[first] = self._sums[first][0], self._sums[first][1] - 1
-        host = int(extents.host[-1])
-        self._open = last, host if host == NO_HOST else host + extents.end - int(extents.edges[-2])
+        self._open = last, int(further(extents.host[-1:], extents.end - extents.edges[-2:-1])[0])
         self._explain(view, 1 if goes_on else 0)
 
     def _explain(self, view: View, since: int) -> None:
