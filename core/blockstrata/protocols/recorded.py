@@ -18,7 +18,7 @@ from blockstrata.errors import BadReferenceError
 from blockstrata.facts.codes import Mapping, Storage, fact
 from blockstrata.facts.extents import Extents
 from blockstrata.facts.node import ProtocolNode
-from blockstrata.naming.parse import RECORDED
+from blockstrata.naming.drivers import RECORDED
 from blockstrata.protocols.file import END, open_file
 from blockstrata.text.sizes import parse_size
 
