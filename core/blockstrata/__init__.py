@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from blockstrata.facts.node import Driver, HostNode
     from blockstrata.formats.qcow2.tables import TableEntry
     from blockstrata.graph.chain import Chain, Layer, open_chain
-    from blockstrata.guest.merge import Run, View, alone, in_place, merged
+    from blockstrata.guest.merge import alone, in_place, merged
+    from blockstrata.guest.view import Run, View
     from blockstrata.questions.audit import Conclusion, Judged, audit, conclusions
     from blockstrata.questions.trace import Rule, Step, Trace, trace
     from blockstrata.semantics import SEMANTICS
@@ -124,7 +125,8 @@ _HOME: Final = {
     "blockstrata.facts.extents": "Extents",
     "blockstrata.facts.codes": "NO_HOST SECTOR SYNTHESISED Mapping Storage Traits fact mapping_of storage_of",
     "blockstrata.formats.qcow2.tables": "TableEntry",
-    "blockstrata.guest.merge": "Run View alone in_place merged",
+    "blockstrata.guest.merge": "alone in_place merged",
+    "blockstrata.guest.view": "Run View",
     "blockstrata.semantics": "SEMANTICS",
     "blockstrata.semantics.audit": "Judgement Verdict",
     "blockstrata.semantics.clients": "Question",

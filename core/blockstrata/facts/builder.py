@@ -1,11 +1,11 @@
-"""Runs gathered piece by piece into one window.
+"""Extents built piece by piece.
 
 What is known of a large disk is many times what a processor keeps close, and memory that was never used
 before costs more than all else that is done with a run.  So runs are made in small pieces, in memory that is
 used again and again, and stored once, where they stay::
 
     pieces    ├ a ┼ b ┼ c ┤  ├ c ┼ d ┤  ├ e ┤
-    gathered  ├ a ┼ b ┼ c ─────┼ d ──┼─ e ──┤ room
+    built     ├ a ┼ b ┼ c ─────┼ d ──┼─ e ──┤ room
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Runs(NamedTuple):
     host: NDArray[np.int64]
 
 
-class Gathering:
+class ExtentsBuilder:
     """Takes runs in ascending order, the fewest that say the same.  ``most``: as many as are expected."""
 
     def __init__(self, most: int) -> None:

@@ -1,7 +1,7 @@
-"""Layers laid one over another: for each guest byte, the run of the uppermost layer that serves it.
+"""Layers laid one over another: for each guest byte, the run of the uppermost layer that has one there.
 
-Where any layer's run starts or ends, the disk is cut into cells.  The lowest layer is painted first, each
-cell with the number of the run that serves it, and the next one over it::
+Where any layer's run starts or ends, the disk is cut into cells.  Each cell of the lowest layer gets the
+number of its run first, then the next layer's get theirs over it::
 
     active   ├─ 0 ─┤ · · · · · · · · ·├─ 1 ─┤
     monday   · · ·├───── 2 ─────┤ · · · · · ·
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from blockstrata.facts.extents import Extents
 
 
-class Served(NamedTuple):
-    """n runs that layers serve, ascending, with gaps where none does.
+class LayerRuns(NamedTuple):
+    """n runs of layers, ascending, with nothing between them where no layer has data or zeroes.
 
     ``starts``, ``ends``, ``host`` int64 (n,), bytes; ``facts`` uint8 (n,); ``depth`` int32 (n,), the layer's.
     """
@@ -39,8 +39,8 @@ class Served(NamedTuple):
     depth: NDArray[np.int32]
 
 
-class Gaps(NamedTuple):
-    """n ranges of bytes that nobody serves yet, ascending: ``starts`` and ``ends`` int64 (n,)."""
+class Uncovered(NamedTuple):
+    """n ranges of bytes that no layer covers yet, ascending: ``starts`` and ``ends`` int64 (n,)."""
 
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
@@ -50,13 +50,13 @@ class Gaps(NamedTuple):
         """Bytes of all ranges."""
         return int((self.ends - self.starts).sum())
 
-    def reached_by(self, layer: Served) -> tuple[Served, int]:
+    def reached_by(self, layer: LayerRuns) -> tuple[LayerRuns, int]:
         """Return the runs of a layer that reach into a range, and how many bytes of ranges they cover."""
         reach = self._below(layer.ends) - self._below(layer.starts)
         if not reach.all():
             kept = np.flatnonzero(reach)
             starts, ends, facts, host, depth = layer
-            layer = Served(starts[kept], ends[kept], facts[kept], host[kept], depth[kept])
+            layer = LayerRuns(starts[kept], ends[kept], facts[kept], host[kept], depth[kept])
         return layer, int(reach.sum())
 
     def _below(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -68,52 +68,52 @@ class Gaps(NamedTuple):
         return lengths.take(begun) - np.maximum(past, 0)
 
 
-def gaps_in(found: Served, start: int, end: int) -> Gaps:
-    """Return what is left of a window between runs."""
+def uncovered(found: LayerRuns, start: int, end: int) -> Uncovered:
+    """Return what runs leave of a window."""
     starts, ends = np.append(start, found.ends), np.append(found.starts, end)
     some = starts < ends
-    return Gaps(starts[some], ends[some])
+    return Uncovered(starts[some], ends[some])
 
 
-def served_by(own: Extents, serves: NDArray[np.bool_], depth: int) -> Served:
-    """Return those runs of a layer that it serves."""
-    at = np.flatnonzero(serves)
+def runs_of(own: Extents, chosen: NDArray[np.bool_], depth: int) -> LayerRuns:
+    """Return some of a layer's runs, ``chosen`` (n,) of n."""
+    at = np.flatnonzero(chosen)
     starts, ends = own.edges.take(at), own.edges.take(at + 1)
-    return Served(starts, ends, own.facts.take(at), own.host.take(at), np.full(len(at), depth, np.int32))
+    return LayerRuns(starts, ends, own.facts.take(at), own.host.take(at), np.full(len(at), depth, np.int32))
 
 
-def painted(layers: Sequence[Served], start: int, end: int) -> Served:
-    """Return what is seen from above of layers, the uppermost first, that lie in a window of guest bytes."""
-    starts, ends, run = _seen(layers, start, end)
+def overlaid(layers: Sequence[LayerRuns], start: int, end: int) -> LayerRuns:
+    """Return what is uppermost of layers, the active one first, that lie in a window of guest bytes."""
+    starts, ends, run = _uppermost(layers, start, end)
     all_starts, facts, host, depth = (
         np.concatenate([getattr(layer, name) for layer in layers])
         for name in ("starts", "facts", "host", "depth")
     )
     host = further(host.take(run), starts - all_starts.take(run))
-    return Served(starts, ends, facts.take(run), host, depth.take(run))
+    return LayerRuns(starts, ends, facts.take(run), host, depth.take(run))
 
 
-def _seen(
-    layers: Sequence[Served], start: int, end: int
+def _uppermost(
+    layers: Sequence[LayerRuns], start: int, end: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
-    """Return starts and ends of what is seen, and of which run it is, counted over all layers, (n,) each."""
+    """Return starts and ends of what is uppermost, and the number of its run over all layers, (n,) each."""
     edges, index_of = _cells(layers, start, end)
     run = np.full(len(edges) - 1, -1, np.int32)
     number = sum(len(layer.starts) for layer in layers)
     for layer in reversed(layers):
         number -= len(layer.starts)
-        _paint(run, index_of(layer.starts), index_of(layer.ends), number)
+        _number(run, index_of(layer.starts), index_of(layer.ends), number)
     # neighbouring cells of one run are one
     first = np.flatnonzero(np.append(True, run[1:] != run[:-1]))
     bounds = edges.take(np.append(first, len(run)))
     run = run.take(first)
-    seen = run >= 0
-    if seen.all():
+    covered = run >= 0
+    if covered.all():
         return bounds[:-1], bounds[1:], run
-    return bounds[:-1][seen], bounds[1:][seen], run[seen]
+    return bounds[:-1][covered], bounds[1:][covered], run[covered]
 
 
-def _paint(
+def _number(
     run: NDArray[np.int32], first: NDArray[np.signedinteger], last: NDArray[np.signedinteger], number: int
 ) -> None:
     """Give the cells ``first`` up to ``last`` of each run, (n,), its number, counted from ``number``."""
@@ -128,7 +128,7 @@ def _paint(
 
 
 def _cells(
-    layers: Sequence[Served], start: int, end: int
+    layers: Sequence[LayerRuns], start: int, end: int
 ) -> tuple[NDArray[np.int64], Callable[[NDArray[np.int64]], NDArray[np.signedinteger]]]:
     """Return the edges of cells in a window, and what finds the index of some of them.
 

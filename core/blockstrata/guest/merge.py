@@ -11,102 +11,21 @@ the block layer supplies zeroes itself; such runs carry the mark SYNTHESISED::
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from blockstrata.errors import BadImageError, BadRangeError
-from blockstrata.facts.codes import (
-    DEFERRING,
-    NO_HOST,
-    SYNTHESISED,
-    Mapping,
-    Storage,
-    fact,
-    mapping_of,
-    storage_of,
-)
+from blockstrata.errors import BadRangeError
+from blockstrata.facts.codes import DEFERRING, NO_HOST, SYNTHESISED, Storage, fact
 from blockstrata.facts.extents import Extents, blocks, empty
-from blockstrata.facts.overlay import Gaps, Served, gaps_in, painted, served_by
+from blockstrata.facts.overlay import LayerRuns, Uncovered, overlaid, runs_of, uncovered
 from blockstrata.graph.chain import Chain, Layer
+from blockstrata.guest.view import View
 
 _FIRST_DEFERRING: Final = fact(min(DEFERRING))
 _DEFERRING_CODES: Final = fact(max(DEFERRING), max(Storage)) + 1 - _FIRST_DEFERRING
 """The codes that defer follow one another, so that many can be told from the others without a table."""
-
-
-class Run(NamedTuple):
-    """One run of a view, as Python's own numbers; offsets and lengths in bytes.
-
-    ``host`` is where the byte at ``start`` lies in the file of ``layer``, None where it has no place there.
-    Whether the block layer supplies the zeroes of a run that its layer defers is a mark in the fact code
-    (``SYNTHESISED`` in ``View.extents.facts``), and in every semantics' flags.
-    """
-
-    start: int
-    length: int
-    mapping: Mapping
-    storage: Storage
-    host: int | None
-    layer: Layer
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class View:
-    """Facts over a window of guest bytes, and for each run the layer they come from.
-
-    ``source`` int64 of shape (n,) indexes ``layers``; ``depth`` int64 of shape (n,) is what ``qemu-img map``
-    calls depth.  ``in_place``: the view of one layer in its chain, in which deferred runs stay deferred.
-    Iterate for its n runs one by one, each as a :class:`Run`; what was found stays when the chain is closed.
-    """
-
-    extents: Extents
-    source: NDArray[np.int64]
-    depth: NDArray[np.int64]
-    layers: tuple[Layer, ...]
-    in_place: bool = False
-
-    def __len__(self) -> int:
-        return len(self.extents)
-
-    def __iter__(self) -> Iterator[Run]:
-        edges = self.extents.edges
-        for part in blocks(len(self)):
-            found = zip(
-                edges[part].tolist(),
-                np.diff(edges[part.start : part.stop + 1]).tolist(),
-                self.extents.facts[part].tolist(),
-                self.extents.host[part].tolist(),
-                self.source[part].tolist(),
-                strict=True,
-            )
-            for start, length, code, host, source in found:
-                place = None if host == NO_HOST else host
-                yield Run(start, length, mapping_of(code), storage_of(code), place, self.layers[source])
-
-    def sources(self) -> tuple[list[Layer], NDArray[np.intp]]:
-        """Return the layers that runs come from, and for each run which of these, (n,).
-
-        A view of one layer of a long chain has one, whatever lies above and below.
-        """
-        used = np.flatnonzero(np.bincount(self.source))
-        nth = np.zeros(len(self.layers), np.intp)
-        nth[used] = np.arange(len(used))
-        return [self.layers[index] for index in used.tolist()], nth[self.source]
-
-    def require_valid(self) -> None:
-        """Raise a layer's refusal; ``BadImageError`` naming entry and reason if a run is INVALID."""
-        for layer in self.layers:
-            if layer.node.refusal:
-                raise layer.node.refusal
-        broken = np.flatnonzero(self.extents.having(Mapping.INVALID))
-        if len(broken):
-            offset = int(self.extents.edges[broken[0]])
-            layer = self.layers[int(self.source[broken[0]])]
-            raise BadImageError(layer.name, f"guest offset {offset:#x}", layer.fault_at(offset))
 
 
 def merged(chain: Chain, start: int, length: int) -> View:
@@ -121,26 +40,26 @@ def merged(chain: Chain, start: int, length: int) -> View:
         return _of_one(empty(start), chain.layers, 0)
     if len(chain.layers) == 1:
         return alone(chain.layers[0], start, length)
-    found: list[Served] = []
-    gaps, wanted = Gaps(np.array([start]), np.array([start + length])), length
+    found: list[LayerRuns] = []
+    left, wanted = Uncovered(np.array([start]), np.array([start + length])), length
     first, last = start, start + length
     for layer in chain.layers:
         own = _end_at(layer.extents(first, last - first), _backing_end(chain, layer))
         defers = _defers(own.facts)
         if layer.depth == 0 and not defers.any():
             return _of_one(own, chain.layers, 0)
-        served, reach = gaps.reached_by(served_by(own, ~defers, layer.depth))
-        found.append(served)
+        runs, reach = left.reached_by(runs_of(own, ~defers, layer.depth))
+        found.append(runs)
         wanted -= reach
         # what layers reach may overlap: only when it could be all, it is found out
         if wanted <= 0 or not defers.any():
-            found = [painted(found, start, start + length)]
-            gaps = gaps_in(found[0], start, start + length)
-            wanted = gaps.length
+            found = [overlaid(found, start, start + length)]
+            left = uncovered(found[0], start, start + length)
+            wanted = left.length
         if not wanted:
             break
         first, last = _hull(own, defers)
-        first, last = max(first, int(gaps.starts[0])), min(last, int(gaps.ends[-1]))
+        first, last = max(first, int(left.starts[0])), min(last, int(left.ends[-1]))
     (whole,) = found
     extents = Extents(np.append(whole.starts, start + length), whole.facts, whole.host)
     depth = whole.depth.astype(np.int64)

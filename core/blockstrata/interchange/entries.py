@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blockstrata.graph.chain import Layer
-    from blockstrata.guest.merge import View
+    from blockstrata.guest.view import View
     from blockstrata.semantics.table import Semantics
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from blockstrata.guest.merge import View
+    from blockstrata.guest.view import View
     from blockstrata.semantics.table import Semantics
 
 BASE_ALLOCATION: Final = "base:allocation"

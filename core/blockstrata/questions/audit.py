@@ -14,7 +14,8 @@ from blockstrata.facts.codes import Mapping
 from blockstrata.facts.node import protocol_node
 from blockstrata.graph.chain import Chain, Layer
 from blockstrata.graph.missing import MissingNode
-from blockstrata.guest.merge import View, alone, in_place, merged
+from blockstrata.guest.merge import alone, in_place, merged
+from blockstrata.guest.view import View
 from blockstrata.semantics.audit import FINDINGS, Judgement, Verdict, judgements
 from blockstrata.semantics.clients import QUESTIONS, Question
 from blockstrata.semantics.historic import HISTORIC

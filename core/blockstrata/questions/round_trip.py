@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from blockstrata.guest.merge import View
+    from blockstrata.guest.view import View
     from blockstrata.semantics.nbd import Wire
 
 

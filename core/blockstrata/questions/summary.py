@@ -9,7 +9,7 @@ import numpy as np
 
 from blockstrata.facts.codes import CODES, NO_HOST, Mapping
 from blockstrata.facts.extents import Extents, blocks, further
-from blockstrata.guest.merge import View
+from blockstrata.guest.view import View
 from blockstrata.semantics import SEMANTICS
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blockstrata.facts.codes import CODES, Traits, is_code
-from blockstrata.guest.merge import View
+from blockstrata.guest.view import View
 
 
 @dataclass(frozen=True, slots=True)

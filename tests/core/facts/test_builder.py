@@ -1,4 +1,4 @@
-"""Runs gathered piece by piece against the same runs joined at once."""
+"""Extents built piece by piece against the same runs joined at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blockstrata.facts.builder import Gathering, Runs
+from blockstrata.facts.builder import ExtentsBuilder, Runs
 from blockstrata.facts.codes import NO_HOST, Mapping, fact
 from blockstrata.facts.extents import Extents
 
@@ -43,25 +43,25 @@ def lists(extents: Extents) -> list[list[int]]:
 
 @some
 @given(pieces(), st.integers(0, 30), st.data())
-def test_gathered_runs_are_the_fewest_in_their_window(
+def test_built_runs_are_the_fewest_in_their_window(
     case: tuple[Extents, list[Runs]], most: int, data: st.DataObject
 ):
     whole, parts = case
     start = data.draw(st.integers(whole.start, whole.end - 1))
     end = data.draw(st.integers(start + 1, whole.end))
-    gathering = Gathering(most)
+    builder = ExtentsBuilder(most)
     for part in parts:
-        gathering.add(part)
-    assert lists(gathering.window(start, end)) == lists(whole.coalesce().cut(start, end))
+        builder.add(part)
+    assert lists(builder.window(start, end)) == lists(whole.coalesce().cut(start, end))
 
 
 @pytest.mark.parametrize(("most", "is_given_back"), [(1, False), (1 << 24, True)])
 def test_room_grows_and_is_given_back_where_it_is_far_more_than_needed(most: int, is_given_back: bool):
-    gathering, count, at_once = Gathering(most), 5000, 700
+    builder, count, at_once = ExtentsBuilder(most), 5000, 700
     for at in range(0, count, at_once):
         starts = np.arange(at, min(at + at_once, count), dtype=np.int64)
-        gathering.add(Runs(starts, np.full(len(starts), NORMAL, np.uint8), starts[::-1] * 2))
-    found = gathering.window(3, count)
+        builder.add(Runs(starts, np.full(len(starts), NORMAL, np.uint8), starts[::-1] * 2))
+    found = builder.window(3, count)
     assert found.edges.tolist() == list(range(3, count + 1))
     assert found.host[:2].tolist() == [2 * (at_once - 1 - 3), 2 * (at_once - 1 - 4)]
     assert (found.host.base is None) == is_given_back

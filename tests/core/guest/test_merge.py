@@ -26,7 +26,7 @@ from blockstrata.facts.codes import (
 from blockstrata.facts.extents import Extents, empty, join, uniform
 from blockstrata.graph.chain import Chain, Layer
 from blockstrata.graph.missing import MissingNode
-from blockstrata.guest.merge import View, alone, in_place, merged
+from blockstrata.guest.merge import alone, in_place, merged
 from blockstrata.interchange.entries import entries
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.historic import HISTORIC
@@ -35,6 +35,7 @@ from blockstrata.semantics.historic import Flag as Old
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from blockstrata.guest.view import View
     from blockstrata.semantics.table import Semantics
 
 some = settings(max_examples=150)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from blockstrata.facts.codes import NO_HOST, Mapping, Storage, Traits, fact
 from blockstrata.facts.extents import Extents
 from blockstrata.graph.chain import Layer
-from blockstrata.guest.merge import View
+from blockstrata.guest.view import View
 from blockstrata.questions.summary import Summary
 from blockstrata.semantics import SEMANTICS
 

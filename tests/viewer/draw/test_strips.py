@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from blockstrata.facts.codes import NO_HOST
 from blockstrata.facts.extents import Extents
-from blockstrata.guest.merge import View
+from blockstrata.guest.view import View
 from blockstrata.semantics import SEMANTICS, by_name
 from blockstrata_viewer.draw.lines import Ink, Line
 from blockstrata_viewer.draw.palette import DARK, MONO

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from blockstrata.errors import BlockstrataError
 from blockstrata.facts.codes import NO_HOST
 from blockstrata.graph.chain import Layer
-from blockstrata.guest.merge import View, alone, in_place, merged
+from blockstrata.guest.merge import alone, in_place, merged
 from blockstrata.semantics import by_name
 from blockstrata.semantics.audit import Verdict, judge
 from blockstrata.semantics.historic import HISTORIC, Flag
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from blockstrata.graph.chain import Chain
+    from blockstrata.guest.view import View
     from blockstrata.semantics.table import Row, Semantics
     from blockstrata_viewer.lessons.lesson import Lesson, Step
 

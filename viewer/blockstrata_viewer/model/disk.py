@@ -11,7 +11,7 @@ import numpy as np
 from blockstrata.graph.chain import Chain, Layer
 from blockstrata.graph.export_layers import as_opened
 from blockstrata.graph.missing import MissingNode
-from blockstrata.guest.merge import View, alone, in_place, merged
+from blockstrata.guest.merge import alone, in_place, merged
 from blockstrata.text.printable import base_name, printable
 from blockstrata_viewer.model.round_trip import RoundTripTracks
 from blockstrata_viewer.model.track import Track
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from blockstrata.guest.chain_reader import Progress
     from blockstrata.guest.regions import Region
+    from blockstrata.guest.view import View
     from blockstrata_viewer.model.summaries import TrackSummary
 
 

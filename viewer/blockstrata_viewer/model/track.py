@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blockstrata.facts.codes import Traits
-    from blockstrata.guest.merge import View
+    from blockstrata.guest.view import View
     from blockstrata.semantics.table import Semantics
 
 BANDS: Final = 256

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from blockstrata.access import Access
     from blockstrata.graph.chain import Chain
-    from blockstrata.guest.merge import View
+    from blockstrata.guest.view import View
     from blockstrata.semantics.table import Semantics
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from blockstrata.graph.chain import Chain
-    from blockstrata.guest.merge import View
+    from blockstrata.guest.view import View
     from blockstrata.semantics.table import Row, Semantics
 
 SHOWN_BY: Final[dict[tuple[str, bool], dict[str, str]]] = {

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from blockstrata.facts.builder import Gathering, Runs
+from blockstrata.facts.builder import ExtentsBuilder, Runs
 from blockstrata.facts.codes import NO_HOST, Mapping, fact
 from blockstrata.facts.extents import Extents
 from blockstrata.formats.qcow2.directory import parts_of
@@ -49,12 +49,12 @@ def mapped(file: HostNode, directory: Directory, start: int, end: int) -> Extent
     first, last = start // header.l2_span, -(-end // header.l2_span)
     pieces = directory.stored(first, last)
     at_once = _DECODED // parts_of(header, header.l2_entry_size)
-    gathering = Gathering(1 + len(pieces.guest) * (1 + parts_of(header, directory.piece)))
+    builder = ExtentsBuilder(1 + len(pieces.guest) * (1 + parts_of(header, directory.piece)))
     if not len(pieces.guest) or pieces.guest[0] > first * header.l2_span:
-        gathering.add(_nothing(first * header.l2_span))
+        builder.add(_nothing(first * header.l2_span))
     for entries in _regrouped(_entries(file, directory, pieces, last * header.l2_span), at_once):
-        gathering.add(decode(header, entries))
-    found = gathering.window(start, end)
+        builder.add(decode(header, entries))
+    found = builder.window(start, end)
     starts, ends = directory.invalid(first, last)
     return _with_invalid(found, starts, ends) if len(starts) else found
 
