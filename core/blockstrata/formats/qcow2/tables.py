@@ -150,11 +150,12 @@ def decode(header: Header, entries: Entries) -> Runs:
         absent = host == 0
         np.putmask(host, absent, NO_HOST)
         return Runs(entries.guest, np.where(absent, _UNALLOCATED, _NORMAL), host)
-    extended = header.extended_l2
-    starts = entries.guest
-    host, codes = _taken_apart(header, starts, entries.words[:, 0] if extended else entries.words)
-    if extended:
-        at, codes = _subclusters(codes, entries.words[:, 1])
+    starts, words, bitmaps = entries.guest, entries.words, None
+    if header.extended_l2:
+        words, bitmaps = words[:, 0], words[:, 1]
+    host, codes, _ = _taken_apart(header, starts, words, bitmaps)
+    if bitmaps is not None:
+        at, codes = _subclusters(codes, bitmaps)
         cluster = at >> _SUBCLUSTER_BITS
         into = (at & SUBCLUSTERS - 1) << header.cluster_bits - _SUBCLUSTER_BITS
         starts, host = starts.take(cluster) + into, host.take(cluster) + into
@@ -167,32 +168,53 @@ def _are_plain(header: Header, words: NDArray[np.uint64]) -> bool:
     return not header.has_data_file and not int(np.bitwise_or.reduce(words)) & others
 
 
-def _taken_apart(
-    header: Header, guest: NDArray[np.int64], words: NDArray[np.uint64]
-) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Return host offset and code of entries, ``guest`` being the first byte that each maps.
+class _Apart(NamedTuple):
+    """n entries taken apart: host offsets, int64 (n,), bytes; codes, uint8 (n,); why QEMU refuses which.
 
-    Invalid as :func:`explain` has it, but for what a bitmap adds; of extended entries the bitmaps say what is
-    data and what is zero.
+    The first reason of an entry counts; each comes with bool (n,).
+    """
+
+    host: NDArray[np.int64]
+    codes: NDArray[np.uint8]
+    refused: list[tuple[str, NDArray[np.bool_]]]
+
+
+def _taken_apart(
+    header: Header, guest: NDArray[np.int64], words: NDArray[np.uint64], bitmaps: NDArray[np.uint64] | None
+) -> _Apart:
+    """Take entries apart: ``guest`` is the first byte that each maps, ``bitmaps`` those of extended ones.
+
+    Of extended entries the codes leave open what is data and what is zero.
     """
     host = (words & np.uint64(OFFSET_MASK)).view(np.int64)
     compressed = (words & np.uint64(COMPRESSED)) != 0
     # in an extended entry the bitmap says zero, and this bit says nothing
     zero = (words & np.uint64(0 if header.extended_l2 else ZERO)) != 0
-    present = host != 0
-    invalid = (host & (header.cluster_size - 1) != 0) & ~compressed
+    present, plain = host != 0, ~compressed
+    refused = [("host offset {host:#x} is not aligned to a cluster", host & header.cluster_size - 1 != 0)]
     if header.version < 3:
-        invalid |= zero & ~compressed
+        refused.insert(0, ("the zero flag in a version 2 image", zero))
     if header.has_data_file:
         # guest byte 0 lies at host byte 0; COPIED tells it from an unallocated cluster
         present |= ((words & np.uint64(COPIED)) != 0) & ~zero
-        invalid |= compressed | (present & (host != guest))
-    return host, (
+        what = "host offset {host:#x} in the data file is not the guest offset {guest:#x}"
+        refused.append((what, present & (host != guest)))
+    if bitmaps is not None:
+        what = "subclusters are marked allocated, but there is no host cluster"
+        refused.append((what, (bitmaps & np.uint64(ALL_ALLOCATED) != 0) & ~present))
+        both = bitmaps & bitmaps >> np.uint64(SUBCLUSTERS) != 0
+        refused.append(("a subcluster is marked both allocated and zero", both))
+    refused = [(why, which & plain) for why, which in refused]
+    if header.has_data_file:
+        refused.append(("a compressed cluster in an image with a data file", compressed))
+    codes = (
         zero * np.uint8(_ZERO_BIT)
         | present * np.uint8(_PRESENT if header.extended_l2 else _PRESENT | _DATA_BIT)
         | compressed * np.uint8(_COMPRESSED)
-        | invalid * np.uint8(_INVALID)
     )
+    for _, which in refused:
+        codes |= which * np.uint8(_INVALID)
+    return _Apart(host, codes, refused)
 
 
 def _subclusters(
@@ -204,8 +226,6 @@ def _subclusters(
     """
     allocated = (bitmaps & np.uint64(ALL_ALLOCATED)).astype("<u4")
     zero = (bitmaps >> np.uint64(SUBCLUSTERS)).astype("<u4")
-    clash = (allocated & zero != 0) | ((allocated != 0) & (codes & _PRESENT == 0))
-    codes = codes | (clash & (codes & _COMPRESSED == 0)) * np.uint8(_INVALID)
     one = np.uint32(1)
     at = np.flatnonzero(_bits(allocated ^ (allocated << one) | zero ^ (zero << one) | one).view(np.bool_))
     said = _bits(allocated) * np.uint8(_DATA_BIT) | _bits(zero) * np.uint8(_ZERO_BIT)
@@ -243,30 +263,18 @@ def compressed_at(header: Header, entry: int) -> tuple[int, int]:
 def explain(header: Header, guest: int, at: TableEntry) -> str:
     """Say why QEMU refuses an entry, naming table and index; an empty string if it does not.
 
-    ``guest`` is the first byte of the cluster.  The plain twin of the conditions in :func:`decode`.
+    ``guest`` is the first byte of the cluster.
     """
     l2_offset = at.l1_entry & OFFSET_MASK
     if l2_offset % header.cluster_size:
         return f"L1 entry {at.l1_index}: L2 table offset {l2_offset:#x} is not aligned to a cluster"
     if at.l2_offset is None:
         return ""
-    host = at.entry & OFFSET_MASK
-    reason = ""
-    zero = bool(at.entry & ZERO) and at.bitmap is None
-    present = host != 0 or (header.has_data_file and bool(at.entry & COPIED) and not zero)
-    if at.entry & COMPRESSED:
-        if header.has_data_file:
-            reason = "a compressed cluster in an image with a data file"
-    elif header.version < 3 and zero:
-        reason = "the zero flag in a version 2 image"
-    elif host % header.cluster_size:
-        reason = f"host offset {host:#x} is not aligned to a cluster"
-    elif header.has_data_file and present and host != guest:
-        reason = f"host offset {host:#x} in the data file is not the guest offset {guest:#x}"
-    elif at.bitmap is not None:
-        allocated, zeroes = at.bitmap & ALL_ALLOCATED, at.bitmap >> SUBCLUSTERS
-        if not present and allocated:
-            reason = "subclusters are marked allocated, but there is no host cluster"
-        elif allocated & zeroes:
-            reason = "a subcluster is marked both allocated and zero"
-    return f"L2 table {l2_offset:#x}, entry {at.l2_index}: {reason}" if reason else ""
+    words = np.array([at.entry], np.uint64)
+    bitmaps = None if at.bitmap is None else np.array([at.bitmap], np.uint64)
+    host, _, refused = _taken_apart(header, np.array([guest]), words, bitmaps)
+    for why, which in refused:
+        if which.any():
+            what = why.format(host=int(host[0]), guest=guest)
+            return f"L2 table {l2_offset:#x}, entry {at.l2_index}: {what}"
+    return ""
