@@ -20,6 +20,7 @@ from blockstrata.facts.extents import Extents
 from blockstrata.facts.node import Driver
 from blockstrata.formats.raw import RawNode
 from blockstrata.graph.chain import Chain, Layer
+from blockstrata.protocols.nbd.handshake import ALLOCATION_DEPTH
 from blockstrata.protocols.nbd.node import NbdNode
 from blockstrata.text.printable import base_name
 
@@ -51,8 +52,7 @@ class ExportLayer(Driver):
         """Return the storage of what lies at this depth; all else is UNALLOCATED."""
         storage = self._export.extents(start, length)
         inside = max(0, min(length, self.length - start))
-        depths = self._export.allocation_depth(start, inside)
-        assert depths is not None  # noqa: S101  else there would be no such layer
+        depths = self._export.status(ALLOCATION_DEPTH, start, inside)
         edges = np.union1d(storage.edges, depths.edges)
         starts = edges[:-1]
         run = np.searchsorted(storage.edges, starts, side="right") - 1

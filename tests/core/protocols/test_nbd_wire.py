@@ -387,7 +387,7 @@ class _NewerContext:
 def test_a_shared_key(tmp_path, monkeypatch, user, key):
     monkeypatch.setattr(tls.ssl, "SSLContext", _NewerContext)
     (tmp_path / "psk").write_text("alice:0102\nbob:0304\n")
-    context, hostname = tls.tls_context(inet(tls=Tls(psk_file=str(tmp_path / "psk"), username=user)))
+    context, hostname = tls.tls_context(Tls(psk_file=str(tmp_path / "psk"), username=user), "h")
     assert context.callback(None) == (user or "alice", bytes.fromhex(key))
     assert (context.ciphers, hostname) == ("PSK", "h")
 
@@ -399,18 +399,18 @@ def test_a_wrong_file_of_keys(tmp_path, monkeypatch, content, says):
     monkeypatch.setattr(tls.ssl, "SSLContext", _NewerContext)
     (tmp_path / "psk").write_text(content)
     with pytest.raises(WireError, match=says):
-        tls.tls_context(inet(tls=Tls(psk_file=str(tmp_path / "psk"), username="me")))
+        tls.tls_context(Tls(psk_file=str(tmp_path / "psk"), username="me"), "h")
 
 
 @pytest.mark.skipif(hasattr(ssl.SSLContext, "set_psk_client_callback"), reason="this Python can do it")
 def test_a_python_without_shared_keys_says_so():
     with pytest.raises(WireError, match=r"takes Python 3\.13"):
-        tls.tls_context(inet(tls=Tls(psk_file="/k")))
+        tls.tls_context(Tls(psk_file="/k"), "h")
 
 
 def test_missing_certificates(tmp_path):
     with pytest.raises(WireError, match="TLS certificates: No such file"):
-        tls.tls_context(inet(tls=Tls(str(tmp_path))))
+        tls.tls_context(Tls(str(tmp_path)), "h")
 
 
 # ---------------------------------------------------------------- nbdinfo's JSON

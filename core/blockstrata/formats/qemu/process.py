@@ -126,9 +126,8 @@ def run(words: Sequence[str], name: str, access: Access, most: int) -> Generator
             reason = error.strerror if isinstance(error, OSError) else None
             raise OpenError(name, "qemu-img", f"cannot be run: {reason or error}") from None
         watched.close()
-        assert child.stdout is not None and child.stderr is not None  # noqa: S101
-        pipes.enter_context(child.stdout)
-        pipes.enter_context(child.stderr)
+        for pipe in filter(None, (child.stdout, child.stderr)):
+            pipes.enter_context(pipe)
         complaint = bytearray()
         try:
             for stream, piece in _pieces(child, name, access, ended):

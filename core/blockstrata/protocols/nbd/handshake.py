@@ -66,7 +66,7 @@ def shake_hands(stream: Stream, address: Address, contexts: tuple[str, ...]) -> 
         return Export(size, export_flags, None, "", (), {}, structured=False, extended=False, tls=None)
     if address.tls:
         _agree(stream, Option.STARTTLS, b"", "TLS")
-        tls = stream.start_tls(*tls_context(address))
+        tls = stream.start_tls(*tls_context(address.tls, address.host))
     extended = _offers(stream, Option.EXTENDED_HEADERS)
     structured = extended or _offers(stream, Option.STRUCTURED_REPLY)
     offered: tuple[str, ...] = ()

@@ -136,7 +136,7 @@ class NbdNode(ProtocolNode):
         parts: dict[int, bytes] = {}
 
         def keep(job: Job) -> Iterable[Job]:
-            assert isinstance(job, ReadJob)  # noqa: S101
+            assert isinstance(job, ReadJob)  # noqa: S101  the agenda holds no others
             parts[job.offset] = job.data()
             return ()
 
@@ -244,7 +244,7 @@ class NbdNode(ProtocolNode):
 
     def _remember(self, job: Job) -> Iterable[Job]:
         """Keep an answer as far as it goes in every context, and ask for the rest."""
-        assert isinstance(job, StatusJob)  # noqa: S101
+        assert isinstance(job, StatusJob)  # noqa: S101  the agenda holds no others
         start, asked_end = job.offset, job.offset + job.length
         told = [job.found[name] for name in self._names]
         extents = [each for each in told if isinstance(each, Extent)]

@@ -11,18 +11,16 @@ from blockstrata.protocols.nbd.wire import WireError
 
 if TYPE_CHECKING:
     from blockstrata.naming.nbd_uri import Tls
-    from blockstrata.protocols.nbd.address import Address
 
 
-def tls_context(address: Address) -> tuple[ssl.SSLContext, str | None]:
+def tls_context(tls: Tls, host: str | None) -> tuple[ssl.SSLContext, str | None]:
     """Return how TLS is to be spoken to a server, and the name that its certificate must have if any.
 
-    Over a unix socket there is no name to compare, unless the address states one; the authority is checked
-    all the same.  ``WireError`` if files are missing or wrong, or this Python cannot do it.
+    ``host`` is None for a unix socket: there is no name to compare then, unless the address states one; the
+    authority is checked all the same.  ``WireError`` if files are missing or wrong, or this Python cannot do
+    it.
     """
-    tls = address.tls
-    assert tls is not None  # noqa: S101
-    hostname = tls.hostname or address.host
+    hostname = tls.hostname or host
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if tls.psk_file is not None:
         _share_key(context, tls)
