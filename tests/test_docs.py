@@ -16,13 +16,13 @@ from blockstrata.facts.codes import Mapping, Storage
 from blockstrata.graph.chain import open_chain
 from blockstrata.questions.trace import Rule
 from blockstrata.semantics import SWITCH, historic, nbd, proposed
+from blockstrata.semantics.audit import Verdict
 from blockstrata.semantics.clients import QUESTIONS
 from blockstrata_viewer.app.bindings import BINDINGS
 from blockstrata_viewer.cli.group import main
 from blockstrata_viewer.lessons import lessons
 from blockstrata_viewer.model import states
 from blockstrata_viewer.model.scene import STATIONS
-from blockstrata_viewer.reports import audit as audit_report
 from blockstrata_viewer.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def words_of_the_code() -> set[str]:
     words |= {flag.name for kind in (historic.Flag, proposed.Flag, nbd.Flag) for flag in kind}
     words |= {column.key for semantics in SWITCH for column in semantics.columns}
     words |= {semantics.name for semantics in SWITCH} | {semantics.switch for semantics in SWITCH}
-    words |= set(audit_report.WORDS.values())
+    words |= {verdict.words for verdict in Verdict if verdict is not Verdict.SOUND}
     words |= {question.client for question in QUESTIONS} | {question.asks for question in QUESTIONS}
     return words | set(STATIONS)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, Self
 
 from blockstrata.errors import BadRangeError, UnsupportedError
 from blockstrata.facts.codes import DEFERRING, NO_HOST, SYNTHESISED, Mapping, Storage, mapping_of, storage_of
@@ -28,27 +28,45 @@ STORED_BYTES: Final = 16
 
 
 class Rule(Enum):
-    """What becomes of a read at one layer (docs/semantics.md, "The walk down the chain")."""
+    """What becomes of a read at one layer (docs/semantics.md, "The walk down the chain").
 
-    DEFERRED = "deferred"
-    """Nothing is allocated here; the layer below is asked."""
-    DEFERRED_RESERVED = "deferred, reserved"
-    """The same, although a host cluster is reserved: its subcluster is not allocated."""
-    END_OF_CHAIN = "synthesised: end of the chain"
-    """Nothing is allocated here and nothing lies below: the block layer supplies zeroes."""
-    SHORT_BACKING = "synthesised: short backing file"
-    """Nothing is allocated here and the layer below ends at or before this byte."""
-    ZERO_PLAIN = "zero"
-    ZERO_ALLOC = "zero, allocated"
-    DATA = "data"
-    COMPRESSED = "compressed"
-    PASSTHROUGH = "passed through"
-    """raw: the protocol layer's answer is the layer's own."""
-    PROTOCOL = "protocol"
-    """The layer is itself a protocol layer."""
-    OPAQUE_DATA = "data, offset unknown"
-    INVALID = "invalid"
-    UNREAD = "not read yet"
+    The value is its name in text; ``sentence`` says what it means.
+    """
+
+    sentence: str
+
+    def __new__(cls, words: str, sentence: str) -> Self:
+        """Make a rule of its name in text and what it means."""
+        rule = object.__new__(cls)
+        rule._value_ = words
+        rule.sentence = sentence
+        return rule
+
+    DEFERRED = "deferred", "nothing is allocated here, so the layer below is asked"
+    DEFERRED_RESERVED = (
+        "deferred, reserved",
+        "a host cluster is reserved, but this subcluster is not in use: the layer below is asked",
+    )
+    END_OF_CHAIN = (
+        "synthesised: end of the chain",
+        "nothing is allocated here and nothing lies below, so the block layer supplies zeroes",
+    )
+    SHORT_BACKING = (
+        "synthesised: short backing file",
+        "nothing is allocated here and the layer below ends first, so the block layer supplies zeroes",
+    )
+    ZERO_PLAIN = "zero", "the entry says that it reads as zero, and nothing is stored"
+    ZERO_ALLOC = (
+        "zero, allocated",
+        "the entry says that it reads as zero, whatever is stored in the host cluster",
+    )
+    DATA = "data", "the entry names the host cluster that holds the bytes"
+    COMPRESSED = "compressed", "the bytes are packed; no offset leads to them raw"
+    PASSTHROUGH = "passed through", "no tables of its own: the protocol layer's answer is this layer's"
+    PROTOCOL = "protocol", "a protocol layer: its own bytes, mapped in place"
+    OPAQUE_DATA = "data, offset unknown", "data of this layer at an offset that the tool does not tell"
+    INVALID = "invalid", "the read fails here"
+    UNREAD = "not read yet", "this part of the layer is not read yet"
 
 
 _BY_MAPPING: Final = {

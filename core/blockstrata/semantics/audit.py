@@ -40,6 +40,11 @@ class Verdict(IntEnum):
     QUESTION = 4
     """The same for a hole in a file, which the source leaves open: no finding."""
 
+    @property
+    def words(self) -> str:
+        """Its name in text."""
+        return self.name.lower().replace("_", " ")
+
 
 FINDINGS: Final = (Verdict.BUG_ROW, Verdict.MISSTATEMENT, Verdict.OFFSET_WITHOUT_DATA)
 """The verdicts that count."""

@@ -101,6 +101,11 @@ def answer(code: int, traits: Traits) -> int:
     return flags
 
 
+def present_words(flags: int) -> str:
+    """Say whether flags have ALLOCATED (``present`` in the map), which has no letter."""
+    return f"present {'yes' if flags & Flag.ALLOCATED else 'no'}"
+
+
 def settle(flags: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Drop what is left where the walk fell off the chain: neither DATA nor ZERO is no flags, no offset."""
     return np.where(flags & np.uint8(Flag.DATA | Flag.ZERO), flags, np.uint8(0))

@@ -9,6 +9,7 @@ from enum import IntFlag
 from typing import TYPE_CHECKING, Final
 
 from blockstrata.facts.codes import SYNTHESISED, Mapping, Storage, Traits, mapping_of, storage_of
+from blockstrata.facts.words import DEFERRED
 from blockstrata.semantics.table import Column, Letter, Row, Semantics
 
 if TYPE_CHECKING:
@@ -142,14 +143,14 @@ FORMAT_ROWS: Final = (
     Row(_L | _A, "reads as data at no usable offset (compressed, encrypted)"),
     Row(_L | _Z, "reads as zero; nothing stored"),
     Row(_L, "preallocated, no known offset: bug?", is_bug=True),
-    Row(_Z | _A | _O, "deferred to the backing layer; allocated zeroes are reserved at the offset"),
-    Row(_A | _O, "deferred to the backing layer; reserved at the offset"),
+    Row(_Z | _A | _O, f"{DEFERRED}; allocated zeroes are reserved at the offset"),
+    Row(_A | _O, f"{DEFERRED}; reserved at the offset"),
     Row(_Z | _O, "bug", is_bug=True),
     Row(_O, "bug", is_bug=True),
     Row(_Z | _A, "bug", is_bug=True),
     Row(_A, "bug", is_bug=True),
     Row(_Z, "bug", is_bug=True),
-    Row(NOTHING, "deferred to the backing layer"),
+    Row(NOTHING, DEFERRED),
 )
 
 PROTOCOL_ROWS: Final = (

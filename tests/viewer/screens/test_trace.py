@@ -7,19 +7,13 @@ import asyncio
 import pytest
 from click.testing import CliRunner
 
-from blockstrata.questions.trace import Rule
 from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.cli.group import main
-from blockstrata_viewer.reports.trace import WORDS
 from blockstrata_viewer.screens.trace import TraceScreen
 
 
 def run(*words):
     return CliRunner().invoke(main, list(words))
-
-
-def test_every_rule_has_words():
-    assert set(WORDS) == set(Rule)
 
 
 def test_the_command(demo_image):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from blockstrata.facts.codes import SYNTHESISED, Mapping, Storage, mapping_of, storage_of
-from blockstrata.semantics.historic import HISTORIC, Flag
+from blockstrata.facts.codes import SYNTHESISED, Mapping, mapping_of
+from blockstrata.facts.words import fact_words, storage_words
+from blockstrata.semantics.historic import HISTORIC, present_words
 from blockstrata.text.printable import base_name, printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.lines import Ink, shorten
@@ -103,13 +104,8 @@ def _note(track: Track, run: int) -> str:
     """Say whether QEMU calls a run ALLOCATED (``present`` in its map), which its letters do not show."""
     view = track.view
     table = HISTORIC.table(view.layers[int(view.source[run])].node.traits)
-    flags = int(table[int(view.extents.facts[run])])
-    return f"present {'yes' if flags & Flag.ALLOCATED else 'no'} · "
+    return f"{present_words(int(table[int(view.extents.facts[run])]))} · "
 
 
 def _mapping(code: int) -> str:
-    mapping = mapping_of(code).name.lower().replace("_", " ")
-    storage = storage_of(code).name.lower().replace("_", " ")
-    if mapping_of(code) is Mapping.PASSTHROUGH:
-        return storage
-    return mapping if storage_of(code) is Storage.NONE else f"{mapping} on {storage}"
+    return storage_words(code) if mapping_of(code) is Mapping.PASSTHROUGH else fact_words(code)

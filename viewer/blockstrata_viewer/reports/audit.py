@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from blockstrata.questions.audit import audit, conclusions
-from blockstrata.semantics.audit import FINDINGS, Verdict
+from blockstrata.semantics.audit import FINDINGS
 from blockstrata.text.printable import base_name
 from blockstrata.text.sizes import format_size
 
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from blockstrata.questions.audit import Conclusion, Judged
     from blockstrata.semantics.audit import Judgement
 
-WORDS: Final = {
-    Verdict.BUG_ROW: "bug row",
-    Verdict.MISSTATEMENT: "misstatement",
-    Verdict.OFFSET_WITHOUT_DATA: "offset without data",
-    Verdict.QUESTION: "question",
-}
 _MOST_RANGES: Final = 5
 """Ranges that are written out for people, of one kind."""
 
@@ -101,7 +95,7 @@ class AuditReport:
             for (driver, judgement), (runs, size) in rows.items():
                 yield (
                     f"  {driver:<12}{judgement.today:<6}{judgement.reading:<6}{judgement.derived:<7}"
-                    f"{WORDS[judgement.verdict]:<20}{runs:>8,}{format_size(size):>10}  {judgement.why}\n"
+                    f"{judgement.verdict.words:<20}{runs:>8,}{format_size(size):>10}  {judgement.why}\n"
                 )
 
 
@@ -114,7 +108,7 @@ def _what(judgement: Judgement) -> dict[str, Any]:
     verdict = judgement.verdict
     return {
         "class": int(verdict) if verdict in FINDINGS else None,
-        "verdict": WORDS.get(verdict, "sound"),
+        "verdict": verdict.words,
         "today": judgement.today,
         "row": judgement.reading,
         "words": judgement.row,
@@ -148,7 +142,7 @@ def _judged_lines(judged: Judged) -> Iterator[str]:
     for judgement, runs, size in totals:
         derived = "" if judgement.derived in judgement.why else f", facts say {judgement.derived}"
         yield (
-            f"  {WORDS[judgement.verdict]}: today {judgement.today}, read as {judgement.reading}{derived}; "
+            f"  {judgement.verdict.words}: today {judgement.today}, read as {judgement.reading}{derived}; "
             f"{judgement.why}\n"
         )
         chosen = np.flatnonzero(judged.kind == judged.judgements.index(judgement))

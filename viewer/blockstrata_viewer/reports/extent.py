@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from blockstrata.errors import BlockstrataError
-from blockstrata.facts.codes import Storage, mapping_of, storage_of
+from blockstrata.facts.words import fact_words
 from blockstrata.formats.qcow2 import tables
 from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.text.printable import printable
@@ -38,9 +38,7 @@ def describe(scene: Scene, width: int = _FULL) -> list[str]:
     ]
     for name, state, _ in scene.meanings(run):
         lines.append(f"{name:<6} {state.letters or state.short:<8} {state.words}")
-    mapping, storage = mapping_of(code), storage_of(code)
-    fact = mapping.name.lower() + ("" if storage is Storage.NONE else f" on {storage.name.lower()}")
-    lines += ["", f"fact     {fact.replace('_', ' ')}"]
+    lines += ["", f"fact     {fact_words(code)}"]
     try:
         if isinstance(layer.node, Qcow2Node):
             at = layer.node.entry_at(scene.cursor)

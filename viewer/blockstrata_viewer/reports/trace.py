@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from blockstrata import __version__
-from blockstrata.facts.codes import Mapping, Storage, Traits, fact, mapping_of, storage_of
+from blockstrata.facts.codes import Mapping, Traits, fact, mapping_of, storage_of
+from blockstrata.facts.words import fact_words
 from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.questions.trace import Rule, Step, Trace, trace
 from blockstrata.semantics import SEMANTICS
-from blockstrata.semantics.historic import HISTORIC, Flag
+from blockstrata.semantics.historic import HISTORIC, Flag, present_words
 from blockstrata.text.printable import printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.units import exact_size
@@ -22,25 +23,6 @@ if TYPE_CHECKING:
 
     from blockstrata.graph.chain import Chain
     from blockstrata.semantics.table import Semantics
-
-WORDS: Final = {
-    Rule.DEFERRED: "nothing is allocated here, so the layer below is asked",
-    Rule.DEFERRED_RESERVED: "a host cluster is reserved, but this subcluster is not in use: the layer "
-    "below is asked",
-    Rule.END_OF_CHAIN: "nothing is allocated here and nothing lies below, so the block layer supplies zeroes",
-    Rule.SHORT_BACKING: "nothing is allocated here and the layer below ends first, so the block layer "
-    "supplies zeroes",
-    Rule.ZERO_PLAIN: "the entry says that it reads as zero, and nothing is stored",
-    Rule.ZERO_ALLOC: "the entry says that it reads as zero, whatever is stored in the host cluster",
-    Rule.DATA: "the entry names the host cluster that holds the bytes",
-    Rule.COMPRESSED: "the bytes are packed; no offset leads to them raw",
-    Rule.PASSTHROUGH: "no tables of its own: the protocol layer's answer is this layer's",
-    Rule.PROTOCOL: "a protocol layer: its own bytes, mapped in place",
-    Rule.OPAQUE_DATA: "data of this layer at an offset that the tool does not tell",
-    Rule.INVALID: "the read fails here",
-    Rule.UNREAD: "this part of the layer is not read yet",
-}
-"""Each rule in a sentence."""
 
 _READ_AS_STORED: Final = (Rule.DATA, Rule.PASSTHROUGH, Rule.PROTOCOL)
 
@@ -87,7 +69,7 @@ def _answer(last: Step) -> str:
 def _step_lines(step: Step, offset: int) -> Iterator[str]:
     layer, node = step.layer, step.layer.node
     yield f"{layer.depth}  {printable(layer.name)}  ({node.driver}, {format_size(layer.size)})"
-    lines = [f"rule     {step.rule.value}", f"         {WORDS[step.rule]}"]
+    lines = [f"rule     {step.rule.value}", f"         {step.rule.sentence}"]
     if step.fault:
         lines.append(f"fault    {printable(step.fault)}")
     if isinstance(node, Qcow2Node) and step.entry:
@@ -112,7 +94,7 @@ def _meaning(step: Step, semantics: Semantics) -> str:
     flags, is_protocol = step.flags(semantics), step.layer.node.traits.is_protocol
     letters = semantics.letters(flags, is_protocol=is_protocol)
     words = semantics.row(flags, is_protocol=is_protocol).words
-    present = f"present {'yes' if flags & Flag.ALLOCATED else 'no'} · " if semantics is HISTORIC else ""
+    present = f"{present_words(flags)} · " if semantics is HISTORIC else ""
     return f"{letters:<4}  {present}{words}"
 
 
@@ -125,13 +107,6 @@ def _below(step: Step) -> str:
         f"{each.switch} {each.letters(int(each.table(traits)[code]), is_protocol=True)}" for each in SEMANTICS
     ]
     return f"{driver}: {', '.join(letters)} at {step.host:#x} of {printable(step.file.name)}"
-
-
-def fact_words(code: int) -> str:
-    """Return a fact in words."""
-    mapping, storage = mapping_of(code), storage_of(code)
-    words = mapping.name.lower() + ("" if storage is Storage.NONE else f" on {storage.name.lower()}")
-    return words.replace("_", " ")
 
 
 def _stored_lines(followed: Trace) -> Iterator[str]:

@@ -16,7 +16,7 @@ from blockstrata.semantics.audit import FINDINGS
 from blockstrata.text.printable import base_name
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.process.leaving import scratch_directory
-from blockstrata_viewer.reports.audit import WORDS, AuditReport
+from blockstrata_viewer.reports.audit import AuditReport
 from blockstrata_viewer.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _table(judged: Iterable[Judged], *, with_words: bool) -> Iterator[str]:
     order = sorted(lines, key=lambda key: (key[1], key[2].verdict, key[0], key[2].today, key[2].derived))
     for driver, is_protocol, judgement in order:
         runs, size = lines[driver, is_protocol, judgement]
-        words = WORDS[judgement.verdict]
+        words = judgement.verdict.words
         yield (
             f"| {driver} | `{judgement.today}` | `{judgement.reading}` | `{judgement.derived}` "
             f"| {f'**{words}**' if judgement.verdict in FINDINGS else words} | {runs} | {format_size(size)} |"
