@@ -2,52 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from blockstrata.interchange.columns import Words, json_array, numbers, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from blockstrata.formats.qcow2.bitmaps import DirtyRuns
+    from numpy.typing import NDArray
 
-_PIECE: Final = 1 << 13
-"""Runs written at once."""
+    from blockstrata.formats.qcow2.bitmaps import DirtyRuns
 
 
 def json_text(runs: DirtyRuns) -> Iterator[str]:
     """Yield a JSON array in pieces, one object a line, laid out as qemu-img lays out its map."""
-    yield "["
-    for nth, rows in enumerate(_pieces(runs)):
-        yield ",\n" if nth else ""
-        yield ",\n".join(
-            [
-                f'{{ "start": {start}, "length": {length}, "dirty": {"true" if dirty else "false"}}}'
-                for start, length, dirty in rows
-            ]
-        )
-    yield "]\n"
+    starts, lengths, dirty = _columns(runs, b"false", b"true")
+    row = (b',\n{ "start": ', starts, b', "length": ', lengths, b', "dirty": ', dirty, b"}")
+    return json_array(text(len(runs), *row))
 
 
-def csv_lines(runs: DirtyRuns) -> Iterator[str]:
+def csv_text(runs: DirtyRuns) -> Iterator[str]:
     """Yield the columns of the JSON form as CSV, dirty as 0 or 1."""
     yield "start,length,dirty\n"
-    for rows in _pieces(runs):
-        yield "".join([f"{start},{length},{dirty:d}\n" for start, length, dirty in rows])
+    starts, lengths, dirty = _columns(runs, b"0", b"1")
+    yield from text(len(runs), starts, b",", lengths, b",", dirty, b"\n")
 
 
 def human_lines(runs: DirtyRuns) -> Iterator[str]:
     """Yield a table of every run, in hexadecimal."""
     yield f"{'Offset':<16}{'Length':<16}Bitmap\n"
-    for rows in _pieces(runs):
-        yield "".join(
-            [f"{start:<#16x}{length:<#16x}{'dirty' if dirty else 'clean'}\n" for start, length, dirty in rows]
-        )
+    for start, length, dirty in numbers(runs.edges[:-1], np.diff(runs.edges), runs.dirty):
+        yield f"{start:<#16x}{length:<#16x}{'dirty' if dirty else 'clean'}\n"
 
 
-def _pieces(runs: DirtyRuns) -> Iterator[list[tuple[int, int, bool]]]:
-    lengths = np.diff(runs.edges)
-    for first in range(0, len(runs), _PIECE):
-        piece = slice(first, first + _PIECE)
-        columns = (runs.edges[:-1][piece], lengths[piece], runs.dirty[piece])
-        yield list(zip(*(column.tolist() for column in columns), strict=True))
+def _columns(runs: DirtyRuns, *words: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], Words]:
+    return runs.edges[:-1], np.diff(runs.edges), Words(np.array(words), runs.dirty.astype(np.uint8))

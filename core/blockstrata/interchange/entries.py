@@ -40,11 +40,6 @@ class Entries:
     def __len__(self) -> int:
         return len(self.start)
 
-    def meanings(self) -> list[int]:
-        """Return the flags that occur, ascending."""
-        # not by np.unique, which loads numpy's masked arrays
-        return np.flatnonzero(np.bincount(self.flags)).tolist()
-
     def part(self, first: int, last: int) -> Entries:
         """Return the entries from one up to another."""
         here = slice(first, last)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from blockstrata.facts.codes import NO_HOST
-from blockstrata.interchange.columns import Words, text
+from blockstrata.interchange.columns import by_flags, csv_flags, numbers, text
 from blockstrata.interchange.entries import Names
 
 if TYPE_CHECKING:
@@ -17,20 +16,18 @@ if TYPE_CHECKING:
     from blockstrata.interchange.entries import Entries
     from blockstrata.semantics.table import Semantics
 
-_PIECE = 1 << 13
-"""Entries turned into Python's numbers at once, which take four times the room."""
-
 
 def human_lines(parts: Iterable[Entries], layers: tuple[Layer, ...], semantics: Semantics) -> Iterator[str]:
     """Yield a table of every entry: offset, length and host offset in hexadecimal, letters, depth, file."""
     is_protocol = layers[0].node.traits.is_protocol
-    flags_head = "".join(each.letter for each in semantics.lettered(is_protocol=is_protocol))
-    yield f"{'Offset':<16}{'Length':<16}{flags_head:<6}{'Depth':<6}{'Mapped to':<16}File\n"
+    head = "".join(each.letter for each in semantics.lettered(is_protocol=is_protocol))
+    yield f"{'Offset':<16}{'Length':<16}{head:<6}{'Depth':<6}{'Mapped to':<16}File\n"
     names = Names(layers)
+    letters = [semantics.letters(flags, is_protocol=is_protocol) for flags in range(256)]
     for entries in parts:
-        found = entries.meanings()
-        letters = {flags: semantics.letters(flags, is_protocol=is_protocol) for flags in found}
-        for start, length, depth, source, flags, offset in _rows(entries):
+        for start, length, depth, source, flags, offset in numbers(
+            entries.start, entries.length, entries.depth, entries.source, entries.flags, entries.offset
+        ):
             where, name = "-", ""
             if offset != NO_HOST:
                 where, name = f"{offset:#x}", names[source]
@@ -38,22 +35,14 @@ def human_lines(parts: Iterable[Entries], layers: tuple[Layer, ...], semantics: 
             yield f"{row.rstrip()}\n"
 
 
-def csv_lines(parts: Iterable[Entries], semantics: Semantics) -> Iterator[str]:
+def csv_text(parts: Iterable[Entries], semantics: Semantics) -> Iterator[str]:
     """Yield the columns of the JSON form as CSV: numbers, flags as 0 and 1, no offset as an empty field."""
-    columns = semantics.columns
-    yield ",".join(["start", "length", "depth", *(column.key for column in columns), "offset"]) + "\n"
+    yield (
+        ",".join(["start", "length", "depth", *(column.key for column in semantics.columns), "offset"]) + "\n"
+    )
     for entries in parts:
-        bits = [b""] * 256
-        for flags in entries.meanings():
-            bits[flags] = ",".join("1" if flags & column.flag else "0" for column in columns).encode()
         yield from text(
             len(entries),
             *(entries.start, b",", entries.length, b",", entries.depth, b","),
-            *(Words(np.array(bits), entries.flags), b",", entries.offset, b"\n"),
+            *(by_flags(entries.flags, partial(csv_flags, semantics)), b",", entries.offset, b"\n"),
         )
-
-
-def _rows(entries: Entries) -> Iterator[tuple[int, int, int, int, int, int]]:
-    columns = (entries.start, entries.length, entries.depth, entries.source, entries.flags, entries.offset)
-    for first in range(0, len(entries), _PIECE):
-        yield from zip(*(column[first : first + _PIECE].tolist() for column in columns), strict=True)

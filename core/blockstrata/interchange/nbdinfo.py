@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from blockstrata.interchange.columns import Words, text
+from blockstrata.interchange.columns import Words, json_array, text
 from blockstrata.semantics.nbd import WIRE
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ def json_text(parts: Iterable[Status], context: str) -> Iterator[str]:
     Types that nbdinfo has no word for carry no description.
     """
     rows = (piece for edges, types in parts for piece in _rows(edges, types, context))
-    yield "[\n" + next(rows, "").removeprefix(",\n")
-    yield from rows
-    yield "\n]\n"
+    return json_array(rows, "[\n", "\n]\n")
 
 
 def _rows(edges: NDArray[np.int64], types: NDArray[np.uint64], context: str) -> Iterator[str]:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from blockstrata.facts.codes import NO_HOST
-from blockstrata.interchange.columns import Hex, Words, text
+from blockstrata.interchange.columns import Words, by_flags, json_array, json_flags, numbers, text
 from blockstrata.interchange.entries import Names
 from blockstrata.semantics.historic import Flag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from numpy.typing import NDArray
-
     from blockstrata.graph.chain import Layer
     from blockstrata.interchange.entries import Entries
-
-WORDS = ("false", "true")
-_PIECE = 1 << 13
-"""Entries looked at at once."""
 
 
 def json_text(parts: Iterable[Entries]) -> Iterator[str]:
@@ -30,23 +25,16 @@ def json_text(parts: Iterable[Entries]) -> Iterator[str]:
     ``parts`` follow one another.  The keys are ``start, length, depth``, the flags of the semantics by name,
     and ``offset`` where valid.
     """
-    rows = (piece for part in parts for piece in _json_rows(part))
-    yield "[" + next(rows, "").removeprefix(",\n")
-    yield from rows
-    yield "]\n"
+    return json_array(piece for part in parts for piece in _json_rows(part))
 
 
 def _json_rows(entries: Entries) -> Iterator[str]:
-    columns = [(column.key, column.flag) for column in entries.semantics.columns]
-    bits = [b""] * 256
-    for flags in entries.meanings():
-        bits[flags] = "".join(f', "{key}": {WORDS[bool(flags & flag)]}' for key, flag in columns).encode()
+    has_offset = (entries.offset != NO_HOST).astype(np.uint8)
     return text(
         len(entries),
         *(b',\n{ "start": ', entries.start, b', "length": ', entries.length, b', "depth": ', entries.depth),
-        Words(np.array(bits), entries.flags),
-        *(Words(np.array([b"", b', "offset": ']), entries.offset != NO_HOST), entries.offset),
-        b"}",
+        *(b", ", by_flags(entries.flags, partial(json_flags, entries.semantics))),
+        *(Words(np.array([b"", b', "offset": ']), has_offset), entries.offset, b"}"),
     )
 
 
@@ -71,24 +59,14 @@ def human_lines(parts: Iterable[Entries], layers: tuple[Layer, ...]) -> Iterator
             without[0] = has_data[0] and entries.offset[0] == NO_HOST
             is_first = False
         end = int(without.argmax()) if without.any() else len(entries)
-        yield from _human_rows(entries, np.flatnonzero(shown[:end]), names)
+        kept = np.flatnonzero(shown[:end])
+        columns = (entries.start, entries.length, entries.offset, entries.source)
+        for start, length, offset, source in numbers(*(column[kept] for column in columns)):
+            yield f"{_hex(start)}{_hex(length)}{_hex(offset)}{names[source]}\n"
         if end < len(entries):
             raise NoOffsetError("File contains external, encrypted or compressed clusters.")
 
 
-def _human_rows(entries: Entries, shown: NDArray[np.intp], names: Names) -> Iterator[str]:
-    sources, nth = np.unique(entries.source[shown], return_inverse=True)
-    files = np.array([names[index].encode() for index in sources.tolist()] or [b""])
-    for first in range(0, len(shown), _PIECE):
-        piece = shown[first : first + _PIECE]
-        numbers = (each[piece] for each in (entries.start, entries.length, entries.offset))
-        columns = (column for each in numbers for column in _hex(each))
-        yield from text(len(piece), *columns, Words(files, nth[first : first + _PIECE]), b"\n")
-
-
-def _hex(numbers: NDArray[np.int64]) -> tuple[Words, Hex, Words]:
-    """Return the columns of numbers as C's ``%#-16x`` writes them: 0 has no prefix."""
-    digits = np.searchsorted(16 ** np.arange(1, 15), numbers, side="right") + 1
-    room = np.maximum(16 - digits - 2 * (numbers != 0), 0)
-    prefixes, blanks = np.array([b"0x", b""]), np.array([b" " * width for width in range(16)])
-    return Words(prefixes, numbers == 0), Hex(numbers), Words(blanks, room)
+def _hex(number: int) -> str:
+    """Return a number as C's ``%#-16x`` writes it: 0 has no prefix."""
+    return f"{number:<#16x}" if number else f"{0:<16}"

@@ -160,11 +160,11 @@ def test_a_round_trip_of_a_chain(chain):
 
 def test_listings_of_a_round_trip(chain):
     trip = round_trip(alone(chain.layers[1], 0, 2 << 16), WIRE_6_0)
-    found = json.loads("".join(listing.json_lines(trip)))
+    found = json.loads("".join(listing.json_text(trip)))
     assert [entry["lost"] for entry in found] == [[], []]
     assert found[1]["means"] == {"present": True, "zero": True, "data": False, "compressed": False}
     assert found[1]["wire"] == {"hole": True, "zero": True}
-    head, *rows = "".join(listing.csv_lines(trip)).splitlines()
+    head, *rows = "".join(listing.csv_text(trip)).splitlines()
     assert len(rows) == 2
     assert {row.count(",") for row in rows} == {head.count(",")}
     human = list(listing.human_lines(round_trip(merged(chain, 0, chain.size), WIRE_2018)))
@@ -177,7 +177,7 @@ def test_a_round_trip_of_nothing(tmp_path):
     with open_chain(str(tmp_path / "empty")) as chain:
         trip = round_trip(merged(chain, 0, 0), WIRE_6_0)
     assert len(trip) == 0
-    assert "".join(listing.json_lines(trip)) == "[]\n"
+    assert "".join(listing.json_text(trip)) == "[]\n"
 
 
 def test_a_layer_in_its_chain_defers_on_the_wire_too(chain):

@@ -80,7 +80,7 @@ def status_lines(part: Part, chain: Chain, semantics: Semantics, output: str) ->
     if output == "json":
         return qemu_img.json_text(found)
     if output == "csv":
-        return listing.csv_lines(found, semantics)
+        return listing.csv_text(found, semantics)
     layers = chain.layers if part.layer is None or part.in_place else (chain.layer(part.layer),)
     if semantics.name == "historic":
         return qemu_img.human_lines(found, layers)
@@ -93,8 +93,8 @@ def round_trip_lines(view: View, server: Semantics, output: str) -> Iterator[str
     assert wire is not None  # noqa: S101
     lines = {
         "human": trip_listing.human_lines,
-        "json": trip_listing.json_lines,
-        "csv": trip_listing.csv_lines,
+        "json": trip_listing.json_text,
+        "csv": trip_listing.csv_text,
     }
     return lines[output](round_trip(view, wire))
 
@@ -108,7 +108,7 @@ def bitmap_lines(chain: Chain, part: Part, bitmap: str, output: str) -> Iterator
     lines = {
         "human": bitmap_listing.human_lines,
         "json": bitmap_listing.json_text,
-        "csv": bitmap_listing.csv_lines,
+        "csv": bitmap_listing.csv_text,
     }
     return lines[output](runs)
 
