@@ -112,7 +112,7 @@ def test_reserved_space_on_a_mounted_file_system(kind, mounted):
     assert runs_of(fallocated(mounted(kind) / "image"), Probe.FIEMAP) == (EXPECTED, [])
 
 
-def test_the_specification_s_example(tmp_path):
+def test_what_is_only_reserved_by_seek_and_by_fiemap(tmp_path):
     """A file that is only reserved: ``L Z - O`` by seek, ``L Z A O`` by fiemap; docs/semantics.md, "Maps"."""
     path = tmp_path / "image"
     with path.open("wb") as file:
