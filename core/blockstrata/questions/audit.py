@@ -5,6 +5,7 @@ What is wrong with an answer is in :mod:`blockstrata.semantics.audit`; here it i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +54,17 @@ class Judged:
     def findings(self) -> int:
         """How many runs are findings."""
         return sum(runs for judgement, runs, _ in self.totals() if judgement.verdict in FINDINGS)
+
+
+def totals_by_driver(nodes: Iterable[Judged]) -> dict[tuple[str, bool, Judgement], tuple[int, int]]:
+    """Return runs and bytes by a driver's name, whether it is a protocol's, and judgement."""
+    found: dict[tuple[str, bool, Judgement], tuple[int, int]] = {}
+    for node in nodes:
+        for judgement, runs, size in node.totals():
+            key = node.driver, node.is_protocol, judgement
+            before = found.get(key, (0, 0))
+            found[key] = before[0] + runs, before[1] + size
+    return found
 
 
 def audit(chain: Chain) -> list[Judged]:

@@ -405,13 +405,11 @@ def trace(image: str, offset: int, opening: Opening) -> None:
 @opening_options
 def table(image: str | None, opening: Opening) -> None:
     """Print the truth tables: what each combination of flags means, and where in IMAGE it occurs."""
-    from blockstrata_viewer.reports import info as report
+    from blockstrata_viewer.reports.tables import row_lines, truth_tables
 
     if image is None:
-        _write(report.truth_tables())
+        _write(truth_tables())
         return
-    from blockstrata_viewer.reports.tables import row_lines
-
     with opening.open(image) as chain:
         _write(row_lines(chain))
         _tell_notices(chain)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from blockstrata.questions.audit import audit, conclusions
+from blockstrata.questions.audit import audit, conclusions, totals_by_driver
 from blockstrata.semantics.audit import FINDINGS
 from blockstrata.text.printable import base_name
 from blockstrata.text.sizes import format_size
@@ -77,13 +77,7 @@ class AuditReport:
     def _summary_lines(self) -> Iterator[str]:
         """Yield the findings of all layers by driver, in the manner of the source's two tables."""
         for is_protocol, title in ((False, "format drivers"), (True, "protocol drivers")):
-            rows: dict[tuple[str, Judgement], tuple[int, int]] = {}
-            for judged in self.judged:
-                if judged.is_protocol is not is_protocol:
-                    continue
-                for judgement, runs, size in judged.totals():
-                    before = rows.get((judged.driver, judgement), (0, 0))
-                    rows[judged.driver, judgement] = before[0] + runs, before[1] + size
+            rows = totals_by_driver(each for each in self.judged if each.is_protocol is is_protocol)
             yield f"\n{title}\n"
             if not rows:
                 yield "  nothing to say\n"
@@ -92,7 +86,7 @@ class AuditReport:
                 f"  {'driver':<12}{'today':<6}{'row':<6}{'facts':<7}"
                 f"{'class':<20}{'count':>8}{'bytes':>10}  words\n"
             )
-            for (driver, judgement), (runs, size) in rows.items():
+            for (driver, _, judgement), (runs, size) in rows.items():
                 yield (
                     f"  {driver:<12}{judgement.today:<6}{judgement.reading:<6}{judgement.derived:<7}"
                     f"{judgement.verdict.words:<20}{runs:>8,}{format_size(size):>10}  {judgement.why}\n"

@@ -1,4 +1,4 @@
-"""The text of ``info`` and ``table``."""
+"""The text of ``info``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from blockstrata.guest.merge import in_place, merged
 from blockstrata.questions.summary import Summary
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.historic import HISTORIC, Flag
-from blockstrata.semantics.nbd import NBD_6_0, WIRES
 from blockstrata.semantics.proposed import PROPOSED
 from blockstrata.text.printable import printable
 from blockstrata.text.sizes import format_size
@@ -256,27 +255,3 @@ def _word(value: object) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def truth_tables() -> Iterator[str]:
-    """Yield the truth tables of every semantics."""
-    for semantics in SEMANTICS:
-        tables = [("", semantics.format_rows, False)]
-        if semantics.protocol_rows is not semantics.format_rows:
-            tables = [
-                (" — format layers", semantics.format_rows, False),
-                (" — protocol layers", semantics.protocol_rows, True),
-            ]
-        for kind, rows, is_protocol in tables:
-            shown = semantics.lettered(is_protocol=is_protocol)
-            names = ", ".join(f"{each.letter} {each.name}" for each in shown)
-            yield f"{semantics.name}: {semantics.title} ({names}){kind}\n"
-            for row in rows:
-                yield f"  {semantics.letters(row.flags, is_protocol=is_protocol)}  {row.words}\n"
-            yield "\n"
-    yield "nbd: what crosses the wire (H HOLE, Z ZERO)\n"
-    for row in NBD_6_0.format_rows:
-        yield f"  {NBD_6_0.letters(row.flags)}  {row.words}\n"
-    yield "\n"
-    for wire in WIRES:
-        yield f"  {wire.server.name:<13} {wire.rule} of the {wire.base.name} flags ({wire.server.title})\n"

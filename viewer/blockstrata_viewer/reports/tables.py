@@ -1,4 +1,4 @@
-"""The truth tables held against an image: where each row occurs first, and on how many bytes."""
+"""The truth tables, alone or held against an image: where each row occurs first, and on how many bytes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from blockstrata.graph.chain import Layer
 from blockstrata.graph.missing import MissingNode
 from blockstrata.guest.merge import alone, in_place
 from blockstrata.semantics import SEMANTICS
+from blockstrata.semantics.nbd import NBD_6_0, WIRES
 from blockstrata.text.printable import base_name
 from blockstrata.text.sizes import format_size
 
@@ -106,6 +107,30 @@ def tables(chain: Chain, shown: Sequence[Semantics] = SEMANTICS) -> Iterator[Tab
         else:
             yield _table(semantics, formats, is_protocol=False)
             yield _table(semantics, protocols, is_protocol=True)
+
+
+def truth_tables() -> Iterator[str]:
+    """Yield the truth tables of every semantics."""
+    for semantics in SEMANTICS:
+        tables = [("", semantics.format_rows, False)]
+        if semantics.protocol_rows is not semantics.format_rows:
+            tables = [
+                (" — format layers", semantics.format_rows, False),
+                (" — protocol layers", semantics.protocol_rows, True),
+            ]
+        for kind, rows, is_protocol in tables:
+            shown = semantics.lettered(is_protocol=is_protocol)
+            names = ", ".join(f"{each.letter} {each.name}" for each in shown)
+            yield f"{semantics.name}: {semantics.title} ({names}){kind}\n"
+            for row in rows:
+                yield f"  {semantics.letters(row.flags, is_protocol=is_protocol)}  {row.words}\n"
+            yield "\n"
+    yield "nbd: what crosses the wire (H HOLE, Z ZERO)\n"
+    for row in NBD_6_0.format_rows:
+        yield f"  {NBD_6_0.letters(row.flags)}  {row.words}\n"
+    yield "\n"
+    for wire in WIRES:
+        yield f"  {wire.server.name:<13} {wire.rule} of the {wire.base.name} flags ({wire.server.title})\n"
 
 
 def row_lines(chain: Chain) -> Iterator[str]:

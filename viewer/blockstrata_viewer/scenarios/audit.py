@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from blockstrata.graph.chain import open_chain
+from blockstrata.questions.audit import totals_by_driver
 from blockstrata.semantics.audit import FINDINGS
 from blockstrata.text.printable import base_name
 from blockstrata.text.sizes import format_size
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from blockstrata.questions.audit import Judged
-    from blockstrata.semantics.audit import Judgement
     from blockstrata_viewer.scenarios.scenario import Scenario
 
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108  a directory of one's own is made in it
@@ -78,12 +78,7 @@ def _count(findings: int) -> str:
 
 def _table(judged: Iterable[Judged], *, with_words: bool) -> Iterator[str]:
     """Yield a table: a line for each kind of judgement by each driver, the worst first."""
-    lines: dict[tuple[str, bool, Judgement], tuple[int, int]] = {}
-    for node in judged:
-        for judgement, runs, size in node.totals():
-            key = node.driver, node.is_protocol, judgement
-            before = lines.get(key, (0, 0))
-            lines[key] = before[0] + runs, before[1] + size
+    lines = totals_by_driver(judged)
     if not lines:
         yield "Nothing to say.\n"
         return
