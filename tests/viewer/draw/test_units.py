@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blockstrata_viewer.draw.units import exact_size, short_count
+from blockstrata_viewer.draw.units import counted, exact_size, short_count
 
 POWERS = {"B": 0, "KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40, "PiB": 50, "EiB": 60}
 
@@ -58,3 +58,10 @@ def test_nothing_is_rounded(offset):
 )
 def test_counts(count, text):
     assert short_count(count) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 runs"), (1, "1 run"), (2, "2 runs"), (1_048_576, "1,048,576 runs")]
+)
+def test_counts_have_a_noun(count, text):
+    assert counted(count, "run") == text

@@ -12,6 +12,7 @@ from blockstrata_viewer.draw.lines import Ink, Line, clip
 from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.draw.pen import Pen
 from blockstrata_viewer.draw.strips import draw_swatch, solid_cell
+from blockstrata_viewer.draw.units import counted
 
 if TYPE_CHECKING:
     from blockstrata.semantics.nbd import Wire
@@ -74,7 +75,7 @@ def _draw_round_trip(pen: Pen, tracks: RoundTripTracks, wire: Wire) -> None:
     pen.field("lossy", f"{sent.lossy_runs:,} of {len(sent):,} runs")
     pen.field("", f"{format_size(sent.lossy_bytes)} of {format_size(int(sent.length.sum()))}")
     for names, runs, size in sent.losses():
-        pen.field("", f"{names}: {runs:,} run{'' if runs == 1 else 's'}, {format_size(size)}")
+        pen.field("", f"{names}: {counted(runs, 'run')}, {format_size(size)}")
 
 
 def _draw_layer(rows: list[Line], x: int, end: int, scene: Scene) -> None:

@@ -10,6 +10,7 @@ from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.layout import NARROW
 from blockstrata_viewer.draw.lines import Ink, Line, clip, shorten
 from blockstrata_viewer.draw.palette import palette_of
+from blockstrata_viewer.draw.units import counted
 
 if TYPE_CHECKING:
     from blockstrata.semantics.table import Semantics
@@ -63,7 +64,7 @@ def _facts(scene: Scene, place: str) -> list[str]:
     elif scene.entered_from:
         facts.append(f"the file of layer {scene.file_depth}")
     else:
-        facts.append(_count(len(disk.layers), "layer"))
+        facts.append(counted(len(disk.layers), "layer"))
     facts.append(f"{format_size(disk.size)} {'of file' if disk.is_file else 'virtual'}")
     if disk.allocated is not None:
         facts.append(f"{format_size(disk.allocated)} allocated")
@@ -71,7 +72,3 @@ def _facts(scene: Scene, place: str) -> list[str]:
     if snapshot:
         facts.insert(0, f"at snapshot {printable(snapshot.name or snapshot.id)}")
     return facts
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -5,6 +5,11 @@ from __future__ import annotations
 _UNITS = (("EiB", 60), ("PiB", 50), ("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0))
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count in full, with a noun that has a plural in s: ``1 run``, ``1,024 runs``."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
 def short_count(count: int) -> str:
     """Return a count in full below a million, else in a few digits: ``999,999``, ``1.1M``, ``24M``."""
     # from 999.5 million on, it is nearer to a thousand million

@@ -11,6 +11,7 @@ from blockstrata.questions.audit import audit, conclusions, totals_by_driver
 from blockstrata.semantics.audit import FINDINGS
 from blockstrata.text.printable import base_name
 from blockstrata.text.sizes import format_size
+from blockstrata_viewer.draw.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,7 @@ class AuditReport:
 
     def human_lines(self) -> Iterator[str]:
         """Yield the same for people."""
-        yield f"{self.findings:,} finding{'' if self.findings == 1 else 's'}\n"
+        yield f"{counted(self.findings, 'finding')}\n"
         yield from self._summary_lines()
         yield from _client_lines(self.conclusions)
         for judged in self.judged:
@@ -163,5 +164,4 @@ def _client_lines(found: list[Conclusion]) -> Iterator[str]:
         for start, length in zip(each.start[:_MOST_RANGES].tolist(), each.length.tolist(), strict=False):
             yield f"    {start:#014x}  {format_size(length)}\n"
         if len(each.start) > _MOST_RANGES:
-            more = len(each.start) - _MOST_RANGES
-            yield f"    … {more:,} more range{'' if more == 1 else 's'}\n"
+            yield f"    … {counted(len(each.start) - _MOST_RANGES, 'more range')}\n"

@@ -18,6 +18,7 @@ from blockstrata.semantics.historic import HISTORIC, Flag
 from blockstrata.semantics.proposed import PROPOSED
 from blockstrata.text.printable import printable
 from blockstrata.text.sizes import format_size
+from blockstrata_viewer.draw.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,13 +174,13 @@ def human_lines(facts: dict[str, Any]) -> Iterator[str]:
     """Yield collected facts as a tree of layers, the active one first."""
     layers = facts["layers"]
     size, name = _size(facts["virtual-size"]), printable(facts["image"])
-    yield f"{name}: {size} virtual, {_count(len(layers), 'layer')}\n"
+    yield f"{name}: {size} virtual, {counted(len(layers), 'layer')}\n"
     for layer in layers:
         last = layer is layers[-1]
         yield "│\n"
         yield from _layer_lines(layer, "└─ " if last else "├─ ", "   " if last else "│  ")
     if "guest" in facts:
-        yield f"\nguest sees  {_count(facts['guest']['runs'], 'run')}\n"
+        yield f"\nguest sees  {counted(facts['guest']['runs'], 'run')}\n"
         yield from _total_lines(facts["guest"])
 
 
@@ -205,7 +206,7 @@ def _layer_lines(layer: dict[str, Any], branch: str, trunk: str) -> Iterator[str
         stated = printable(layer.get("backing-format", "probed"))
         yield f"{trunk}backing {printable(layer['backing'])} ({stated})\n"
     if "runs" in layer:
-        yield f"{trunk}{_count(layer['runs'], 'run')}\n"
+        yield f"{trunk}{counted(layer['runs'], 'run')}\n"
         yield from (f"{trunk}{line}" for line in _total_lines(layer))
 
 
@@ -251,7 +252,3 @@ def _word(value: object) -> str:
     if isinstance(value, list):
         return " ".join(map(_word, value))
     return printable(str(value))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")

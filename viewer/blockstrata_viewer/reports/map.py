@@ -14,11 +14,11 @@ from blockstrata.guest import merge as guest
 from blockstrata.guest.chain_reader import regions_of
 from blockstrata.interchange import bitmap as bitmap_listing
 from blockstrata.interchange import listing, nbdinfo, qemu_img
-from blockstrata.interchange import round_trip as trip_listing
+from blockstrata.interchange import round_trip as round_trip_listing
 from blockstrata.interchange.entries import in_parts
 from blockstrata.questions.bitmaps import dirty_runs
 from blockstrata.questions.round_trip import round_trip
-from blockstrata.semantics.nbd import wire_of
+from blockstrata.semantics.nbd import WIRES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,12 +89,11 @@ def status_lines(part: Part, chain: Chain, semantics: Semantics, output: str) ->
 
 def round_trip_lines(view: View, server: Semantics, output: str) -> Iterator[str]:
     """Return the lines of a round trip under a server's semantics."""
-    wire = wire_of(server)
-    assert wire is not None  # noqa: S101
+    wire = next(wire for wire in WIRES if wire.server is server)
     lines = {
-        "human": trip_listing.human_lines,
-        "json": trip_listing.json_text,
-        "csv": trip_listing.csv_text,
+        "human": round_trip_listing.human_lines,
+        "json": round_trip_listing.json_text,
+        "csv": round_trip_listing.csv_text,
     }
     return lines[output](round_trip(view, wire))
 
