@@ -7,8 +7,8 @@ import json
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -19,15 +19,14 @@ from blockstrata.semantics import SWITCH, historic, nbd, proposed
 from blockstrata.semantics.audit import Verdict
 from blockstrata.semantics.clients import QUESTIONS
 from blockstrata_viewer.app.bindings import BINDINGS
+from blockstrata_viewer.cli import group
 from blockstrata_viewer.cli.group import main
 from blockstrata_viewer.lessons import lessons
 from blockstrata_viewer.model import states
 from blockstrata_viewer.model.scene import STATIONS
 from blockstrata_viewer.scenarios import SCENARIOS
 
-if TYPE_CHECKING:
-    import click
-
+COMMANDS = {name: main.get_command(click.Context(main), name) for name in group.COMMANDS}
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -66,8 +65,8 @@ def options_of(command: click.Command) -> set[str]:
 @each_page
 def test_commands_and_options_exist(page):
     for words in commands_of(page.read_text("utf-8")):
-        first = next((word for word in words if word in main.commands), None)
-        command = main.commands[first or "view"]
+        first = next((word for word in words if word in COMMANDS), None)
+        command = COMMANDS[first or "view"]
         known = options_of(command) | ({"--version", "-V"} if first is None else set())
         given = [word.partition("=")[0].strip("[]…") for word in words if word.startswith("-")]
         assert not set(given) - known, f"{page.name}: blockstrata {shlex.join(words)}"
@@ -75,7 +74,7 @@ def test_commands_and_options_exist(page):
 
 def test_every_command_and_option_is_in_the_manual():
     text = (ROOT / "docs" / "manual.md").read_text("utf-8")
-    for name, command in main.commands.items():
+    for name, command in COMMANDS.items():
         assert f"blockstrata {name}" in text or name == "view"
         for option in options_of(command) - {"-h"}:
             assert re.search(rf"(?<![\w-]){option}(?![\w-])", text), f"{name} {option}"
@@ -84,10 +83,10 @@ def test_every_command_and_option_is_in_the_manual():
 @each_page
 def test_options_named_alone_exist(page):
     """In running text, an option or one of our commands; what begins otherwise is another tool."""
-    known = set.union(*map(options_of, main.commands.values()))
+    known = set.union(*map(options_of, COMMANDS.values()))
     known |= {"--scale", "--write", "--missing"}  # of benchmarks/run.py, of tests/qemu/record.py
     for _, _, span in _CODE.findall(page.read_text("utf-8")):
-        if re.match(rf"--|(?:{'|'.join(main.commands)}) ", span):
+        if re.match(rf"--|(?:{'|'.join(COMMANDS)}) ", span):
             assert set(re.findall(r"(?<!\S)--[a-z][a-z-]*", span)) <= known, f"{page.name}: {span}"
 
 

@@ -1,0 +1,27 @@
+"""``blockstrata audit``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from blockstrata_viewer.cli.opening import opening_options
+from blockstrata_viewer.cli.output import EXIT_FINDINGS, tell_notices, write
+from blockstrata_viewer.reports.audit import AuditReport
+
+if TYPE_CHECKING:
+    from blockstrata_viewer.model.opening import Opening
+
+
+@click.command("audit")
+@click.argument("image")
+@opening_options
+@click.option("--output", type=click.Choice(["human", "json"]), default="human", show_default=True)
+def command(image: str, opening: Opening, output: str) -> int:
+    """Hold today's answers against the proposed tables; exit status 3 if some do not stand."""
+    with opening.open(image) as chain:
+        report = AuditReport(chain)
+        write(report.json_lines() if output == "json" else report.human_lines())
+        tell_notices(chain)
+    return EXIT_FINDINGS if report.findings else 0

@@ -1,0 +1,40 @@
+"""``blockstrata demo``."""
+
+from __future__ import annotations
+
+import shlex
+
+import click
+
+from blockstrata.text.printable import printable
+from blockstrata_viewer.cli.making import made, scenario_named
+from blockstrata_viewer.cli.output import write
+from blockstrata_viewer.cli.viewing import Look, is_terminal, look_options, view_images, write_listed
+from blockstrata_viewer.model.opening import Opening
+from blockstrata_viewer.process.directories import absolute
+from blockstrata_viewer.process.leaving import scratch_directory
+from blockstrata_viewer.scenarios import DEFAULT, SCENARIOS
+
+
+@click.command("demo")
+@click.argument("scenario", required=False)
+@click.option("--list", "list_scenarios", is_flag=True, help="Name the scenarios and stop.")
+@click.option("--keep", metavar="DIR", help="Make the files in DIR and leave them; prints what to open.")
+@look_options
+def command(scenario: str | None, list_scenarios: bool, keep: str | None, look: Look) -> None:
+    """Make a small real chain in a temporary directory and open it."""
+    if list_scenarios:
+        write_listed((each.name, each.summary) for each in SCENARIOS.values())
+        return
+    chosen = scenario_named(scenario or DEFAULT)
+    if keep is None:
+        with scratch_directory() as directory:
+            view_images(made(chosen.build, directory), Opening(), look)
+        return
+    # an absolute name can be opened from anywhere, and is never taken for a protocol's
+    images = made(chosen.keep, absolute(keep))
+    try:
+        if is_terminal():
+            view_images(images, Opening(), look)
+    finally:
+        write(f"{printable(shlex.quote(image))}\n" for image in images)

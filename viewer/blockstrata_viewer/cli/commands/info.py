@@ -1,0 +1,33 @@
+"""``blockstrata info``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from blockstrata.access import Probe
+from blockstrata_viewer.cli.opening import opening_options
+from blockstrata_viewer.cli.output import EXIT_FAILED, fail, tell_notices, write
+from blockstrata_viewer.reports import info as report
+
+if TYPE_CHECKING:
+    from blockstrata_viewer.model.opening import Opening
+
+
+@click.command("info")
+@click.argument("image")
+@opening_options
+@click.option("--quick", is_flag=True, help="Headers only: no table and no byte of data is read.")
+@click.option("--output", type=click.Choice(["human", "json"]), default="human", show_default=True)
+def command(image: str, opening: Opening, quick: bool, output: str) -> None:
+    """Show the chain as a tree: sizes, features, and how much of each layer is what."""
+    probe = Probe.NONE if quick else opening.access.probe
+    opening = replace(opening, access=replace(opening.access, probe=probe, shows_headers=True))
+    with opening.open(image) as chain:
+        facts = report.collect(chain, quick=quick)
+        write(report.json_lines(facts) if output == "json" else report.human_lines(facts))
+        tell_notices(chain)
+        if report.is_refused(chain, facts):
+            fail(EXIT_FAILED, facts["layers"][0]["refusal"])

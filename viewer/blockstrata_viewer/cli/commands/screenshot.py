@@ -1,0 +1,121 @@
+"""``blockstrata screenshot``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from blockstrata_viewer.cli.lazy import load
+from blockstrata_viewer.cli.making import made, scenario_named
+from blockstrata_viewer.cli.opening import opening_options
+from blockstrata_viewer.cli.types import SEMANTICS, CellSize, Keys, ScreenSize, Size, TrackName
+from blockstrata_viewer.draw.palette import COLOURS, THEMES
+from blockstrata_viewer.export import FORMATS, ExportError, format_of, render, write_screenshot
+from blockstrata_viewer.process.directories import absolute
+from blockstrata_viewer.process.leaving import scratch_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blockstrata_viewer.model.opening import Opening
+
+_STANDARD_OUTPUT: Final = ("-", "/dev/stdout")
+"""Names of files that are open already: whatever they lead to, nothing is opened or replaced."""
+
+
+@click.command("screenshot")
+@click.argument("image", required=False)
+@opening_options
+@click.option("--demo", "scenario", metavar="SCENARIO", help="A scenario of the demo in place of IMAGE.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    help="Its ending names the format: .svg .png .html .txt; - is standard output.",
+)
+@click.option("--format", "form", type=click.Choice(FORMATS), help="Whatever the ending.")
+@click.option("--size", type=ScreenSize(), default="120x36", show_default=True, metavar="COLSxROWS")
+@click.option("--theme", type=click.Choice(THEMES), default="dark", show_default=True)
+@click.option(
+    "--color",
+    type=click.Choice(COLOURS),
+    help="Colours to draw with: none for txt, else truecolor.",
+)
+@click.option("--semantics", type=SEMANTICS, default="proposed", show_default=True)
+@click.option("--at", type=Size(), default=0, metavar="OFFSET", help="Guest byte of the cursor.")
+@click.option("--zoom", type=CellSize(), metavar="SIZE", help="Bytes a cell; the whole disk if not given.")
+@click.option(
+    "--layer", type=TrackName(), default="0", show_default=True, metavar="N|guest", help="Selected."
+)
+@click.option("--press", type=Keys(), default=(), metavar="KEYS", help="Then press keys, as in 's s T'.")
+@click.option("--title", metavar="TEXT", help="The window's; '' for none. The image's name if not given.")
+def command(
+    image: str | None,
+    opening: Opening,
+    scenario: str | None,
+    output: str,
+    form: str | None,
+    size: tuple[int, int],
+    theme: str,
+    color: str | None,
+    semantics: str,
+    at: int,
+    zoom: int | None,
+    layer: int,
+    press: tuple[str, ...],
+    title: str | None,
+) -> None:
+    """Write a picture of the viewer's screen: the same file for the same image and options, anywhere.
+
+    Of a scenario, or with keys, it is what who runs the demo and presses them sees.
+    """
+    try:
+        form = form or format_of(output)
+    except ExportError as error:
+        raise click.UsageError(str(error)) from None
+    if (image is None) == (scenario is None):
+        raise click.UsageError("name either an IMAGE or a scenario by --demo")
+    for name in [name for name in os.environ if name.startswith("TEXTUAL_")]:
+        del os.environ[name]
+    take = load("app.headless:take")
+    still = load("app.headless:Still")(
+        image or "",
+        opening,
+        theme,
+        semantics,
+        color or ("none" if form == "txt" else "truecolor"),
+        *size,
+        at=at,
+        cell=zoom,
+        layer=layer,
+        press=press,
+    )
+    if scenario is None:
+        shot = take(still)
+    else:
+        # names that do not tell where the files are
+        with _demo_files(scenario) as images:
+            first, *others = images
+            shot = take(replace(still, image=first, others=tuple(others), counts_runs=True))
+            shot = replace(shot, inputs=frozenset())
+    title = shot.title if title is None else title
+    if output in _STANDARD_OUTPUT:
+        sys.stdout.buffer.write(render(shot.screen, form, title))
+    else:
+        write_screenshot(shot.screen, output, title=title, form=form, inputs=shot.inputs)
+
+
+@contextlib.contextmanager
+def _demo_files(name: str) -> Iterator[tuple[str, ...]]:
+    """Make a scenario in a directory of its own, which is the working directory for so long."""
+    scenario = scenario_named(name)
+    absolute(".")  # where to go back to
+    with scratch_directory() as directory, contextlib.chdir(directory):
+        yield made(scenario.build, Path())

@@ -1,0 +1,28 @@
+"""``blockstrata table``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from blockstrata_viewer.cli.opening import opening_options
+from blockstrata_viewer.cli.output import tell_notices, write
+from blockstrata_viewer.reports.info import truth_tables
+from blockstrata_viewer.reports.tables import row_lines
+
+if TYPE_CHECKING:
+    from blockstrata_viewer.model.opening import Opening
+
+
+@click.command("table")
+@click.argument("image", required=False)
+@opening_options
+def command(image: str | None, opening: Opening) -> None:
+    """Print the truth tables: what each combination of flags means, and where in IMAGE it occurs."""
+    if image is None:
+        write(truth_tables())
+        return
+    with opening.open(image) as chain:
+        write(row_lines(chain))
+        tell_notices(chain)

@@ -1,0 +1,26 @@
+"""``blockstrata trace``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from blockstrata_viewer.cli.opening import opening_options
+from blockstrata_viewer.cli.output import tell_notices, write
+from blockstrata_viewer.cli.types import Size
+from blockstrata_viewer.reports.trace import trace_lines
+
+if TYPE_CHECKING:
+    from blockstrata_viewer.model.opening import Opening
+
+
+@click.command("trace")
+@click.argument("image")
+@click.argument("offset", type=Size())
+@opening_options
+def command(image: str, offset: int, opening: Opening) -> None:
+    """Follow a read of one guest byte down the layers, to the byte of the file that answers it."""
+    with opening.open(image) as chain:
+        write(f"{line}\n" for line in trace_lines(chain, offset))
+        tell_notices(chain)

@@ -1,0 +1,103 @@
+"""What the commands that open the viewer have in common."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import sys
+import textwrap
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from blockstrata_viewer.cli.config import load_config
+from blockstrata_viewer.cli.lazy import load
+from blockstrata_viewer.cli.output import write
+from blockstrata_viewer.cli.types import SEMANTICS, Size
+from blockstrata_viewer.draw.palette import COLOURS, THEMES
+from blockstrata_viewer.process.leaving import telling
+from blockstrata_viewer.process.terminal import TEXTUAL_NAMES, colours_of, forget_absurd_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from blockstrata_viewer.lessons.course import Course
+    from blockstrata_viewer.model.opening import Opening
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the viewer starts; None where nobody says so on the command line.  ``memory`` in bytes."""
+
+    color: str | None
+    theme: str | None
+    semantics: str | None
+    memory: int | None
+
+
+def look_options(command: Any) -> Any:
+    """Add the options that say how the viewer starts; the command gets them as one ``look``."""
+
+    @functools.wraps(command)
+    def with_look(
+        *args: Any,
+        color: str | None,
+        theme: str | None,
+        semantics: str | None,
+        memory: int | None,
+        **rest: Any,
+    ) -> Any:
+        return command(*args, look=Look(color, theme, semantics, memory), **rest)
+
+    for option in (
+        click.option("--color", type=click.Choice(COLOURS), help="Colours there are."),
+        click.option("--theme", type=click.Choice(THEMES), help="Dark if nothing else is configured."),
+        click.option("--semantics", type=SEMANTICS, help="Proposed if nothing else is configured."),
+        click.option(
+            "--memory", type=Size(), help="What is read of an image may take so much of it; 1G if not given."
+        ),
+    ):
+        with_look = option(with_look)
+    return with_look
+
+
+def write_listed(pairs: Iterable[tuple[str, str]]) -> None:
+    """Write names and what they mean in two columns, at most 100 wide."""
+    width = max(40, min(100, shutil.get_terminal_size((100, 24)).columns))
+    write(
+        textwrap.fill(words, width, initial_indent=f"{name:<16}", subsequent_indent=" " * 16) + "\n"
+        for name, words in pairs
+    )
+
+
+def is_terminal() -> bool:
+    """Say whether somebody can see the screen and press a key."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
+def view_images(images: tuple[str, ...], opening: Opening, look: Look, course: Course | None = None) -> None:
+    """Run the viewer, or print a picture of each image once if nobody can press a key."""
+    forget_absurd_size(os.environ)
+    config = load_config()
+    theme = look.theme or config.theme or "dark"
+    semantics = look.semantics or config.semantics or "proposed"
+    for said in (config.memory, look.memory):
+        opening = opening if said is None else replace(opening, memory=said)
+    if not is_terminal():
+        picture = load("app.headless:picture")
+        for image in images:
+            write(picture(image, opening, theme, semantics))
+        return
+    colours = look.color or config.color or colours_of(os.environ)
+    os.environ["TEXTUAL_COLOR_SYSTEM"] = TEXTUAL_NAMES[colours]
+    if colours == "none":
+        os.environ["NO_COLOR"] = "1"
+    else:
+        os.environ.pop("NO_COLOR", None)
+    app = load("app.app:ViewerApp")(images, opening, theme, semantics, colours, config.keys, course)
+    with telling(app.leave):
+        code = app.run()
+    # a viewer that failed has a return code, and no value
+    sys.exit(app.return_code or code or 0)
