@@ -50,12 +50,13 @@ This page is written by `python -m blockstrata_viewer.scenarios.audit > docs/aud
 def page() -> Iterator[str]:
     """Yield the lines of the page."""
     yield _INTRODUCTION
-    found = {scenario: _audited(scenario) for scenario in SCENARIOS.values()}
+    found = {name: _audited(scenario) for name, scenario in SCENARIOS.items()}
     yield "\n## In all\n\n"
     every = [judged for reports in found.values() for report in reports for judged in report.judged]
     yield from _table(every, with_words=True)
-    for scenario, reports in found.items():
-        yield f"\n## {scenario.name}\n\n{scenario.title}. {scenario.summary}\n"
+    for name, reports in found.items():
+        scenario = SCENARIOS[name]
+        yield f"\n## {name}\n\n{scenario.title}. {scenario.summary}\n"
         for report in reports:
             driver = report.judged[0].driver
             yield f"\n**{base_name(report.name)}** ({driver}): {_count(report.findings)}\n\n"

@@ -13,22 +13,11 @@ does.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from blockstrata.formats.qcow2.author import (
-    Cluster,
-    Data,
-    Image,
-    Preallocated,
-    ZeroAlloc,
-    ZeroPlain,
-    write_image,
-)
-from blockstrata_viewer.scenarios.picture import clusters, reference
-from blockstrata_viewer.scenarios.scenario import Scenario
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from blockstrata.formats.qcow2.author import Cluster, Data, Image, Preallocated, ZeroAlloc, ZeroPlain
+from blockstrata_viewer.scenarios.picture import clusters
+from blockstrata_viewer.scenarios.scenario import Qcow2, Scenario
 
 _TABLES: Final = "db02.qcow2"
 _DATA: Final = "db02.raw"
@@ -48,25 +37,16 @@ _KINDS: Final[dict[str, Cluster]] = {
 }
 
 
-def build(directory: Path) -> tuple[str, ...]:
-    """Write image and data file; both are named in what is to be opened."""
-    image = Image(_SIZE, _CLUSTER_BITS, data_file=_DATA)
-    write_image(directory / _TABLES, image, clusters(_DRAWN, _KINDS), directory / _DATA)
-    return (
-        reference(
-            **{
-                "driver": "qcow2",
-                "file": {"driver": "file", "filename": str(directory / _TABLES)},
-                "data-file": {"driver": "file", "filename": str(directory / _DATA)},
-            }
-        ),
-    )
-
-
 SCENARIO: Final = Scenario(
     name="data-file",
     title="An external data file",
     summary="Tables in qcow2, data in a raw file, each byte at its guest offset (v shows it).",
-    files=(_TABLES, _DATA),
-    build=build,
+    layers=(Qcow2(_TABLES, Image(_SIZE, _CLUSTER_BITS, data_file=_DATA), clusters(_DRAWN, _KINDS)),),
+    opened=(
+        {
+            "driver": "qcow2",
+            "file": {"driver": "file", "filename": _TABLES},
+            "data-file": {"driver": "file", "filename": _DATA},
+        },
+    ),
 )

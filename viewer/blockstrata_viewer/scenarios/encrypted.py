@@ -13,7 +13,7 @@ as noise.  QEMU wants one (``encrypt.key-secret``), and its check too.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from blockstrata.formats.qcow2.author import (
     Cluster,
@@ -23,17 +23,11 @@ from blockstrata.formats.qcow2.author import (
     Subclusters,
     ZeroAlloc,
     ZeroPlain,
-    write_image,
-    write_raw,
 )
 from blockstrata_viewer.scenarios.picture import blocks, clusters
-from blockstrata_viewer.scenarios.scenario import Scenario
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from blockstrata_viewer.scenarios.scenario import Qcow2, Raw, Scenario
 
 _BASE: Final = "safe01.raw"
-_ACTIVE: Final = "safe01.qcow2"
 
 _SIZE: Final = 1 << 20
 _CLUSTER: Final = 16 << 10
@@ -55,21 +49,16 @@ _KINDS: Final[dict[str, Cluster]] = {
 }
 
 
-def build(directory: Path) -> tuple[str, ...]:
-    """Write both files; the qcow2 image is the one to open."""
-    write_raw(directory / _BASE, _SIZE, blocks(_BASE_DRAWN, _CLUSTER, b"safe01, in the clear\n"))
-    write_image(
-        directory / _ACTIVE,
-        Image(_SIZE, _CLUSTER_BITS, extended_l2=True, backing=_BASE, backing_format="raw", aes=True),
-        clusters(_ACTIVE_DRAWN, _KINDS),
-    )
-    return (str(directory / _ACTIVE),)
-
-
 SCENARIO: Final = Scenario(
     name="encrypted",
     title="Holes in an encrypted image",
     summary="AES: no offset is valid, and a hole decrypts to garbage, neither ZERO nor ALLOC.",
-    files=(_BASE, _ACTIVE),
-    build=build,
+    layers=(
+        Raw(_BASE, _SIZE, blocks(_BASE_DRAWN, _CLUSTER, b"safe01, in the clear\n")),
+        Qcow2(
+            "safe01.qcow2",
+            Image(_SIZE, _CLUSTER_BITS, extended_l2=True, backing=_BASE, backing_format="raw", aes=True),
+            clusters(_ACTIVE_DRAWN, _KINDS),
+        ),
+    ),
 )

@@ -19,7 +19,7 @@ anywhere.  The file itself has that space too: ``--storage fiemap`` on ext4 give
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from blockstrata.formats.qcow2.author import (
     Cluster,
@@ -30,19 +30,14 @@ from blockstrata.formats.qcow2.author import (
     Subclusters,
     ZeroAlloc,
     ZeroPlain,
-    write_image,
 )
 from blockstrata.naming.drivers import RECORDED
-from blockstrata_viewer.scenarios.picture import clusters, reference
-from blockstrata_viewer.scenarios.scenario import Scenario
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from blockstrata_viewer.scenarios.picture import clusters
+from blockstrata_viewer.scenarios.scenario import Qcow2, Scenario
 
 _ACTIVE: Final = "lab01.qcow2"
 _SEALED: Final = "lab01-sealed.qcow2"
 _NULL: Final = "lab01-null.qcow2"
-_NULL_DATA: Final = "lab01-null.raw"
 
 _SIZE: Final = 1 << 20
 _CLUSTER_BITS: Final = 14
@@ -69,33 +64,33 @@ _KINDS: Final[dict[str, Cluster]] = {
 }
 
 
-def build(directory: Path) -> tuple[str, ...]:
-    """Write the chain and the data file that is not used; the reference says what stands in for what."""
-    null = Image(_SIZE, _CLUSTER_BITS, data_file=_NULL_DATA)
-    write_image(directory / _NULL, null, clusters(_NULL_DRAWN, _KINDS), directory / _NULL_DATA)
-    write_image(
-        directory / _SEALED,
-        Image(_SIZE, _CLUSTER_BITS, backing=_NULL, backing_format="qcow2", aes=True),
-        clusters(_SEALED_DRAWN, _KINDS),
-    )
-    write_image(
-        directory / _ACTIVE,
-        Image(_SIZE, _CLUSTER_BITS, extended_l2=True, backing=_SEALED, backing_format="qcow2"),
-        clusters(_ACTIVE_DRAWN, _KINDS),
-    )
-    return (
-        reference(
-            driver="qcow2",
-            file={"driver": RECORDED, "filename": str(directory / _ACTIVE), "storage": _STORAGE},
-            backing={"backing": {"data-file": {"driver": "null-co", "size": _SIZE}}},
-        ),
-    )
-
-
 SCENARIO: Final = Scenario(
     name="every-row",
     title="Every row there is",
     summary="Each row of the proposed tables that facts lead to; what no seek shows is recorded.",
-    files=(_NULL, _NULL_DATA, _SEALED, _ACTIVE),
-    build=build,
+    layers=(
+        Qcow2(
+            _NULL,
+            Image(_SIZE, _CLUSTER_BITS, data_file="lab01-null.raw"),
+            clusters(_NULL_DRAWN, _KINDS),
+        ),
+        Qcow2(
+            _SEALED,
+            Image(_SIZE, _CLUSTER_BITS, backing=_NULL, backing_format="qcow2", aes=True),
+            clusters(_SEALED_DRAWN, _KINDS),
+        ),
+        Qcow2(
+            _ACTIVE,
+            Image(_SIZE, _CLUSTER_BITS, extended_l2=True, backing=_SEALED, backing_format="qcow2"),
+            clusters(_ACTIVE_DRAWN, _KINDS),
+        ),
+    ),
+    # the data file is not used
+    opened=(
+        {
+            "driver": "qcow2",
+            "file": {"driver": RECORDED, "filename": _ACTIVE, "storage": _STORAGE},
+            "backing": {"backing": {"data-file": {"driver": "null-co", "size": _SIZE}}},
+        },
+    ),
 )

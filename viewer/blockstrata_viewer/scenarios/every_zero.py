@@ -15,7 +15,7 @@ for the active one over host clusters that it has reserved.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from blockstrata.formats.qcow2.author import (
     Cluster,
@@ -25,18 +25,12 @@ from blockstrata.formats.qcow2.author import (
     Subclusters,
     ZeroAlloc,
     ZeroPlain,
-    write_image,
-    write_raw,
 )
 from blockstrata_viewer.scenarios.picture import blocks, clusters
-from blockstrata_viewer.scenarios.scenario import Scenario
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from blockstrata_viewer.scenarios.scenario import Qcow2, Raw, Scenario
 
 _BASE: Final = "ci01.raw"
 _MIDDLE: Final = "ci01-monday.qcow2"
-_ACTIVE: Final = "ci01-today.qcow2"
 
 _CLUSTER: Final = 16 << 10
 _CLUSTER_BITS: Final = 14
@@ -60,26 +54,21 @@ _ACTIVE_KINDS: Final[dict[str, Cluster]] = {
 }
 
 
-def build(directory: Path) -> tuple[str, ...]:
-    """Write the three files; the active image is the one to open."""
-    write_raw(directory / _BASE, 48 * _CLUSTER, blocks(_BASE_DRAWN, _CLUSTER, b"ci01, as installed\n"))
-    write_image(
-        directory / _MIDDLE,
-        Image(56 * _CLUSTER, _CLUSTER_BITS, backing=_BASE, backing_format="raw"),
-        clusters(_MIDDLE_DRAWN, _MIDDLE_KINDS),
-    )
-    write_image(
-        directory / _ACTIVE,
-        Image(64 * _CLUSTER, _CLUSTER_BITS, extended_l2=True, backing=_MIDDLE, backing_format="qcow2"),
-        clusters(_ACTIVE_DRAWN, _ACTIVE_KINDS),
-    )
-    return (str(directory / _ACTIVE),)
-
-
 SCENARIO: Final = Scenario(
     name="every-zero",
     title="Every zero there is",
     summary="Nine ways to read as zero, from a plain zero cluster to the end of a backing file.",
-    files=(_BASE, _MIDDLE, _ACTIVE),
-    build=build,
+    layers=(
+        Raw(_BASE, 48 * _CLUSTER, blocks(_BASE_DRAWN, _CLUSTER, b"ci01, as installed\n")),
+        Qcow2(
+            _MIDDLE,
+            Image(56 * _CLUSTER, _CLUSTER_BITS, backing=_BASE, backing_format="raw"),
+            clusters(_MIDDLE_DRAWN, _MIDDLE_KINDS),
+        ),
+        Qcow2(
+            "ci01-today.qcow2",
+            Image(64 * _CLUSTER, _CLUSTER_BITS, extended_l2=True, backing=_MIDDLE, backing_format="qcow2"),
+            clusters(_ACTIVE_DRAWN, _ACTIVE_KINDS),
+        ),
+    ),
 )

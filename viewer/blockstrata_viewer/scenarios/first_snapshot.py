@@ -11,17 +11,13 @@ first time, the lower image has nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from blockstrata.formats.qcow2.author import Data, Image, write_image
+from blockstrata.formats.qcow2.author import Data, Image
 from blockstrata_viewer.scenarios.picture import clusters
-from blockstrata_viewer.scenarios.scenario import Scenario
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from blockstrata_viewer.scenarios.scenario import Qcow2, Scenario
 
 _DISK: Final = "mail01.qcow2"
-_MONDAY: Final = "mail01-monday.qcow2"
 
 _SIZE: Final = 1 << 20
 _CLUSTER_BITS: Final = 14
@@ -31,25 +27,20 @@ _DISK_DRAWN: Final = "D2 .2 D12 .4 D3 .1 D8   .4 D4 .8 D4 .12"
 _MONDAY_DRAWN: Final = ".1 D1 .6 D4 .6 D6 .12   D2 .6 D6 .4 D2 .8"
 
 
-def build(directory: Path) -> tuple[str, ...]:
-    """Write both images; the upper one is the one to open."""
-    write_image(
-        directory / _DISK,
-        Image(_SIZE, _CLUSTER_BITS),
-        clusters(_DISK_DRAWN, {"D": Data(b"mail01, up to Monday\n")}),
-    )
-    write_image(
-        directory / _MONDAY,
-        Image(_SIZE, _CLUSTER_BITS, backing=_DISK, backing_format="qcow2"),
-        clusters(_MONDAY_DRAWN, {"D": Data(b"mail01, since Monday\n")}),
-    )
-    return (str(directory / _MONDAY),)
-
-
 SCENARIO: Final = Scenario(
     name="first-snapshot",
     title="The first snapshot",
     summary="An overlay on a backing file: what it allocates is its own, the rest is read below.",
-    files=(_DISK, _MONDAY),
-    build=build,
+    layers=(
+        Qcow2(
+            _DISK,
+            Image(_SIZE, _CLUSTER_BITS),
+            clusters(_DISK_DRAWN, {"D": Data(b"mail01, up to Monday\n")}),
+        ),
+        Qcow2(
+            "mail01-monday.qcow2",
+            Image(_SIZE, _CLUSTER_BITS, backing=_DISK, backing_format="qcow2"),
+            clusters(_MONDAY_DRAWN, {"D": Data(b"mail01, since Monday\n")}),
+        ),
+    ),
 )

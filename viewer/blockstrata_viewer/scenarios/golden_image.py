@@ -11,14 +11,11 @@ writes is stored as it is, in its own image: the golden one stays packed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from blockstrata.formats.qcow2.author import Compressed, Data, Image, ZeroPlain, write_image
+from blockstrata.formats.qcow2.author import Compressed, Data, Image, ZeroPlain
 from blockstrata_viewer.scenarios.picture import clusters
-from blockstrata_viewer.scenarios.scenario import Scenario
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from blockstrata_viewer.scenarios.scenario import Qcow2, Scenario
 
 _GOLDEN: Final = "debian-12.qcow2"
 
@@ -32,26 +29,24 @@ _MACHINES_DRAWN: Final = {
 }
 
 
-def build(directory: Path) -> tuple[str, ...]:
-    """Write the golden image and both machines', which are to be opened."""
-    write_image(
-        directory / _GOLDEN,
-        Image(_SIZE),
-        clusters(_GOLDEN_DRAWN, {"C": Compressed(b"debian 12, as installed\n"), "P": ZeroPlain()}),
-    )
-    for name, drawn in _MACHINES_DRAWN.items():
-        write_image(
-            directory / name,
-            Image(_SIZE, backing=_GOLDEN, backing_format="qcow2"),
-            clusters(drawn, {"D": Data(f"{name}, written since\n".encode())}),
-        )
-    return tuple(str(directory / name) for name in _MACHINES_DRAWN)
-
-
 SCENARIO: Final = Scenario(
     name="golden-image",
     title="A compressed golden image",
     summary="Two overlays on one compressed backing file, whose data has storage but no offset.",
-    files=(_GOLDEN, *_MACHINES_DRAWN),
-    build=build,
+    layers=(
+        Qcow2(
+            _GOLDEN,
+            Image(_SIZE),
+            clusters(_GOLDEN_DRAWN, {"C": Compressed(b"debian 12, as installed\n"), "P": ZeroPlain()}),
+        ),
+        *(
+            Qcow2(
+                name,
+                Image(_SIZE, backing=_GOLDEN, backing_format="qcow2"),
+                clusters(drawn, {"D": Data(f"{name}, written since\n".encode())}),
+            )
+            for name, drawn in _MACHINES_DRAWN.items()
+        ),
+    ),
+    opened=tuple(_MACHINES_DRAWN),
 )

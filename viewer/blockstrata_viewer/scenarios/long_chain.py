@@ -13,16 +13,12 @@ higher one shadows; of the journal, every copy but Sunday's is shadowed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from blockstrata.formats.qcow2.author import Data, Image, write_image
+from blockstrata.formats.qcow2.author import Data, Image
 from blockstrata_viewer.scenarios.picture import clusters
-from blockstrata_viewer.scenarios.scenario import Scenario
+from blockstrata_viewer.scenarios.scenario import Qcow2, Scenario
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-_BASE: Final = "db01.qcow2"
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _SIZE: Final = 512 << 10
@@ -36,33 +32,32 @@ _A_DAY: Final = 8
 """Clusters by which a day's stretch starts after the one of the day before."""
 
 
-def _file(day: str) -> str:
-    return f"db01-{day}.qcow2"
+_WEEK: Final = ("db01.qcow2", *(f"db01-{day}.qcow2" for day in _DAYS))
 
 
-def build(directory: Path) -> tuple[str, ...]:
-    """Write the eight images; Sunday's is the one to open."""
-    write_image(
-        directory / _BASE,
-        Image(_SIZE, _CLUSTER_BITS),
-        clusters(_BASE_DRAWN, {"D": Data(b"db01, before this week\n")}),
+def _day(number: int) -> Qcow2:
+    """Return what is written on a day, counted from 1."""
+    day = _DAYS[number - 1]
+    return Qcow2(
+        _WEEK[number],
+        Image(_SIZE, _CLUSTER_BITS, backing=_WEEK[number - 1], backing_format="qcow2"),
+        clusters(
+            f"{_JOURNAL} {'.' * _A_DAY * (number - 1)} {_STRETCH}",
+            {"D": Data(f"db01, written on {day}\n".encode())},
+        ),
     )
-    below = _BASE
-    for number, day in enumerate(_DAYS):
-        drawn = f"{_JOURNAL} {'.' * _A_DAY * number} {_STRETCH}"
-        write_image(
-            directory / _file(day),
-            Image(_SIZE, _CLUSTER_BITS, backing=below, backing_format="qcow2"),
-            clusters(drawn, {"D": Data(f"db01, written on {day}\n".encode())}),
-        )
-        below = _file(day)
-    return (str(directory / below),)
 
 
 SCENARIO: Final = Scenario(
     name="long-chain",
     title="A snapshot a day",
     summary="Eight layers allocate the same clusters again: only the highest of them is read.",
-    files=(_BASE, *map(_file, _DAYS)),
-    build=build,
+    layers=(
+        Qcow2(
+            _WEEK[0],
+            Image(_SIZE, _CLUSTER_BITS),
+            clusters(_BASE_DRAWN, {"D": Data(b"db01, before this week\n")}),
+        ),
+        *map(_day, range(1, len(_WEEK))),
+    ),
 )

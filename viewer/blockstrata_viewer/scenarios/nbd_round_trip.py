@@ -14,7 +14,7 @@ exports that layer alone, and what it left to the layer below arrives as its own
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from blockstrata.formats.qcow2.author import (
     Cluster,
@@ -24,14 +24,9 @@ from blockstrata.formats.qcow2.author import (
     Preallocated,
     ZeroAlloc,
     ZeroPlain,
-    write_image,
-    write_raw,
 )
-from blockstrata_viewer.scenarios.picture import blocks, clusters, reference
-from blockstrata_viewer.scenarios.scenario import Scenario
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from blockstrata_viewer.scenarios.picture import blocks, clusters
+from blockstrata_viewer.scenarios.scenario import Qcow2, Raw, Scenario
 
 _BASE: Final = "nas01.raw"
 _MONDAY: Final = "nas01-mon.qcow2"
@@ -54,26 +49,23 @@ _KINDS: Final[dict[str, Cluster]] = {
 }
 
 
-def build(directory: Path) -> tuple[str, ...]:
-    """Write the three files; to be opened: the chain, and its base as a file without a format."""
-    write_raw(directory / _BASE, 48 * _CLUSTER, blocks(_BASE_DRAWN, _CLUSTER, b"nas01, as installed\n"))
-    write_image(
-        directory / _MONDAY,
-        Image(60 * _CLUSTER, _CLUSTER_BITS, backing=_BASE, backing_format="raw"),
-        clusters(_MONDAY_DRAWN, _KINDS),
-    )
-    write_image(
-        directory / _TUESDAY,
-        Image(64 * _CLUSTER, _CLUSTER_BITS, backing=_MONDAY, backing_format="qcow2"),
-        clusters(_TUESDAY_DRAWN, _KINDS),
-    )
-    return (str(directory / _TUESDAY), reference(driver="file", filename=str(directory / _BASE)))
-
-
 SCENARIO: Final = Scenario(
     name="nbd-round-trip",
     title="There and back through NBD",
     summary="All that base:allocation loses on the way from NBD server to client (r shows it).",
-    files=(_BASE, _MONDAY, _TUESDAY),
-    build=build,
+    layers=(
+        Raw(_BASE, 48 * _CLUSTER, blocks(_BASE_DRAWN, _CLUSTER, b"nas01, as installed\n")),
+        Qcow2(
+            _MONDAY,
+            Image(60 * _CLUSTER, _CLUSTER_BITS, backing=_BASE, backing_format="raw"),
+            clusters(_MONDAY_DRAWN, _KINDS),
+        ),
+        Qcow2(
+            _TUESDAY,
+            Image(64 * _CLUSTER, _CLUSTER_BITS, backing=_MONDAY, backing_format="qcow2"),
+            clusters(_TUESDAY_DRAWN, _KINDS),
+        ),
+    ),
+    # the chain, and its base as a file without a format
+    opened=(_TUESDAY, {"driver": "file", "filename": _BASE}),
 )

@@ -13,17 +13,13 @@ its place.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from blockstrata.formats.qcow2.author import Cluster, Data, Image, ZeroAlloc, ZeroPlain, write_image
+from blockstrata.formats.qcow2.author import Cluster, Data, Image, ZeroAlloc, ZeroPlain
 from blockstrata_viewer.scenarios.picture import clusters, reference
-from blockstrata_viewer.scenarios.scenario import Scenario
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from blockstrata_viewer.scenarios.scenario import Qcow2, Scenario
 
 _IMAGE: Final = "bench01.qcow2"
-_DATA: Final = "bench01.raw"
 
 _SIZE: Final = 1 << 20
 _CLUSTER_BITS: Final = 14
@@ -38,28 +34,31 @@ def _null(*, read_zeroes: bool) -> dict[str, object]:
     return {"driver": "null-co", "size": _SIZE, "read-zeroes": read_zeroes}
 
 
-def build(directory: Path) -> tuple[str, ...]:
-    """Write the image and the data file that is not used; to be opened: the image, raw on null, and null."""
-    image = Image(
-        _SIZE,
-        _CLUSTER_BITS,
-        data_file=_DATA,
-        backing=reference(driver="raw", file=_null(read_zeroes=True)),
-        backing_format="raw",
-    )
-    write_image(directory / _IMAGE, image, clusters(_DRAWN, _KINDS), directory / _DATA)
-    file = {"driver": "file", "filename": str(directory / _IMAGE)}
-    return (
-        reference(**{"driver": "qcow2", "file": file, "data-file": _null(read_zeroes=False)}),
-        reference(driver="raw", file=_null(read_zeroes=False)),
-        reference(**_null(read_zeroes=True)),
-    )
-
-
 SCENARIO: Final = Scenario(
     name="null-driver",
     title="The null driver",
     summary="null-co as data file, under raw and alone: OFFSET_VALID where there is no DATA.",
-    files=(_IMAGE, _DATA),
-    build=build,
+    layers=(
+        Qcow2(
+            _IMAGE,
+            Image(
+                _SIZE,
+                _CLUSTER_BITS,
+                data_file="bench01.raw",
+                backing=reference({"driver": "raw", "file": _null(read_zeroes=True)}),
+                backing_format="raw",
+            ),
+            clusters(_DRAWN, _KINDS),
+        ),
+    ),
+    # the data file is not used
+    opened=(
+        {
+            "driver": "qcow2",
+            "file": {"driver": "file", "filename": _IMAGE},
+            "data-file": _null(read_zeroes=False),
+        },
+        {"driver": "raw", "file": _null(read_zeroes=False)},
+        _null(read_zeroes=True),
+    ),
 )

@@ -36,6 +36,6 @@ def blocks(picture: str, size: int, pattern: bytes) -> list[tuple[int, bytes]]:
     return [(number * size, content) for number, _ in units(picture)]
 
 
-def reference(**options: object) -> str:
+def reference(options: object) -> str:
     """Return block device options as the command line takes them, without a blank."""
     return "json:" + json.dumps(options, separators=(",", ":"))

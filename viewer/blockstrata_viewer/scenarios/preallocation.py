@@ -13,14 +13,11 @@ holes of the second (``--storage fiemap``, on a file system that has it).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from blockstrata.formats.qcow2.author import Cluster, Data, Image, Preallocated, write_image
+from blockstrata.formats.qcow2.author import Cluster, Data, Image, Preallocated
 from blockstrata_viewer.scenarios.picture import clusters
-from blockstrata_viewer.scenarios.scenario import Scenario
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from blockstrata_viewer.scenarios.scenario import Qcow2, Scenario
 
 _SIZE: Final = 512 << 10
 _CLUSTER_BITS: Final = 13
@@ -37,22 +34,19 @@ _MODES: Final[dict[str, dict[str, Cluster]]] = {
 }
 
 
-def _file(mode: str) -> str:
-    return f"mail02-{mode}.qcow2"
-
-
-def build(directory: Path) -> tuple[str, ...]:
-    """Write the four images, all to be opened."""
-    for mode, kinds in _MODES.items():
-        drawn = _DRAWN if "f" in kinds else _DRAWN.replace("f", ".")
-        write_image(directory / _file(mode), Image(_SIZE, _CLUSTER_BITS), clusters(drawn, kinds))
-    return tuple(str(directory / _file(mode)) for mode in _MODES)
-
+_LAYERS: Final = tuple(
+    Qcow2(
+        f"mail02-{mode}.qcow2",
+        Image(_SIZE, _CLUSTER_BITS),
+        clusters(_DRAWN if "f" in kinds else _DRAWN.replace("f", "."), kinds),
+    )
+    for mode, kinds in _MODES.items()
+)
 
 SCENARIO: Final = Scenario(
     name="preallocation",
     title="Preallocation side by side",
     summary="preallocation=off, metadata, falloc, full: who reserves space, and which flag tells.",
-    files=tuple(map(_file, _MODES)),
-    build=build,
+    layers=_LAYERS,
+    opened=tuple(layer.name for layer in _LAYERS),
 )

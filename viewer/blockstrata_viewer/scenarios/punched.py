@@ -12,14 +12,11 @@ there the holes read as plain data; in the second image they are data and zero.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from blockstrata.formats.qcow2.author import Cluster, Data, Image, Preallocated, write_image
+from blockstrata.formats.qcow2.author import Cluster, Data, Image, Preallocated
 from blockstrata_viewer.scenarios.picture import clusters
-from blockstrata_viewer.scenarios.scenario import Scenario
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from blockstrata_viewer.scenarios.scenario import Qcow2, Scenario
 
 _SIZE: Final = 512 << 10
 _CLUSTER_BITS: Final = 13
@@ -34,17 +31,12 @@ _DRAWN: Final = {
 _KINDS: Final[dict[str, Cluster]] = {"D": Data(b"mail03\n"), "h": Preallocated()}
 
 
-def build(directory: Path) -> tuple[str, ...]:
-    """Write both images, to be opened in this order."""
-    for name, drawn in _DRAWN.items():
-        write_image(directory / name, Image(_SIZE, _CLUSTER_BITS), clusters(drawn, _KINDS))
-    return tuple(str(directory / name) for name in _DRAWN)
-
-
 SCENARIO: Final = Scenario(
     name="punched",
     title="A punched host file",
     summary="Holes in an image's own file: QEMU recurses into it once a tenth of it is missing.",
-    files=tuple(_DRAWN),
-    build=build,
+    layers=tuple(
+        Qcow2(name, Image(_SIZE, _CLUSTER_BITS), clusters(drawn, _KINDS)) for name, drawn in _DRAWN.items()
+    ),
+    opened=tuple(_DRAWN),
 )

@@ -8,29 +8,82 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blockstrata.formats.qcow2.author import write_image, write_raw
 from blockstrata_viewer.process.leaving import Undo
+from blockstrata_viewer.scenarios.picture import reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from blockstrata.formats.qcow2.author import Cluster, Image
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A raw file of ``length`` bytes; it stores each (offset, content), and is a hole everywhere else."""
+
+    name: str
+    length: int
+    stored: Sequence[tuple[int, bytes]]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that are written."""
+        return (self.name,)
+
+    def write(self, directory: Path) -> None:
+        """Write it into a directory."""
+        write_raw(directory / self.name, self.length, self.stored)
+
+
+@dataclass(frozen=True, slots=True)
+class Qcow2:
+    """A qcow2 image, with its data file if it has one; ``clusters`` are the guest's, by number."""
+
+    name: str
+    image: Image
+    clusters: Mapping[int, Cluster]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that are written."""
+        return (self.name,) if self.image.data_file is None else (self.name, self.image.data_file)
+
+    def write(self, directory: Path) -> None:
+        """Write it into a directory."""
+        data = self.image.data_file
+        write_image(directory / self.name, self.image, self.clusters, directory / data if data else None)
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Small real images that can be made on the spot.
-
-    ``build`` writes ``files`` into an existing directory and returns what to open, as the command line takes
-    it: a path, or a ``json:`` reference where a path does not say enough.  The files have the same bytes
-    every time, and backing files are named relative to them.  ``FileExistsError`` rather than write over one.
-    """
+    """Small real images that can be made on the spot, with the same bytes every time."""
 
     name: str
     """One word, as the command line takes it."""
     title: str
     summary: str
     """One sentence."""
-    files: tuple[str, ...]
-    build: Callable[[Path], tuple[str, ...]]
+    layers: tuple[Raw | Qcow2, ...]
+    """In the order in which they are written; backing files are named relative to them."""
+    opened: tuple[str | Mapping[str, object], ...] = ()
+    """What is to be opened: a layer's name, or options where that does not say enough, with each ``filename``
+    in them relative to the layers.  The last layer if nothing is said."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of all files."""
+        return tuple(name for layer in self.layers for name in layer.files)
+
+    def build(self, directory: Path) -> tuple[str, ...]:
+        """Write all files into an existing directory; return what to open, as the command line takes it.
+
+        ``FileExistsError`` rather than write over one.
+        """
+        for layer in self.layers:
+            layer.write(directory)
+        return tuple(_located(each, directory) for each in self.opened or (self.layers[-1].name,))
 
     def keep(self, directory: Path) -> tuple[str, ...]:
         """Build in a directory, made if it is missing, where no file of the scenario may be yet.
@@ -54,6 +107,18 @@ class Scenario:
                 raise
             half_made.keep()
         return images
+
+
+def _located(what: str | Mapping[str, object], directory: Path) -> str:
+    """Return a path, or options as a reference, to what lies in a directory."""
+    return str(directory / what) if isinstance(what, str) else reference(_placed(what, directory))
+
+
+def _placed(value: object, directory: Path, key: str = "") -> object:
+    """Return options with the file names in them placed into a directory."""
+    if isinstance(value, dict):
+        return {name: _placed(each, directory, name) for name, each in value.items()}
+    return str(directory / str(value)) if key == "filename" else value
 
 
 def _remove(files: Iterable[Path], directories: Iterable[Path]) -> None:

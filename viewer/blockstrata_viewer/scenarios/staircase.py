@@ -13,14 +13,11 @@ name: ZERO without ALLOCATED today, LOCAL and ZERO in the proposal.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from blockstrata.formats.qcow2.author import Data, Image, write_image
+from blockstrata.formats.qcow2.author import Data, Image
 from blockstrata_viewer.scenarios.picture import clusters
-from blockstrata_viewer.scenarios.scenario import Scenario
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from blockstrata_viewer.scenarios.scenario import Qcow2, Scenario
 
 _CLUSTER: Final = 16 << 10
 _CLUSTER_BITS: Final = 14
@@ -34,27 +31,20 @@ _DRAWN: Final = {
 }
 
 
-def _file(year: int) -> str:
-    return f"home-{year}.qcow2"
-
-
-def build(directory: Path) -> tuple[str, ...]:
-    """Write the four images; the last is the one to open."""
-    below: str | None = None
-    for steps, (year, drawn) in enumerate(_DRAWN.items(), 1):
-        image = Image(
-            16 * steps * _CLUSTER, _CLUSTER_BITS, backing=below, backing_format="qcow2" if below else None
-        )
-        kinds = {"D": Data(f"home, written in {year}\n".encode())}
-        write_image(directory / _file(year), image, clusters(drawn, kinds))
-        below = _file(year)
-    return (str(directory / _file(max(_DRAWN))),)
+def _layer(year: int) -> Qcow2:
+    """Return the disk as it has been since some year."""
+    below = f"home-{year - 1}.qcow2" if year > min(_DRAWN) else None
+    size = 16 * (year - min(_DRAWN) + 1) * _CLUSTER
+    return Qcow2(
+        f"home-{year}.qcow2",
+        Image(size, _CLUSTER_BITS, backing=below, backing_format="qcow2" if below else None),
+        clusters(_DRAWN[year], {"D": Data(f"home, written in {year}\n".encode())}),
+    )
 
 
 SCENARIO: Final = Scenario(
     name="staircase",
     title="Short backing files",
     summary="Overlays longer than their backing files; past the end the block layer adds zeroes.",
-    files=tuple(map(_file, _DRAWN)),
-    build=build,
+    layers=tuple(map(_layer, _DRAWN)),
 )

@@ -11,17 +11,13 @@ it; the others still come from below, whether or not their place in the host clu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from blockstrata.formats.qcow2.author import Image, Subclusters, write_image, write_raw
+from blockstrata.formats.qcow2.author import Image, Subclusters
 from blockstrata_viewer.scenarios.picture import blocks
-from blockstrata_viewer.scenarios.scenario import Scenario
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from blockstrata_viewer.scenarios.scenario import Qcow2, Raw, Scenario
 
 _BASE: Final = "web03.raw"
-_ACTIVE: Final = "web03.qcow2"
 
 _SIZE: Final = 1 << 20
 _CLUSTER_BITS: Final = 17
@@ -42,21 +38,16 @@ _CLUSTERS: Final = (
 """The eighth is not allocated."""
 
 
-def build(directory: Path) -> tuple[str, ...]:
-    """Write both files; the qcow2 image is the one to open."""
-    write_raw(directory / _BASE, _SIZE, blocks(_BASE_DRAWN, _BLOCK, b"web03, as installed\n"))
-    write_image(
-        directory / _ACTIVE,
-        Image(_SIZE, _CLUSTER_BITS, extended_l2=True, backing=_BASE, backing_format="raw"),
-        dict(enumerate(_CLUSTERS)),
-    )
-    return (str(directory / _ACTIVE),)
-
-
 SCENARIO: Final = Scenario(
     name="subclusters",
     title="Subclusters",
     summary="Extended L2 entries: 32 subclusters share a host cluster, each read or deferred.",
-    files=(_BASE, _ACTIVE),
-    build=build,
+    layers=(
+        Raw(_BASE, _SIZE, blocks(_BASE_DRAWN, _BLOCK, b"web03, as installed\n")),
+        Qcow2(
+            "web03.qcow2",
+            Image(_SIZE, _CLUSTER_BITS, extended_l2=True, backing=_BASE, backing_format="raw"),
+            dict(enumerate(_CLUSTERS)),
+        ),
+    ),
 )

@@ -29,19 +29,15 @@ from blockstrata.formats.qcow2.author import (
     Subclusters,
     ZeroAlloc,
     ZeroPlain,
-    write_image,
-    write_raw,
 )
 from blockstrata_viewer.scenarios.scatter import Area, scatter
-from blockstrata_viewer.scenarios.scenario import Scenario
+from blockstrata_viewer.scenarios.scenario import Qcow2, Raw, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 _BASE: Final = "debian-golden.raw"
 _MIDDLE: Final = "web01-monday.qcow2"
-_ACTIVE: Final = "web01-active.qcow2"
 
 _SEED: Final = 20180223
 _BLOCK: Final = 4096
@@ -110,33 +106,30 @@ _ACTIVE_KINDS: Final[dict[str, Cluster]] = {
 }
 
 
-def build(directory: Path) -> tuple[str, ...]:
-    """Write the three files; the active image is the one to open."""
-    random = Random(_SEED)  # noqa: S311  only chooses positions
-    text = (b"debian golden image\n" * _BLOCK)[:_BLOCK]
-    blocks = [(number * _BLOCK, text) for _, number in scatter(random, _BASE_AREAS)]
-    write_raw(directory / _BASE, _BASE_LENGTH, blocks)
-    write_image(
-        directory / _MIDDLE,
-        Image(56 * _MIB, backing=_BASE, backing_format="raw"),
-        _clusters(random, _MIDDLE_AREAS, _MIDDLE_KINDS),
-    )
-    write_image(
-        directory / _ACTIVE,
-        Image(64 * _MIB, extended_l2=True, backing=_MIDDLE, backing_format="qcow2"),
-        _clusters(random, _ACTIVE_AREAS, _ACTIVE_KINDS),
-    )
-    return (str(directory / _ACTIVE),)
+_TEXT: Final = (b"debian golden image\n" * _BLOCK)[:_BLOCK]
+_RANDOM: Final = Random(_SEED)  # noqa: S311  only chooses positions
 
 
-def _clusters(random: Random, areas: Sequence[Area], kinds: dict[str, Cluster]) -> dict[int, Cluster]:
-    return {number: kinds[kind] for kind, number in scatter(random, areas)}
+def _clusters(areas: Sequence[Area], kinds: dict[str, Cluster]) -> dict[int, Cluster]:
+    return {number: kinds[kind] for kind, number in scatter(_RANDOM, areas)}
 
 
 SCENARIO: Final = Scenario(
     name="web-server",
     title="A web server on a golden image",
     summary="Three layers, each longer than the one below, and every kind of cluster in qcow2.",
-    files=(_BASE, _MIDDLE, _ACTIVE),
-    build=build,
+    # in this order, since they share the dice
+    layers=(
+        Raw(_BASE, _BASE_LENGTH, [(number * _BLOCK, _TEXT) for _, number in scatter(_RANDOM, _BASE_AREAS)]),
+        Qcow2(
+            _MIDDLE,
+            Image(56 * _MIB, backing=_BASE, backing_format="raw"),
+            _clusters(_MIDDLE_AREAS, _MIDDLE_KINDS),
+        ),
+        Qcow2(
+            "web01-active.qcow2",
+            Image(64 * _MIB, extended_l2=True, backing=_MIDDLE, backing_format="qcow2"),
+            _clusters(_ACTIVE_AREAS, _ACTIVE_KINDS),
+        ),
+    ),
 )
