@@ -1,7 +1,6 @@
 """The viewer's screen without a terminal: the app runs headless, and what it shows is read.
 
-The one place that reads Textual's composed screen, which takes a private call of it.  What is read depends on
-the image and the :class:`Still` alone, not on the environment.
+What is read depends on the image and the :class:`Still` alone, not on the environment.
 """
 
 from __future__ import annotations
@@ -11,35 +10,29 @@ import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from rich.cells import get_character_cell_size
-from rich.color import Color
 
 from blockstrata.errors import BadRangeError, BlockstrataError
 from blockstrata.facts.codes import Storage, storage_of
-from blockstrata.naming.parse import parse_reference
 from blockstrata.protocols.file import FileNode
 from blockstrata.text.printable import base_name
 from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.draw.palette import palette_for, palette_of
-from blockstrata_viewer.export import Cell, Screen, format_of, text, write_screenshot
-from blockstrata_viewer.export.screen import grey, showable
+from blockstrata_viewer.export import Screen, format_of, text, write_screenshot
+from blockstrata_viewer.export.capture import capture, strips_of
+from blockstrata_viewer.export.inputs import inputs_of
 from blockstrata_viewer.model.opening import Opening
 from blockstrata_viewer.model.scene import GUEST
 from blockstrata_viewer.process.terminal import bounded
 from blockstrata_viewer.widgets.plain import NET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from rich.style import Style
     from textual.filter import LineFilter
     from textual.pilot import Pilot
     from textual.strip import Strip
 
-    from blockstrata.facts.node import HostNode
     from blockstrata.graph.chain import Chain
     from blockstrata_viewer.model.scene import Scene
 
@@ -135,17 +128,20 @@ def save(app: ViewerApp, path: str, *, title: str | None = None, form: str | Non
 
 def read_shot(app: ViewerApp, *, colourless: bool = False) -> Shot:
     """Return what a running viewer shows, or would show without colours; nothing changes on its screen."""
-    scene = app.scene
-    inputs = frozenset(_inputs(app))
+    scene, theme = app.scene, app.theme_name
+    chains = [opened.scene.chain_scene.disk.chain for opened in app.images if opened.scene]
+    lessons = app.course.lessons if app.course else ()
+    names = [opened.image for opened in app.images]
+    inputs = frozenset(inputs_of(chains, [*names, *(name for lesson in lessons for name in lesson.files())]))
     if scene is None:
-        return Shot(_read_screen(app), "blockstrata", inputs)
+        return Shot(capture(app.screen, palette_for("truecolor", theme), theme), "blockstrata", inputs)
     # the axis of a layer's file was entered from the chain
-    name = base_name(scene.chain_scene.disk.layers[0].name)
+    title = f"blockstrata — {base_name(scene.chain_scene.disk.layers[0].name)}"
     if not colourless or palette_of(scene).is_mono:
-        return Shot(_read_screen(app), f"blockstrata — {name}", inputs)
+        return Shot(capture(app.screen, palette_of(scene), theme), title, inputs)
     app.show(scene.drawn(colours="none"))
     try:
-        return Shot(_read_screen(app), f"blockstrata — {name}", inputs)
+        return Shot(capture(app.screen, palette_for("none", theme), theme), title, inputs)
     finally:
         app.show(scene)
 
@@ -208,7 +204,7 @@ async def _settle(app: ViewerApp, pilot: Pilot[int]) -> None:
     # what a worker says goes from message to message until it is seen, and a busy machine is slow at that
     before: list[Strip] = []
     for _ in range(_LOOKS):
-        strips = app.screen._compositor.render_strips()
+        strips = strips_of(app.screen)
         if app.is_at_rest and [strip.text for strip in strips] == [strip.text for strip in before]:
             return
         before = strips
@@ -235,110 +231,3 @@ def _aimed(scene: Scene, still: Still) -> Scene:
     scene = scene.select(still.layer).go_to(still.at)
     steps = scene.viewport.power - (still.cell.bit_length() - 1) if still.cell else 0
     return scene.zoom(steps) if steps > 0 else scene
-
-
-def _read_screen(app: ViewerApp) -> Screen:
-    """Return the cells of an app's screen.
-
-    The theme's page and text stand for the terminal's own two colours; a screen without colours is grey.
-    """
-    mono = app.scene is not None and palette_of(app.scene).is_mono
-    plain = palette_for("truecolor", app.theme_name)
-    own = plain if mono or app.scene is None else palette_of(app.scene)
-    page, ink = _hex(Color.parse(own.page), plain.page), _hex(Color.parse(own.text), plain.text)
-    rows = tuple(tuple(_cells(strip, page, ink)) for strip in app.screen._compositor.render_strips())
-    if not mono:
-        return Screen(rows, page, ink)
-    greys = tuple(tuple(cell._replace(fg=grey(cell.fg), bg=grey(cell.bg)) for cell in row) for row in rows)
-    return Screen(greys, grey(page), grey(ink))
-
-
-def _cells(strip: Strip, page: str, ink: str) -> Iterator[Cell]:
-    waiting: Cell | None = None
-    for segment in strip:
-        fg, bg, bold = _inks(segment.style, page, ink)
-        for char in segment.text:
-            shown, size = _measured(char)
-            if size == 0:
-                if waiting:
-                    waiting = waiting._replace(text=waiting.text + shown)
-                continue
-            if waiting:
-                yield waiting
-            waiting = Cell(shown, fg, bg, bold)
-            if size == 2:
-                yield waiting
-                waiting = Cell("", fg, bg, bold)
-    if waiting:
-        yield waiting
-
-
-def _measured(char: str) -> tuple[str, int]:
-    """Return a character as it is shown, and how many cells it takes."""
-    shown = showable(char)
-    return shown, get_character_cell_size(shown)
-
-
-def _inks(style: Style | None, page: str, ink: str) -> tuple[str, str, bool]:
-    if style is None:
-        return ink, page, False
-    fg, bg = _hex(style.color, ink), _hex(style.bgcolor, page)
-    return (bg, fg, bool(style.bold)) if style.reverse else (fg, bg, bool(style.bold))
-
-
-def _hex(colour: Color | None, default: str) -> str:
-    if colour is None or colour.is_default:
-        return default
-    return colour.get_truecolor().hex
-
-
-def _inputs(app: ViewerApp) -> Iterator[tuple[int, int]]:
-    """Yield device and inode of all files that an app shows or was to show."""
-    chains = [opened.scene.chain_scene.disk.chain for opened in app.images if opened.scene]
-    for node in (node for chain in chains for node in _nodes(chain)):
-        if isinstance(node, FileNode):  # whatever its name is by now
-            match node.identity:
-                case _, int(device), int(inode), _:
-                    yield device, inode
-    names = [name for opened in app.images for name in _referred(opened.image)]
-    names += [name for chain in chains for name in _files(chain)]
-    if app.course:
-        names += [name for lesson in app.course.lessons for name in lesson.files()]
-    for name in dict.fromkeys(names):
-        # what has no name of its own in the file system cannot be overwritten by one
-        with suppress(OSError, ValueError):
-            status = Path(name).stat()
-            yield status.st_dev, status.st_ino
-
-
-def _nodes(chain: Chain) -> Iterator[HostNode]:
-    for layer in chain.layers:
-        yield layer.node.host
-        yield layer.node.file
-
-
-def _files(chain: Chain) -> Iterator[str]:
-    """Yield the names of all files of a chain, also of those that could not be opened."""
-    for node in _nodes(chain):
-        yield node.name
-    for layer in chain.layers:
-        yield from getattr(layer.node, "extent_names", ())
-        yield from _referred(layer.name)
-
-
-def _referred(name: str) -> Iterator[str]:
-    """Yield a path, and the paths in it if it is a reference such as ``json:{…}``."""
-    yield name
-    with suppress(BlockstrataError):
-        yield from _named(parse_reference(name))
-
-
-def _named(options: Mapping[str, object]) -> Iterator[str]:
-    """Yield the file names in the options of a reference."""
-    for key, value in options.items():
-        if key == "filename" and isinstance(value, str):
-            yield value
-            # as in blkdebug:rules:file, which only QEMU takes apart
-            yield value.rpartition(":")[2]
-        elif isinstance(value, dict):
-            yield from _named(value)
