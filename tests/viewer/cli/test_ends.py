@@ -19,7 +19,7 @@ from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.cli.config import load_config
 from blockstrata_viewer.cli.group import main
 from blockstrata_viewer.model.offsets import parse_offset
-from blockstrata_viewer.process import leaving
+from blockstrata_viewer.process import scratch
 from blockstrata_viewer.screens.export import ExportScreen
 
 DIGITS = "9" * 10_000
@@ -274,6 +274,6 @@ def test_in_a_directory_that_is_gone(demo_image, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("words", [["demo"], ["learn"], ["screenshot", "--demo", "punched", "-o", "a.txt"]])
 def test_without_a_place_for_temporary_files(words, monkeypatch, here):
-    monkeypatch.setattr(leaving, "_places", lambda: [here / "none"])
+    monkeypatch.setattr(scratch, "_places", lambda: [here / "none"])
     assert_one_line(run(*words), 1, f"{here / 'none'}/blockstrata-", "No such file or directory")
     assert not (here / "a.txt").exists()

@@ -201,7 +201,7 @@ def stop(name, after=False, real=os):
         return found if after else call(*words, **options)
     setattr(real, name, stopping)
 
-from blockstrata_viewer.process.leaving import scratch_directory
+from blockstrata_viewer.process.scratch import scratch_directory
 if moment == "before it is made": stop("mkdir")
 elif moment == "once it is made": stop("mkdir", after=True)
 elif moment == "while it goes": stop("unlink")

@@ -25,7 +25,7 @@ from blockstrata_viewer.draw.layout import SIDE_PANEL, WIDE, chain_layout
 from blockstrata_viewer.draw.palette import DARK, LIGHT, THEMES, palette_for
 from blockstrata_viewer.model.opening import Opening
 from blockstrata_viewer.process.aside import Aside
-from blockstrata_viewer.process.leaving import scratch_directory
+from blockstrata_viewer.process.scratch import scratch_directory
 from blockstrata_viewer.widgets.plain import PlainApp, Words
 
 if TYPE_CHECKING:

@@ -7,20 +7,21 @@ process at once; and the end of the interpreter, where a ^C that was raised has 
 Until there is something to undo, these signals have their own way, which needs no turn of the interpreter: a
 process that waits for a file system that hangs could not take one.  Nothing is raised at any time: that would
 be a traceback while Python imports or ends, and get lost where a destructor runs.
+
+The viewer wants to leave its terminal as it was first, which takes its event loop: while it is
+:func:`telling`, a thread tells it of these signals, and ends the process if it takes too long.  That its
+terminal is gone is the same to it, :func:`hang_up`.  The signals that stop and continue a process are the
+terminal driver's.
 """
 
 from __future__ import annotations
 
 import atexit
 import os
-import secrets
-import shutil
 import signal
 import threading
 import time
 from contextlib import contextmanager, suppress
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
@@ -64,33 +65,6 @@ class Undo:
             with suppress(OSError):
                 self._action()
             self.keep()
-
-
-@contextmanager
-def scratch_directory(parent: Path | None = None) -> Iterator[Path]:
-    """Make a directory for temporary files, and remove it with all that is in it; ``OSError``."""
-    *others, last = [parent] if parent else _places()
-    for place in (*others, last):
-        # nobody guesses the name: what is there under it is ours
-        path = place.absolute() / f"blockstrata-{secrets.token_hex(8)}"
-        with Undo(partial(shutil.rmtree, path, ignore_errors=True)):
-            try:
-                path.mkdir(0o700)
-            except OSError:
-                if place is last:
-                    raise
-                continue
-            yield path
-        return
-
-
-def _places() -> list[Path]:
-    """Return where temporary files go; tempfile would find it out by a file that a signal leaves there."""
-    found = []
-    for said in filter(None, map(os.environ.get, ("TMPDIR", "TEMP", "TMP"))):
-        with suppress(OSError):  # relative to a working directory that is gone
-            found.append(Path(said).absolute())
-    return [*found, Path("/tmp"), Path("/var/tmp")]  # noqa: S108  a directory of one's own is made
 
 
 @contextmanager

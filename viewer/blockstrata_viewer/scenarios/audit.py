@@ -16,7 +16,7 @@ from blockstrata.questions.audit import totals_by_driver
 from blockstrata.semantics.audit import FINDINGS
 from blockstrata.text.printable import base_name
 from blockstrata.text.sizes import format_size
-from blockstrata_viewer.process.leaving import scratch_directory
+from blockstrata_viewer.process.scratch import scratch_directory
 from blockstrata_viewer.reports.audit import AuditReport
 from blockstrata_viewer.scenarios import SCENARIOS
 

@@ -12,7 +12,7 @@ from blockstrata_viewer.cli.output import write
 from blockstrata_viewer.cli.viewing import Look, is_terminal, look_options, view_images, write_listed
 from blockstrata_viewer.model.opening import Opening
 from blockstrata_viewer.process.directories import absolute
-from blockstrata_viewer.process.leaving import scratch_directory
+from blockstrata_viewer.process.scratch import scratch_directory
 from blockstrata_viewer.scenarios import DEFAULT, SCENARIOS
 
 

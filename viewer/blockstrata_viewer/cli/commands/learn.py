@@ -13,7 +13,7 @@ from blockstrata_viewer.lessons import lessons, read_lesson
 from blockstrata_viewer.lessons.course import Course, Shelf
 from blockstrata_viewer.lessons.text import lesson_lines
 from blockstrata_viewer.model.opening import Opening
-from blockstrata_viewer.process.leaving import scratch_directory
+from blockstrata_viewer.process.scratch import scratch_directory
 
 
 @click.command("learn")

@@ -18,7 +18,7 @@ from blockstrata_viewer.cli.types import SEMANTICS, CellSize, Keys, ScreenSize, 
 from blockstrata_viewer.draw.palette import COLOURS, THEMES
 from blockstrata_viewer.export import FORMATS, ExportError, format_of, render, write_screenshot
 from blockstrata_viewer.process.directories import absolute
-from blockstrata_viewer.process.leaving import scratch_directory
+from blockstrata_viewer.process.scratch import scratch_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

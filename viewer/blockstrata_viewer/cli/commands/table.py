@@ -8,8 +8,7 @@ import click
 
 from blockstrata_viewer.cli.opening import opening_options
 from blockstrata_viewer.cli.output import tell_notices, write
-from blockstrata_viewer.reports.info import truth_tables
-from blockstrata_viewer.reports.tables import row_lines
+from blockstrata_viewer.reports.tables import row_lines, truth_tables
 
 if TYPE_CHECKING:
     from blockstrata_viewer.model.opening import Opening
