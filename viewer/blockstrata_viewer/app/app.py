@@ -25,6 +25,7 @@ from blockstrata_viewer.draw.layout import SIDE_PANEL, WIDE, chain_layout
 from blockstrata_viewer.draw.palette import DARK, LIGHT, THEMES, palette_for
 from blockstrata_viewer.model.opening import Opening
 from blockstrata_viewer.process.aside import Aside
+from blockstrata_viewer.process.memory import TAKES_TOO_MUCH, TOO_LARGE
 from blockstrata_viewer.process.scratch import scratch_directory
 from blockstrata_viewer.widgets.plain import PlainApp, Words
 
@@ -248,7 +249,7 @@ class ViewerApp(PlainApp):
             if not worker.is_cancelled:
                 self.post_message(self.Failed(opened, error, turn))
         except MemoryError:
-            too_large = OpenError(opened.image, "", "takes more memory than there is")
+            too_large = OpenError(opened.image, "", TAKES_TOO_MUCH)
             self.post_message(self.Failed(opened, too_large, turn))
 
     def read_again(self) -> None:
@@ -271,7 +272,7 @@ class ViewerApp(PlainApp):
             for disk in loader.again(lambda: worker.is_cancelled or turn != opened.turn):
                 self.post_message(self.Loaded(opened, disk, turn))
         except MemoryError:
-            self.call_from_thread(self.say, "this takes more memory than there is")
+            self.call_from_thread(self.say, TOO_LARGE)
         finally:
             if opened.again == turn:
                 opened.again = 0
@@ -433,7 +434,7 @@ class ViewerApp(PlainApp):
             try:
                 self.show(change(self.scene))
             except MemoryError:
-                self.say("this takes more memory than there is")
+                self.say(TOO_LARGE)
             except BlockstrataError as error:
                 self.say(str(error))
 
@@ -443,7 +444,7 @@ class ViewerApp(PlainApp):
             try:
                 found = change(self.scene) if self.scene else None
             except MemoryError:
-                found, nothing = None, "this takes more memory than there is"
+                found, nothing = None, TOO_LARGE
             except BlockstrataError as error:
                 found, nothing = None, str(error)
             if found is None:

@@ -11,8 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-TOO_LARGE: Final = "this takes more memory than there is"
-"""What is said of a MemoryError."""
+TAKES_TOO_MUCH: Final = "takes more memory than there is"
+"""What is said of something that a MemoryError came of."""
+TOO_LARGE: Final = f"this {TAKES_TOO_MUCH}"
+"""What is said of a MemoryError where it is plain what it came of."""
 
 _MACHINE: Final = Path("/proc/meminfo")
 _CONTAINER: Final = Path("/sys/fs/cgroup/memory.max")

@@ -14,6 +14,7 @@ from blockstrata.errors import BlockstrataError
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.nbd import NBD_6_0, wire_of
 from blockstrata_viewer.draw.palette import palette_of
+from blockstrata_viewer.process.memory import TOO_LARGE
 from blockstrata_viewer.reports.tables import tables
 from blockstrata_viewer.widgets.plain import Words
 from blockstrata_viewer.widgets.table_view import TableView, entries_of
@@ -104,7 +105,7 @@ class TablesScreen(ModalScreen[Target | None]):
 
     def on_tables_screen_failed(self, message: Failed) -> None:
         """Say why there is nothing to see."""
-        self.query_one("#wait", Words).update(str(message.error) or "this takes more memory than there is")
+        self.query_one("#wait", Words).update(str(message.error) or TOO_LARGE)
 
     def on_tables_screen_found(self, message: Found) -> None:
         """Show the tables, the cursor's own row chosen."""
