@@ -11,6 +11,8 @@ from blockstrata.access import Access, Consent, Probe
 from blockstrata_viewer.cli.types import Seconds
 from blockstrata_viewer.model.opening import Opening
 
+__all__ = ["Opening", "opening_options"]
+
 
 def opening_options(command: Any) -> Any:
     """Add the options that say how images are opened; the command gets them as one ``opening``."""

@@ -4,41 +4,43 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from blockstrata.text.sizes import parse_size
-from blockstrata_viewer.cli.keys import parse_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 SEMANTICS: Final = click.Choice(
     ["historic", "old", "proposed", "new", "nbd-2018", "nbd-6.0", "nbd-proposed", "nbd"]
 )
 """What ``blockstrata.semantics.by_name`` takes, written out: to ask it takes numpy."""
 
+_NAMED_KEYS: Final = frozenset(
+    "backspace delete down end enter escape home insert left pagedown pageup right space tab up".split()
+)
+"""Names of keys that are no character."""
+_MODIFIED: Final = re.compile(r"(?:ctrl\+|shift\+)*(.+)", re.DOTALL)
+_FUNCTION: Final = re.compile(r"f([1-9]|1[0-9]|2[0-4])")
 
-class Size(click.ParamType[int]):
-    """A number of bytes as QEMU writes sizes."""
 
-    name = "size"
+class Parsed(click.ParamType[T]):
+    """What a function makes of a word, unless its ``ValueError`` says what is wrong with it."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return bytes."""
+    def __init__(self, name: str, parse: Callable[[str], T]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> T:
+        """Return what the word means; a default that is no word means itself."""
         try:
-            return value if isinstance(value, int) else parse_size(value)
+            return self._parse(value) if isinstance(value, str) else value
         except ValueError as error:
             self.fail(str(error), param, ctx)
-
-
-class CellSize(Size):
-    """Bytes a cell."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return a power of two."""
-        size = super().convert(value, param, ctx)
-        if size.bit_count() != 1:
-            self.fail(f"'{value}' is no power of two", param, ctx)
-        return size
 
 
 class Seconds(click.FloatRange):
@@ -52,46 +54,49 @@ class Seconds(click.FloatRange):
         return seconds
 
 
-class ScreenSize(click.ParamType[tuple[int, int]]):
-    """Columns and rows of a screen."""
-
-    name = "screen size"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        """Return columns and rows."""
-        match = re.fullmatch("([0-9]{2,3})x([0-9]{2,3})", str(value))
-        columns, rows = (int(match[1]), int(match[2])) if match else (0, 0)
-        if not (40 <= columns <= 500 and 12 <= rows <= 200):
-            self.fail(f"'{value}' is not COLSxROWS from 40x12 to 500x200, as in 120x36", param, ctx)
-        return columns, rows
+def _cell_size(text: str) -> int:
+    size = parse_size(text)
+    if size.bit_count() != 1:
+        raise ValueError(f"'{text}' is no power of two")
+    return size
 
 
-class TrackName(click.ParamType[int]):
-    """A layer by its depth, or what the guest sees."""
-
-    name = "layer"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the depth, -1 for what the guest sees."""
-        if value == "guest":
-            return -1
-        if not re.fullmatch("[0-9]{1,9}", str(value)):
-            self.fail(f"'{value}' is neither a depth, 0 being the active layer, nor 'guest'", param, ctx)
-        return int(value)
+def _screen_size(text: str) -> tuple[int, int]:
+    match = re.fullmatch("([0-9]{2,3})x([0-9]{2,3})", text)
+    columns, rows = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not (40 <= columns <= 500 and 12 <= rows <= 200):
+        raise ValueError(f"'{text}' is not COLSxROWS from 40x12 to 500x200, as in 120x36")
+    return columns, rows
 
 
-class Keys(click.ParamType[tuple[str, ...]]):
-    """Keys to press."""
+def _track(text: str) -> int:
+    if text == "guest":
+        return -1
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise ValueError(f"'{text}' is neither a depth, 0 being the active layer, nor 'guest'")
+    return int(text)
 
-    name = "keys"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        """Return the keys, one by one."""
-        try:
-            return value if isinstance(value, tuple) else parse_keys(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+def _keys(text: str) -> tuple[str, ...]:
+    keys = tuple(text.split())
+    for key in keys:
+        match = _MODIFIED.fullmatch(key)
+        bare = match[1] if match else key
+        if not (len(bare) == 1 or bare in _NAMED_KEYS or _FUNCTION.fullmatch(bare)):
+            raise ValueError(
+                f"'{key}' is no key; keys are parted by blanks, and are characters, f1 to f24, or one of "
+                f"{', '.join(sorted(_NAMED_KEYS))}"
+            )
+    return keys
+
+
+SIZE: Final = Parsed("size", parse_size)
+"""Bytes, as QEMU writes sizes."""
+CELL_SIZE: Final = Parsed("size", _cell_size)
+"""Bytes a cell: a power of two."""
+SCREEN_SIZE: Final = Parsed("screen size", _screen_size)
+"""Columns and rows."""
+TRACK: Final = Parsed("layer", _track)
+"""A layer by its depth, or -1 for what the guest sees."""
+KEYS: Final = Parsed("keys", _keys)
+"""Keys one by one, as they are pressed: ``s s``, ``shift+left``, ``g 3 7 % enter``."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
 import sys
@@ -15,7 +14,7 @@ import click
 from blockstrata_viewer.cli.config import load_config
 from blockstrata_viewer.cli.lazy import load
 from blockstrata_viewer.cli.output import write
-from blockstrata_viewer.cli.types import SEMANTICS, Size
+from blockstrata_viewer.cli.types import SEMANTICS, SIZE
 from blockstrata_viewer.draw.palette import COLOURS, THEMES
 from blockstrata_viewer.process.leaving import telling
 from blockstrata_viewer.process.terminal import TEXTUAL_NAMES, colours_of, forget_absurd_size
@@ -38,29 +37,17 @@ class Look:
 
 
 def look_options(command: Any) -> Any:
-    """Add the options that say how the viewer starts; the command gets them as one ``look``."""
-
-    @functools.wraps(command)
-    def with_look(
-        *args: Any,
-        color: str | None,
-        theme: str | None,
-        semantics: str | None,
-        memory: int | None,
-        **rest: Any,
-    ) -> Any:
-        return command(*args, look=Look(color, theme, semantics, memory), **rest)
-
+    """Add the options that say how the viewer starts, the parameters of :class:`Look`."""
     for option in (
         click.option("--color", type=click.Choice(COLOURS), help="Colours there are."),
         click.option("--theme", type=click.Choice(THEMES), help="Dark if nothing else is configured."),
         click.option("--semantics", type=SEMANTICS, help="Proposed if nothing else is configured."),
         click.option(
-            "--memory", type=Size(), help="What is read of an image may take so much of it; 1G if not given."
+            "--memory", type=SIZE, help="What is read of an image may take so much of it; 1G if not given."
         ),
     ):
-        with_look = option(with_look)
-    return with_look
+        command = option(command)
+    return command
 
 
 def write_listed(pairs: Iterable[tuple[str, str]]) -> None:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-from blockstrata_viewer.cli.opening import opening_options
+from blockstrata_viewer.cli.opening import Opening, opening_options
 from blockstrata_viewer.cli.output import EXIT_FINDINGS, tell_notices, write
 from blockstrata_viewer.reports.audit import AuditReport
-
-if TYPE_CHECKING:
-    from blockstrata_viewer.model.opening import Opening
 
 
 @click.command("audit")

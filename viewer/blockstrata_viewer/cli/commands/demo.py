@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from typing import Any
 
 import click
 
@@ -21,7 +22,7 @@ from blockstrata_viewer.scenarios import DEFAULT, SCENARIOS
 @click.option("--list", "list_scenarios", is_flag=True, help="Name the scenarios and stop.")
 @click.option("--keep", metavar="DIR", help="Make the files in DIR and leave them; prints what to open.")
 @look_options
-def command(scenario: str | None, list_scenarios: bool, keep: str | None, look: Look) -> None:
+def command(scenario: str | None, list_scenarios: bool, keep: str | None, **look: Any) -> None:
     """Make a small real chain in a temporary directory and open it."""
     if list_scenarios:
         write_listed((each.name, each.summary) for each in SCENARIOS.values())
@@ -29,12 +30,12 @@ def command(scenario: str | None, list_scenarios: bool, keep: str | None, look: 
     chosen = scenario_named(scenario or DEFAULT)
     if keep is None:
         with scratch_directory() as directory:
-            view_images(made(chosen.build, directory), Opening(), look)
+            view_images(made(chosen.build, directory), Opening(), Look(**look))
         return
     # an absolute name can be opened from anywhere, and is never taken for a protocol's
     images = made(chosen.keep, absolute(keep))
     try:
         if is_terminal():
-            view_images(images, Opening(), look)
+            view_images(images, Opening(), Look(**look))
     finally:
         write(f"{printable(shlex.quote(image))}\n" for image in images)

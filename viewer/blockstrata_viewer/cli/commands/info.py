@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import click
 
 from blockstrata.access import Probe
-from blockstrata_viewer.cli.opening import opening_options
+from blockstrata_viewer.cli.opening import Opening, opening_options
 from blockstrata_viewer.cli.output import EXIT_FAILED, fail, tell_notices, write
 from blockstrata_viewer.reports import info as report
-
-if TYPE_CHECKING:
-    from blockstrata_viewer.model.opening import Opening
 
 
 @click.command("info")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import click
 
@@ -20,7 +21,7 @@ from blockstrata_viewer.process.scratch import scratch_directory
 @click.argument("lesson", required=False, metavar="[LESSON|FILE.md]")
 @click.option("--list", "list_lessons", is_flag=True, help="Name the lessons and stop.")
 @look_options
-def command(lesson: str | None, list_lessons: bool, look: Look) -> None:
+def command(lesson: str | None, list_lessons: bool, **look: Any) -> None:
     """Learn what the flags mean, on real images; without a terminal a lesson is printed."""
     known = lessons()
     if list_lessons:
@@ -37,6 +38,6 @@ def command(lesson: str | None, list_lessons: bool, look: Look) -> None:
         shelf = Shelf(directory)
         if is_terminal():
             course = Course(taught, shelf, first)
-            view_images((course.image,), Opening(), look, course)
+            view_images((course.image,), Opening(), Look(**look), course)
         else:
             write(f"{line}\n" for line in lesson_lines(taught[first], shelf))

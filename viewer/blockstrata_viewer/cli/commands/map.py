@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from blockstrata.interchange.qemu_img import NoOffsetError
 from blockstrata.naming.parse import export_options
 from blockstrata.semantics import by_name
-from blockstrata_viewer.cli.opening import opening_options
+from blockstrata_viewer.cli.opening import Opening, opening_options
 from blockstrata_viewer.cli.output import EXIT_FAILED, fail, tell_notices, write
-from blockstrata_viewer.cli.types import SEMANTICS, Size
+from blockstrata_viewer.cli.types import SEMANTICS, SIZE
 from blockstrata_viewer.reports import map as report
-
-if TYPE_CHECKING:
-    from blockstrata_viewer.model.opening import Opening
 
 
 @click.command("map")
@@ -40,8 +35,8 @@ if TYPE_CHECKING:
     "--in-place", is_flag=True, help="The layer as it stands in the chain; what it defers stays deferred."
 )
 @click.option("--round-trip", is_flag=True, help="What becomes of it on the way through NBD.")
-@click.option("--start-offset", type=Size(), default=0, metavar="SIZE", help="First guest byte.")
-@click.option("--max-length", type=Size(), metavar="SIZE", help="Stop after so many bytes.")
+@click.option("--start-offset", type=SIZE, default=0, metavar="SIZE", help="First guest byte.")
+@click.option("--max-length", type=SIZE, metavar="SIZE", help="Stop after so many bytes.")
 def command(
     image: str,
     opening: Opening,

@@ -13,8 +13,8 @@ import click
 
 from blockstrata_viewer.cli.lazy import load
 from blockstrata_viewer.cli.making import made, scenario_named
-from blockstrata_viewer.cli.opening import opening_options
-from blockstrata_viewer.cli.types import SEMANTICS, CellSize, Keys, ScreenSize, Size, TrackName
+from blockstrata_viewer.cli.opening import Opening, opening_options
+from blockstrata_viewer.cli.types import CELL_SIZE, KEYS, SCREEN_SIZE, SEMANTICS, SIZE, TRACK
 from blockstrata_viewer.draw.palette import COLOURS, THEMES
 from blockstrata_viewer.export import FORMATS, ExportError, format_of, render, write_screenshot
 from blockstrata_viewer.process.directories import absolute
@@ -23,7 +23,6 @@ from blockstrata_viewer.process.scratch import scratch_directory
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from blockstrata_viewer.model.opening import Opening
 
 _STANDARD_OUTPUT: Final = ("-", "/dev/stdout")
 """Names of files that are open already: whatever they lead to, nothing is opened or replaced."""
@@ -41,7 +40,7 @@ _STANDARD_OUTPUT: Final = ("-", "/dev/stdout")
     help="Its ending names the format: .svg .png .html .txt; - is standard output.",
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Whatever the ending.")
-@click.option("--size", type=ScreenSize(), default="120x36", show_default=True, metavar="COLSxROWS")
+@click.option("--size", type=SCREEN_SIZE, default="120x36", show_default=True, metavar="COLSxROWS")
 @click.option("--theme", type=click.Choice(THEMES), default="dark", show_default=True)
 @click.option(
     "--color",
@@ -49,12 +48,10 @@ _STANDARD_OUTPUT: Final = ("-", "/dev/stdout")
     help="Colours to draw with: none for txt, else truecolor.",
 )
 @click.option("--semantics", type=SEMANTICS, default="proposed", show_default=True)
-@click.option("--at", type=Size(), default=0, metavar="OFFSET", help="Guest byte of the cursor.")
-@click.option("--zoom", type=CellSize(), metavar="SIZE", help="Bytes a cell; the whole disk if not given.")
-@click.option(
-    "--layer", type=TrackName(), default="0", show_default=True, metavar="N|guest", help="Selected."
-)
-@click.option("--press", type=Keys(), default=(), metavar="KEYS", help="Then press keys, as in 's s T'.")
+@click.option("--at", type=SIZE, default=0, metavar="OFFSET", help="Guest byte of the cursor.")
+@click.option("--zoom", type=CELL_SIZE, metavar="SIZE", help="Bytes a cell; the whole disk if not given.")
+@click.option("--layer", type=TRACK, default="0", show_default=True, metavar="N|guest", help="Selected.")
+@click.option("--press", type=KEYS, default=(), metavar="KEYS", help="Then press keys, as in 's s T'.")
 @click.option("--title", metavar="TEXT", help="The window's; '' for none. The image's name if not given.")
 def command(
     image: str | None,

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-from blockstrata_viewer.cli.opening import opening_options
+from blockstrata_viewer.cli.opening import Opening, opening_options
 from blockstrata_viewer.cli.output import tell_notices, write
-from blockstrata_viewer.cli.types import Size
+from blockstrata_viewer.cli.types import SIZE
 from blockstrata_viewer.reports.trace import trace_lines
-
-if TYPE_CHECKING:
-    from blockstrata_viewer.model.opening import Opening
 
 
 @click.command("trace")
 @click.argument("image")
-@click.argument("offset", type=Size())
+@click.argument("offset", type=SIZE)
 @opening_options
 def command(image: str, offset: int, opening: Opening) -> None:
     """Follow a read of one guest byte down the layers, to the byte of the file that answers it."""

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from blockstrata_viewer.cli.opening import opening_options
+from blockstrata_viewer.cli.opening import Opening, opening_options
 from blockstrata_viewer.cli.viewing import Look, look_options, view_images
-
-if TYPE_CHECKING:
-    from blockstrata_viewer.model.opening import Opening
 
 
 @click.command("view")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @opening_options
 @look_options
-def command(images: tuple[str, ...], opening: Opening, look: Look) -> None:
+def command(images: tuple[str, ...], opening: Opening, **look: Any) -> None:
     """Open the viewer on images and all that they stand on; tab goes from one to the next."""
-    view_images(images, opening, look)
+    view_images(images, opening, Look(**look))
