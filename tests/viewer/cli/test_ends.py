@@ -121,6 +121,37 @@ def test_a_viewer_that_crashed_has_not_succeeded(where, demo_image):
     assert b"ZeroDivisionError" in done.stderr
 
 
+COLOURS_SEEN = """
+import sys
+from blockstrata_viewer.cli import viewing
+from blockstrata_viewer.cli.group import main
+load = viewing.load
+def seen(name):
+    if name != "app.app:ViewerApp":
+        return load(name)
+    from textual.constants import COLOR_SYSTEM
+    print(COLOR_SYSTEM)
+    sys.exit()
+viewing.load, viewing.is_terminal = seen, lambda: True
+main(["--color", "16", sys.argv[1]])
+"""
+
+
+def test_keys_of_ones_own_change_no_colours(demo_image, tmp_path):
+    """Textual reads how many there are while it is imported, and keys are checked against its bindings."""
+    config = tmp_path / "config.toml"
+    config.write_text('[keys]\n"cursor.left" = "left,a"\n')
+    done = subprocess.run(
+        [sys.executable, "-c", COLOURS_SEEN, demo_image],
+        env={**os.environ, "BLOCKSTRATA_CONFIG": str(config)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("standard\n", "")
+
+
 @pytest.fixture
 def bounded():
     """Let a wait without an end be a failure."""
@@ -208,7 +239,7 @@ def test_a_config_of_any_kind_is_one_line(text, words, tmp_path):
     path = tmp_path / "config.toml"
     path.write_text(text)
     with pytest.raises(BlockstrataError) as caught:
-        load_config({"BLOCKSTRATA_CONFIG": str(path)})
+        load_config({"BLOCKSTRATA_CONFIG": str(path)}).check_keys()
     line = str(caught.value)
     assert line.startswith(f"{path}: ")
     assert words in line

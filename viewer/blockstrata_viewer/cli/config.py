@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from blockstrata.errors import BadReferenceError, OpenError
 from blockstrata.text.printable import shortened
 from blockstrata.text.sizes import parse_size
+from blockstrata_viewer.cli.lazy import load
 from blockstrata_viewer.draw.palette import COLOURS, THEMES
 from blockstrata_viewer.process.directories import expanded
 
@@ -42,11 +43,21 @@ _CHOICES = {
 class Config:
     """What the file says; None where it says nothing.  ``memory`` in bytes, ``keys`` by binding id."""
 
+    path: str = ""
     theme: str | None = None
     semantics: str | None = None
     color: str | None = None
     memory: int | None = None
     keys: dict[str, str] = field(default_factory=dict)
+
+    def check_keys(self) -> None:
+        """Refuse keys of no binding, ``BadReferenceError``; if there are keys, Textual is imported."""
+        ids = {binding.id for binding in load("app.bindings:BINDINGS")} if self.keys else ()
+        for name, value in self.keys.items():
+            if name not in ids:
+                raise BadReferenceError(self.path, f"keys.{name}", "is no binding; docs/manual.md names them")
+            if not isinstance(value, str) or not value:
+                raise BadReferenceError(self.path, f"keys.{name}", 'is not keys in text, like "left,h"')
 
 
 def config_path(environment: Mapping[str, str]) -> Path | None:
@@ -87,9 +98,10 @@ def load_config(environment: Mapping[str, str] = os.environ) -> Config:
             raise BadReferenceError(
                 str(path), name, f"{_said(value)} is not one of {', '.join(_CHOICES[name])}"
             )
-    _check_keys(str(path), keys)
+    if not isinstance(keys, dict):
+        raise BadReferenceError(str(path), "keys", "is no table")
     size = None if memory is None else _size(str(path), memory)
-    return Config(found.get("theme"), found.get("semantics"), found.get("color"), size, keys)
+    return Config(str(path), found.get("theme"), found.get("semantics"), found.get("color"), size, keys)
 
 
 def _parsed(path: str, text: str) -> dict[str, Any]:
@@ -118,19 +130,3 @@ def _said(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > 1024:
         return shortened(hex(value))
     return shortened(repr(value))
-
-
-def _check_keys(path: str, keys: object) -> None:
-    """Refuse what is no table of binding ids and keys; the bindings are looked at only if there is one."""
-    if not isinstance(keys, dict):
-        raise BadReferenceError(path, "keys", "is no table")
-    if not keys:
-        return
-    from blockstrata_viewer.app.bindings import BINDINGS  # noqa: PLC0415  it imports Textual
-
-    ids = {binding.id for binding in BINDINGS}
-    for name, value in keys.items():
-        if name not in ids:
-            raise BadReferenceError(path, f"keys.{name}", "is no binding; docs/manual.md names them")
-        if not isinstance(value, str) or not value:
-            raise BadReferenceError(path, f"keys.{name}", 'is not keys in text, like "left,h"')

@@ -72,17 +72,20 @@ def view_images(images: tuple[str, ...], opening: Opening, look: Look, course: C
     semantics = look.semantics or config.semantics or "proposed"
     for said in (config.memory, look.memory):
         opening = opening if said is None else replace(opening, memory=said)
-    if not is_terminal():
+    colours = look.color or config.color or colours_of(os.environ)
+    shows = is_terminal()
+    if shows:
+        os.environ["TEXTUAL_COLOR_SYSTEM"] = TEXTUAL_NAMES[colours]
+        if colours == "none":
+            os.environ["NO_COLOR"] = "1"
+        else:
+            os.environ.pop("NO_COLOR", None)
+    config.check_keys()
+    if not shows:
         picture = load("app.headless:picture")
         for image in images:
             write(picture(image, opening, theme, semantics))
         return
-    colours = look.color or config.color or colours_of(os.environ)
-    os.environ["TEXTUAL_COLOR_SYSTEM"] = TEXTUAL_NAMES[colours]
-    if colours == "none":
-        os.environ["NO_COLOR"] = "1"
-    else:
-        os.environ.pop("NO_COLOR", None)
     app = load("app.app:ViewerApp")(images, opening, theme, semantics, colours, config.keys, course)
     with telling(app.leave):
         code = app.run()
