@@ -12,7 +12,7 @@ def main() -> None:
     # what is ignored stays so: by nohup, or a shell that starts us in the background
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-    from blockstrata_viewer.cli.group import main as command  # noqa: PLC0415
+    from blockstrata_viewer.cli.group import main as command  # noqa: PLC0415  as above
 
     command(prog_name="blockstrata")
 

@@ -10,6 +10,7 @@ from blockstrata.errors import BlockstrataError
 from blockstrata.text.printable import printable
 from blockstrata_viewer.export import text
 from blockstrata_viewer.export.html import html
+from blockstrata_viewer.export.png import png
 from blockstrata_viewer.export.screen import showable
 from blockstrata_viewer.export.svg import svg
 from blockstrata_viewer.process.whole_file import write_whole
@@ -40,8 +41,6 @@ def render(screen: Screen, form: str, title: str = "") -> bytes:
     """Return a screen in one of :data:`FORMATS`; text in UTF-8.  ``title`` is the window's."""
     title = "".join(showable(char) for char in printable(title))
     if form == "png":
-        from blockstrata_viewer.export.png import png  # noqa: PLC0415  the library is loaded when needed
-
         return png(svg(screen, title))
     if form == "svg":
         return svg(screen, title).encode()
