@@ -1,4 +1,4 @@
-"""The audit of every scenario as one page: ``python -m blockstrata_viewer.scenarios.audit > docs/audit.md``.
+"""The audit of every scenario as one page: ``python screenshots/audit_page.py > docs/audit.md``.
 
 Files are made afresh in memory where that is possible, so that the answer does not depend on a disk's file
 system; what does depend on one (holes are seen in whole blocks) comes out the same wherever these are 4 KiB.
@@ -43,7 +43,7 @@ row that follows from where the bytes really are.
 - *question*: the same for a hole in a file; whether that is right is left open by the message that proposed
   the rows, Eric Blake's of 2018. It counts as no finding.
 
-This page is written by `python -m blockstrata_viewer.scenarios.audit > docs/audit.md`; a test keeps it true.
+This page is written by `python screenshots/audit_page.py > docs/audit.md`; a test keeps it true.
 """
 
 
