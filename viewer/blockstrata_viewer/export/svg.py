@@ -35,10 +35,11 @@ def svg(screen: Screen, title: str = "") -> str:
     frame = frame_of(screen, title)
     width, height = frame.width, frame.height
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+    outline = _OUTLINE.format(frame=frame)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
         f"<title>{escape(title or 'blockstrata')}</title>",
-        _window(frame),
+        f'<rect {outline} fill="{frame.page}"/>',
         *_lip(screen, frame),
         '<g shape-rendering="crispEdges">',
         *_filled(_backgrounds(screen, frame)),
@@ -51,7 +52,7 @@ def svg(screen: Screen, title: str = "") -> str:
         *_title(frame),
         *_texts(screen, frame),
         "</g>",
-        _rim(frame),
+        f'<rect {outline} fill="none" stroke="{frame.rule}"/>',
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
@@ -81,14 +82,6 @@ def joined(rects: Iterable[Rect]) -> list[Rect]:
     return sorted(tall, key=lambda rect: (rect.top, rect.left))
 
 
-def _window(frame: Frame) -> str:
-    return f'<rect {_OUTLINE.format(frame=frame)} fill="{frame.page}"/>'
-
-
-def _rim(frame: Frame) -> str:
-    return f'<rect {_OUTLINE.format(frame=frame)} fill="none" stroke="{frame.rule}"/>'
-
-
 def _lip(screen: Screen, frame: Frame) -> Iterator[str]:
     """Yield what rounds off the last row, if it is one bar from edge to edge."""
     first, last = screen.rows[-1][0], screen.rows[-1][-1]
@@ -114,14 +107,10 @@ def _title(frame: Frame) -> Iterator[str]:
         )
 
 
-def _place(frame: Frame, x: int, y: int) -> tuple[int, int]:
-    return frame.left + x * WIDTH, frame.top + y * HEIGHT
-
-
 def _cells(screen: Screen, frame: Frame) -> Iterator[tuple[int, int, Cell]]:
     for y, row in enumerate(screen.rows):
         for x, cell in enumerate(row):
-            yield *_place(frame, x, y), cell
+            yield frame.left + x * WIDTH, frame.top + y * HEIGHT, cell
 
 
 def _backgrounds(screen: Screen, frame: Frame) -> dict[str, list[Rect]]:

@@ -37,7 +37,9 @@ def write_whole(
     ``NotAFileError`` if there is no regular file, which is neither opened nor replaced.
     """
     target = Path(os.path.realpath(path))
-    before = _standing(path)
+    before = None
+    with suppress(FileNotFoundError):
+        before = Path(path).stat()
     if before is not None:
         check(before)
         _require_file(before, target)
@@ -53,14 +55,6 @@ def write_whole(
                     os.fchown(fd, before.st_uid, before.st_gid)
                 os.fchmod(fd, stat.S_IMODE(before.st_mode))
         beside.replace(target)
-
-
-def _standing(path: str | Path) -> os.stat_result | None:
-    """Return what is known of what has a name, None if nothing has."""
-    try:
-        return Path(path).stat()
-    except FileNotFoundError:
-        return None
 
 
 def _require_file(status: os.stat_result, target: Path) -> None:

@@ -86,16 +86,7 @@ def command(
 
 def _is_for_server(image: str, output: str) -> bool:
     """Say whether a server is asked about its export as it is: no layer, format or meaning is chosen."""
-    others = (
-        "semantics",
-        "bitmap",
-        "layer",
-        "in_place",
-        "round_trip",
-        "image_format",
-        "image_opts",
-        "snapshot",
-    )
+    others = "semantics bitmap layer in_place round_trip image_format image_opts snapshot".split()
     if _is_given("context"):
         _refuse_beside("--context", *others)
         if output != "nbd-json":

@@ -7,7 +7,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
@@ -19,10 +19,6 @@ from blockstrata_viewer.draw.palette import COLOURS, THEMES
 from blockstrata_viewer.export import FORMATS, ExportError, format_of, render, write_screenshot
 from blockstrata_viewer.process.directories import absolute
 from blockstrata_viewer.process.scratch import scratch_directory
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 _STANDARD_OUTPUT: Final = ("-", "/dev/stdout")
 """Names of files that are open already: whatever they lead to, nothing is opened or replaced."""
@@ -97,9 +93,11 @@ def command(
     if scenario is None:
         shot = take(still)
     else:
+        chosen = scenario_named(scenario)
+        absolute(".")  # where to go back to
         # names that do not tell where the files are
-        with _demo_files(scenario) as images:
-            first, *others = images
+        with scratch_directory() as directory, contextlib.chdir(directory):
+            first, *others = made(chosen.build, Path())
             shot = take(replace(still, image=first, others=tuple(others), counts_runs=True))
             shot = replace(shot, inputs=frozenset())
     title = shot.title if title is None else title
@@ -107,12 +105,3 @@ def command(
         sys.stdout.buffer.write(render(shot.screen, form, title))
     else:
         write_screenshot(shot.screen, output, title=title, form=form, inputs=shot.inputs)
-
-
-@contextlib.contextmanager
-def _demo_files(name: str) -> Iterator[tuple[str, ...]]:
-    """Make a scenario in a directory of its own, which is the working directory for so long."""
-    scenario = scenario_named(name)
-    absolute(".")  # where to go back to
-    with scratch_directory() as directory, contextlib.chdir(directory):
-        yield made(scenario.build, Path())
