@@ -6,6 +6,7 @@ One widget draws the whole chain line by line, because that is several times qui
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.message import Message
@@ -32,43 +33,38 @@ class ChainView(DrawnWidget):
 
     scene: reactive[Scene | None] = reactive(None, always_update=True)
 
+    @dataclass
     class Placed(Message):
         """The cursor was put on a byte, and perhaps a track was chosen."""
 
-        def __init__(self, offset: int, selected: int | None) -> None:
-            super().__init__()
-            self.offset = offset
-            self.selected = selected
+        offset: int
+        selected: int | None
 
+    @dataclass
     class Selected(Message):
         """A range was drawn with the mouse, from one byte to another."""
 
-        def __init__(self, start: int, end: int) -> None:
-            super().__init__()
-            self.start = start
-            self.end = end
+        start: int
+        end: int
 
+    @dataclass
     class Hovered(Message):
         """The pointer is over a byte, or over none."""
 
-        def __init__(self, offset: int | None) -> None:
-            super().__init__()
-            self.offset = offset
+        offset: int | None
 
+    @dataclass
     class Zoomed(Message):
         """The wheel turned over a byte; ``steps`` towards it."""
 
-        def __init__(self, steps: int, about: int) -> None:
-            super().__init__()
-            self.steps = steps
-            self.about = about
+        steps: int
+        about: int
 
+    @dataclass
     class Panned(Message):
         """The wheel turned sideways, by so many columns."""
 
-        def __init__(self, columns: int) -> None:
-            super().__init__()
-            self.columns = columns
+        columns: int
 
     def __init__(self) -> None:
         super().__init__()
