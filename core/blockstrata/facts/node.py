@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from collections.abc import Mapping as Dict
 
 from blockstrata.errors import BlockstrataError, ClosedError
-from blockstrata.facts.codes import SECTOR, Traits
-from blockstrata.facts.extents import Extents
+from blockstrata.facts.codes import SECTOR, Mapping, Traits, fact
+from blockstrata.facts.extents import Extents, uniform
 
 
 class Driver(ABC):
@@ -66,6 +66,10 @@ class Driver(ABC):
 
         The window may reach up to the node's length in whole sectors.
         """
+
+    def overview(self) -> Extents:
+        """Return what is known of the whole node before any table of a window is read; the rest is UNREAD."""
+        return uniform(0, whole_sectors(self.length), fact(Mapping.UNREAD))
 
     def windows(self) -> Iterator[tuple[int, int, int]]:
         """Yield (start, length, tables) of windows that cover the node, each of bounded work.

@@ -19,14 +19,12 @@ import numpy as np
 from blockstrata.errors import BlockstrataError
 from blockstrata.facts.codes import Mapping, fact
 from blockstrata.facts.extents import Extents, join, uniform
-from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.graph.chain import Chain, Layer
 from blockstrata.guest.regions import Region, Windows, regions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-_UNREAD = fact(Mapping.UNREAD)
 _INVALID = fact(Mapping.INVALID)
 
 
@@ -91,9 +89,7 @@ class Reader:
             try:
                 if not any(tables for _, _, tables in windows):
                     return layer.node.extents(0, layer.size)
-                if isinstance(layer.node, Qcow2Node):
-                    return layer.node.overview()
-                return uniform(0, layer.size, _UNREAD)
+                return layer.node.overview()
             except BlockstrataError as error:
                 self._errors[layer.depth] = error
         return uniform(0, layer.size, _INVALID)
@@ -150,7 +146,7 @@ class Reader:
         fresh = sorted(self._fresh.items(), key=lambda item: item[0].start)
         if fresh:
             for depth, known in enumerate(self._known):
-                self._known[depth] = _with(known, [parts[depth] for _, parts in fresh])
+                self._known[depth] = _replaced(known, [parts[depth] for _, parts in fresh])
         self._fresh.clear()
         return self._chain_of(self._known)
 
@@ -186,7 +182,7 @@ def _part(known: Extents, region: Region) -> Extents:
     return known.cut(start, start + length)
 
 
-def _with(known: Extents, changes: list[Extents]) -> Extents:
+def _replaced(known: Extents, changes: list[Extents]) -> Extents:
     """Return runs with some stretches replaced; these do not overlap, first one first."""
     parts, at = [], known.start
     for change in changes:

@@ -19,8 +19,8 @@ from blockstrata.facts.codes import SECTOR
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_PLACES: Final = 1 << 12
-"""Places at which a disk may be cut; they are multiples of a power of two of bytes."""
+_MOST_CUTS: Final = 1 << 12
+"""Offsets at which a disk may be cut; they are multiples of a power of two of bytes."""
 _LAYERS_A_WINDOW: Final = 4
 
 Windows = list[tuple[int, int, int]]
@@ -45,7 +45,7 @@ def regions(layers: Sequence[Windows], start: int, end: int, most: int | None = 
     """Return regions that cover ``start`` up to ``end`` bytes, none if that is nothing.
 
     ``layers`` are the windows of each layer.  A region takes about ``most`` windows' work, those of all
-    layers together, or what lies between two places at which the disk may be cut.  If it is not given, one
+    layers together, or what lies between two offsets at which the disk may be cut.  If it is not given, one
     window's for every four layers: in less, the calls would cost more than the work.
     """
     if start >= end:
@@ -53,20 +53,20 @@ def regions(layers: Sequence[Windows], start: int, end: int, most: int | None = 
     if most is None:
         most = -(-len(layers) // _LAYERS_A_WINDOW)
     size = max(end, *(window[0] + window[1] for windows in layers for window in windows[-1:]), 1)
-    grain = max(SECTOR, 1 << (-(-size // _PLACES) - 1).bit_length())
-    places = np.append(np.arange(-(-size // grain), dtype=np.int64) * grain, size)
-    work, tables = np.zeros((2, len(places)))
+    grain = max(SECTOR, 1 << (-(-size // _MOST_CUTS) - 1).bit_length())
+    offsets = np.append(np.arange(-(-size // grain), dtype=np.int64) * grain, size)
+    work, tables = np.zeros((2, len(offsets)))
     for windows in layers:
         starts, lengths, counts = np.array(windows, np.int64).reshape(-1, 3).T
         if not counts.any():
             continue
         edges = np.append(starts, starts[-1] + lengths[-1])
-        work += np.interp(places, edges, np.arange(len(edges)))
-        tables += np.interp(places, edges, np.append(0, np.cumsum(counts)))
+        work += np.interp(offsets, edges, np.arange(len(edges)))
+        tables += np.interp(offsets, edges, np.append(0, np.cumsum(counts)))
     done = np.floor(work / most)
-    cuts = places[1:-1][done[1:-1] != done[:-2]]
+    cuts = offsets[1:-1][done[1:-1] != done[:-2]]
     edges = np.concatenate([[start], cuts[(cuts > start) & (cuts < end)], [end]])
-    read = np.diff(np.rint(np.interp(edges, places, tables)).astype(np.int64))
+    read = np.diff(np.rint(np.interp(edges, offsets, tables)).astype(np.int64))
     return [
         Region(first, last, count)
         for first, last, count in zip(edges[:-1].tolist(), edges[1:].tolist(), read.tolist(), strict=True)

@@ -182,8 +182,8 @@ def test_the_longest_disk_is_cut_too():
     assert [each.tables for each in found] == [1000, 500]
 
 
-def test_a_disk_is_cut_at_some_places_only(monkeypatch):
-    monkeypatch.setattr(planning, "_PLACES", 4)
+def test_a_disk_is_cut_at_some_offsets_only(monkeypatch):
+    monkeypatch.setattr(planning, "_MOST_CUTS", 4)
     windows = [[(at, 512, 1) for at in range(0, 1 << 20, 512)]]
     assert [each.start for each in regions(windows, 0, 1 << 20, 1)] == [0, 1 << 18, 2 << 18, 3 << 18]
 
