@@ -110,7 +110,7 @@ async def test_mouse(demo_image):
     app = ViewerApp([demo_image])
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
-        view = app.query_one(ChainView)
+        view = app.main.query_one(ChainView)
         layout = view.layout_for(app.scene)
         await pilot.click(ChainView, offset=(layout.label + 10, layout.top_of(1)))
         assert app.scene.cursor == 10 * app.scene.viewport.cell
@@ -341,9 +341,9 @@ async def test_patterns_and_inspector(viewer):
 async def test_a_note_leaves_with_the_next_key(viewer, key):
     app, press = viewer
     await press("full_stop")
-    assert "L chooses one" in app.note()
+    assert "L chooses one" in app.main.footnote
     await press(key, "escape")
-    assert app.note() == ""
+    assert app.main.footnote == ""
     assert "L chooses one" not in screen_text(app)
 
 
@@ -364,7 +364,7 @@ async def test_several_images(demo_image):
         await opened(app, pilot)
         assert "1/3" in screen_text(app)
         await pilot.press("l", "tab")
-        await until(pilot, lambda: app.opened.is_whole)
+        await until(pilot, lambda: app.main.images.shown.is_whole)
         assert "debian-golden.raw" in screen_text(app)
         assert len(app.scene.disk.layers) == 1
         await pilot.press("tab")
@@ -386,7 +386,7 @@ async def test_keys_that_come_before_the_question_is_on_the_screen_are_its_answe
             character = key if len(key) == 1 else None
             app.post_message(events.Key(key, character))
         await until(pilot, lambda: app.scene.cursor == 30 << 20)
-        assert len(app.screen_stack) == 1
+        assert app.screen is app.main
 
 
 async def test_keys_can_be_remapped(demo_image):
@@ -403,7 +403,7 @@ async def test_drag_selects_a_range(demo_image):
     app = ViewerApp([demo_image])
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
-        layout = app.query_one(ChainView).layout_for(app.scene)
+        layout = app.main.query_one(ChainView).layout_for(app.scene)
         cell = app.scene.viewport.cell
         top = layout.top_of(0)
         await pilot.mouse_down(ChainView, offset=(layout.label + 4, top))
@@ -611,7 +611,7 @@ async def test_a_range_begun_on_another_axis_is_let_go(demo_image):
     app = ViewerApp([demo_image])
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
-        layout = app.query_one(ChainView).layout_for(app.scene)
+        layout = app.main.query_one(ChainView).layout_for(app.scene)
         await pilot.mouse_down(ChainView, offset=(layout.label + 60, layout.top_of(0)))
         await pilot.press("v")
         await pilot.hover(ChainView, offset=(layout.label + 20, layout.GUEST))
@@ -662,6 +662,6 @@ async def test_what_is_read_meanwhile_waits_behind_the_file_axis(viewer):
     app, press = viewer
     inside = await press("v")
     more = replace(inside.entered_from.disk)
-    app.show(inside.with_disk(more))
+    app.main.show(inside.with_disk(more))
     assert app.scene.disk is inside.disk
     assert (await press("v")).disk is more

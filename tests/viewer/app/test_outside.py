@@ -12,6 +12,7 @@ from blockstrata.formats.qcow2.author import Data, Image, write_image, write_raw
 from blockstrata.text.printable import printable
 from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.app.commands import places
+from blockstrata_viewer.app.images import Images
 from blockstrata_viewer.lessons import parse_lesson
 from blockstrata_viewer.lessons.course import Course, Shelf
 from blockstrata_viewer.screens.consent import ConsentScreen
@@ -74,25 +75,24 @@ async def test_the_main_screen_and_every_page(image):
         pages = {"enter": MARK, "T": MARK, "a": MARK, "B": "row", "e": MARK}
         for key, words in pages.items():
             await pilot.press(key)
-            await until(pilot, lambda words=words: len(app.screen_stack) > 1 and words in screen_text(app))
+            await until(pilot, lambda words=words: app.screen is not app.main and words in screen_text(app))
             assert_clean(app, shows=words)
             await pilot.press("escape")
         for key in "vrws":
             await pilot.press(key)
-            await until(pilot, lambda: app.opened.is_whole)
+            await until(pilot, lambda: app.main.images.shown.is_whole)
             assert_clean(app)
 
 
 async def test_the_palette(image):
-    app = ViewerApp([image])
-    app.course = Course([lesson_of(TITLE, image)], Shelf(None))
+    app = ViewerApp([image], course=Course([lesson_of(TITLE, image)], Shelf(None)))
     async with app.run_test(size=SIZE) as pilot:
         await opened(app, pilot)
         await pilot.press("ctrl+p", *"layer: 0")
         await until(pilot, lambda: "layer: 0 " in screen_text(app))
         assert_clean(app)
         await pilot.press("enter")
-        await until(pilot, lambda: len(app.screen_stack) == 1)
+        await until(pilot, lambda: app.screen is app.main)
         assert app.scene.selected == 0
         # the palette's own input takes what is pasted as it is
         await pilot.press("ctrl+p")
@@ -104,12 +104,11 @@ async def test_the_palette(image):
 
 async def test_lessons(tmp_path):
     write_image(tmp_path / "top.qcow2", Image(1 << 20), {1: Data(b"t")})
-    app = ViewerApp([str(tmp_path / "top.qcow2")])
-    app.course = Course([lesson_of(TITLE, str(tmp_path / "top.qcow2"))], Shelf(None))
-    app._step_shown = False
+    image = str(tmp_path / "top.qcow2")
+    app = ViewerApp([image], course=Course([lesson_of(TITLE, image)], Shelf(None)))
     async with app.run_test(size=SIZE) as pilot:
         await opened(app, pilot)
-        await until(pilot, lambda: app.course.question)
+        await until(pilot, lambda: app.main.guide.course.question)
         assert_clean(app)
         await pilot.press("L")
         await until(pilot, lambda: "LESSONS" in screen_text(app))
@@ -135,7 +134,7 @@ async def test_what_is_said_asked_and_notified(demo_image):
     app = ViewerApp([demo_image])
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await opened(app, pilot)
-        app.say(TITLE)
+        app.main.say(TITLE)
         await pilot.pause()
         assert_clean(app)
         await pilot.press("escape")
@@ -147,7 +146,7 @@ async def test_what_is_said_asked_and_notified(demo_image):
         await until(pilot, lambda: "Run qemu-img" in screen_text(app))
         assert_clean(app)
         await pilot.press("n")
-        app.post_message(app.Failed(app.opened, OpenError(TITLE, TITLE, TITLE), app.opened.turn))
+        app.main.post_message(Images.Failed(app.main.images.shown, OpenError(TITLE, TITLE, TITLE), 1))
         await until(pilot, lambda: "q quits" in screen_text(app))
         assert_clean(app)
 

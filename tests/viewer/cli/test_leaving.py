@@ -175,7 +175,7 @@ async def test_a_page_that_waits_for_bytes_can_be_left(tmp_path, monkeypatch, ke
             await pilot.press(key)
             await until(pilot, lambda: "reading …" in screen_text(app))
             await pilot.press("escape")
-            await until(pilot, lambda: len(app.screen_stack) == 1)
+            await until(pilot, lambda: app.screen is app.main)
             await pilot.press(key)
             await until(pilot, lambda: "reading …" in screen_text(app))
         finally:

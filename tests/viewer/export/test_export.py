@@ -27,7 +27,8 @@ from blockstrata.errors import BadRangeError
 from blockstrata.formats.qcow2.author import Image, write_image, write_raw
 from blockstrata_viewer import export
 from blockstrata_viewer.app.app import ViewerApp
-from blockstrata_viewer.app.headless import Still, picture, read_shot, save, take
+from blockstrata_viewer.app.headless import Still, picture, take
+from blockstrata_viewer.app.shot import read_shot, save
 from blockstrata_viewer.cli.group import main
 from blockstrata_viewer.export import Cell, ExportError, Screen, render, write_screenshot
 from blockstrata_viewer.export.glyphs import HEIGHT, SHADES, WIDTH, rectangles, stroke
@@ -409,7 +410,7 @@ async def test_text_is_the_composed_screen(demo_image):
         await app.settled.wait()
         await pilot.pause()
         strips = app.screen._compositor.render_strips()
-        text = render(read_shot(app).screen, "txt").decode()
+        text = render(read_shot(app.main).screen, "txt").decode()
     assert text == "".join(f"{strip.text.rstrip()}\n" for strip in strips)
 
 
@@ -675,7 +676,7 @@ async def test_never_over_an_image_that_has_another_name_by_now(tmp_path, monkey
         for name in ("top.qcow2", "base.raw"):
             Path(name).rename("moved.svg")
             with pytest.raises(ExportError, match="not overwritten"):
-                save(app, "moved.svg")
+                save(app.main, "moved.svg")
             Path("moved.svg").rename(name)
 
 
@@ -694,7 +695,7 @@ async def test_never_over_a_lesson(tmp_path, monkeypatch):
         assert app.failure is None
         for name in ("one.svg", "two.svg", "linked.svg"):
             with pytest.raises(ExportError, match="not overwritten"):
-                save(app, name)
+                save(app.main, name)
 
 
 @pytest.mark.live("qemu-img")
@@ -735,13 +736,13 @@ async def test_a_running_viewer_saves_what_it_shows(demo_image, tmp_path):
         await app.settled.wait()
         await pilot.press("right", "right", "down")
         scene = app.scene
-        shown = read_shot(app)
+        shown = read_shot(app.main)
         for form in export.FORMATS:
-            save(app, str(tmp_path / f"a.{form}"))
+            save(app.main, str(tmp_path / f"a.{form}"))
         with pytest.raises(ExportError):
-            save(app, demo_image, form="svg")
+            save(app.main, demo_image, form="svg")
         assert app.scene is scene
-        assert read_shot(app) == shown
+        assert read_shot(app.main) == shown
     still = Still(demo_image, columns=80, rows=24, at=scene.cursor, layer=1)
     assert (tmp_path / "a.svg").read_bytes() == render(shown.screen, "svg", shown.title)
     assert shown == await asyncio.to_thread(take, still)
@@ -755,6 +756,6 @@ async def test_a_viewer_without_a_scene_can_be_read(tmp_path, monkeypatch):
     async with app.run_test(size=(80, 24)) as pilot:
         await app.settled.wait()
         await pilot.pause()
-        shot = read_shot(app)
+        shot = read_shot(app.main)
     assert (shot.screen.width, shot.screen.height) == (80, 24)
     assert "missing.qcow2" in render(shot.screen, "txt").decode()

@@ -19,6 +19,7 @@ from blockstrata.semantics import SEMANTICS
 from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.app.bindings import BINDINGS
 from blockstrata_viewer.app.commands import ViewerCommands
+from blockstrata_viewer.app.lesson_guide import spot_of
 from blockstrata_viewer.cli.group import main
 from blockstrata_viewer.draw.palette import palette_for
 from blockstrata_viewer.lessons import LessonError, lessons, parse_lesson
@@ -110,7 +111,7 @@ async def test_the_viewer_goes_there(name, shelf):
                 await pilot.press("full_stop")
             await arrived(app, pilot)
             assert course.step is step
-            assert ".md" not in app.note()
+            assert ".md" not in app.main.footnote
             with contextlib.closing(open_chain(course.image)) as chain:
                 site = Course([lesson], shelf, at=number).arrive(chain)
                 cursor = site.host if step.view == "file" else site.offset
@@ -130,13 +131,13 @@ async def test_the_viewer_goes_there(name, shelf):
                 kept = scene.track.state_at(scene.run, scene.semantics).short == "kept"
                 assert question.choices[question.right] == ("no" if kept else "yes")
         await pilot.press("full_stop")
-        assert "last step" in app.note()
+        assert "last step" in app.main.footnote
 
 
 async def arrived(app, pilot):
     for _ in range(200):
         await pilot.pause(0.02)
-        if app._step_shown:
+        if app.main.guide.is_arrived:
             break
     await pilot.pause()
 
@@ -192,13 +193,13 @@ async def test_what_would_tell_waits_for_the_answer(shelf):
         for key in ("enter", "T"):
             await pilot.press(key)
             await pilot.pause()
-            assert len(app.screen_stack) == 1
-            assert app.note().startswith("answer first")
+            assert app.screen is app.main
+            assert app.main.footnote.startswith("answer first")
         await pilot.press("l")
-        assert app.note() == ""
+        assert app.main.footnote == ""
         await pilot.press("h", str(course.question.right + 1), "enter")
         await pilot.pause()
-        assert len(app.screen_stack) == 2
+        assert app.screen is not app.main
 
 
 @pytest.mark.parametrize("keys", ["n", "nzs", "down", "v", "Sr"])
@@ -212,7 +213,7 @@ async def test_an_answer_is_shown_at_its_place(shelf, keys):
         before = app.scene
         right = course.question.right + 1
         await pilot.press(*([keys] if keys == "down" else keys), str(3 - right))
-        assert app._spot() != app._asked_at
+        assert spot_of(0, app.scene) != app.main.guide.asked_at
         assert app.scene.asking
         await pilot.press(str(right))
         await pilot.pause()
@@ -275,7 +276,7 @@ async def test_without_a_lesson_the_keys_say_so(demo_image):
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         await pilot.press("full_stop")
-        assert "L chooses one" in app.note()
+        assert "L chooses one" in app.main.footnote
     assert {"lesson.next", "lesson.previous", "trace"} <= {binding.id for binding in BINDINGS}
 
 
@@ -293,33 +294,33 @@ async def test_lessons_are_chosen_from_within(demo_image):
         await pilot.press("escape", "L", "down", "enter")
         await app.workers.wait_for_complete()
         await arrived(app, pilot)
-        assert app.course.lesson is not None
-        assert app.course.lesson.name == "four-bits-today"
-        assert app.place() == "2/2"
-        first = app.course.step
+        assert app.main.guide.course.lesson is not None
+        assert app.main.guide.course.lesson.name == "four-bits-today"
+        assert app.main.images.place == "2/2"
+        first = app.main.guide.course.step
         assert first.title in screen_text(app)
-        made = Path(app.opened.image)
+        made = Path(app.main.images.shown.image)
         assert made.exists()
         await pilot.press("full_stop")
         await arrived(app, pilot)
-        assert app.course.at == 1
+        assert app.main.guide.course.at == 1
         # it opens at the lesson one is in, which begins anew
         await pilot.press("L")
         await pilot.pause()
         assert "at step 2 of" in screen_text(app)
         await pilot.press("enter")
         await arrived(app, pilot)
-        assert app.course.step == first
+        assert app.main.guide.course.step == first
         # the last line leaves
         await pilot.press("L", "end", "enter")
         await pilot.pause()
         await pilot.pause()
-        assert app.course is None
-        assert app.opened.image == demo_image
+        assert app.main.guide.course is None
+        assert app.main.images.shown.image == demo_image
         assert "LESSON" not in screen_text(app)
         assert "CORE SAMPLE" in screen_text(app)
         # and there is a way back in
-        await app.run_action("app.begin_lesson('the-wire')")
+        await app.run_action("screen.begin_lesson('the-wire')")
         await app.workers.wait_for_complete()
         await arrived(app, pilot)
         assert LESSONS["the-wire"].steps[0].title in screen_text(app)
@@ -337,13 +338,13 @@ async def test_the_palette_names_lessons_by_title(demo_image):
         await hits[names[2]].command()
         await app.workers.wait_for_complete()
         await arrived(app, pilot)
-        assert app.course.lesson.title == list(LESSONS.values())[2].title
+        assert app.main.guide.course.lesson.title == list(LESSONS.values())[2].title
         hits = {hit.text: hit async for hit in ViewerCommands(app.screen).discover()}
         await hits["lesson: leave it"].command()
         await pilot.pause()
-        assert app.course is None
+        assert app.main.guide.course is None
         await pilot.press("full_stop")
-        assert "L chooses one" in app.note()
+        assert "L chooses one" in app.main.footnote
 
 
 async def test_lessons_stay_where_an_image_does_not_open(tmp_path):
@@ -369,7 +370,7 @@ async def test_no_room_for_the_images_of_a_lesson(demo_image, monkeypatch):
         await asyncio.wait_for(app.settled.wait(), 20)
         await pilot.press("L", "enter")
         await pilot.pause()
-        assert app.note() == "lab.qcow2: No space left on device"
+        assert app.main.footnote == "lab.qcow2: No space left on device"
 
 
 @each

@@ -123,10 +123,8 @@ def test_a_command_is_silent_where_nothing_changed(images, words):
 
 
 async def test_the_viewer_tells(written):
-    said = []
     app = ViewerApp([str(written / "top.qcow2")])
-    app.say = said.append
     async with app.run_test() as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         await pilot.pause()
-    assert said == ["top.qcow2: changed while it was read"]
+        assert app.main.note == "top.qcow2: changed while it was read"

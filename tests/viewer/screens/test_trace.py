@@ -45,7 +45,7 @@ async def test_the_key(demo_image):
     app = ViewerApp([demo_image])
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
-        app.change(lambda scene: scene.go_to(0x1F00000))
+        app.main.change(lambda scene: scene.go_to(0x1F00000))
         await pilot.press("T")
         await pilot.pause()
         assert isinstance(app.screen, TraceScreen)

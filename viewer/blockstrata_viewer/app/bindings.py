@@ -47,15 +47,18 @@ BINDINGS: Final = (
     Binding("e", "export", "export", id="export"),
     Binding("B", "tables", "tables", id="tables"),
     Binding("L", "learn", "lessons", id="learn"),
-    Binding("tab", "image(1)", "next image", id="image.next", show=False, priority=True),
-    Binding("shift+tab", "image(-1)", "previous image", id="image.previous", show=False, priority=True),
+    Binding("tab", "image(1)", "next image", id="image.next", show=False),
+    Binding("shift+tab", "image(-1)", "previous image", id="image.previous", show=False),
     Binding(
         "escape", "clear", "clear markers, leave the file's axis or the round trip", id="clear", show=False
     ),
     Binding("question_mark,f1", "help", "help", id="help", key_display="?"),
-    Binding("ctrl+p", "command_palette", "palette", id="palette", show=False),
-    Binding("q,ctrl+c,ctrl+q", "quit_viewer", "quit", id="quit", key_display="q"),
+    Binding("ctrl+p", "app.command_palette", "palette", id="palette", show=False),
+    Binding("q,ctrl+c,ctrl+q", "app.quit_viewer", "quit", id="quit", key_display="q"),
 )
+
+APP_BINDINGS: Final = tuple(binding for binding in BINDINGS if binding.id in ("palette", "quit"))
+"""Those that the app has as well: it would have its own, and may be left before there is a main screen."""
 
 _NAMES: Final = {
     "equals_sign": "=",

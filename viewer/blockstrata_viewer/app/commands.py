@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from textual.command import DiscoveryHit, Hit, Provider
 
+from blockstrata.semantics import SWITCH
 from blockstrata.text.printable import base_name, printable, shortened
-from blockstrata_viewer.app.bindings import help_keys
+from blockstrata_viewer.app.bindings import BINDINGS, help_keys
 from blockstrata_viewer.widgets.plain import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from textual.command import Hits, Matcher
     from textual.content import Content
+
+    from blockstrata_viewer.lessons.course import Course
+    from blockstrata_viewer.lessons.lesson import Lesson
+    from blockstrata_viewer.model.scene import Scene
 
 _PREFIXES: Final = {
     "cursor": "go",
@@ -33,6 +39,43 @@ _WHOLE: Final = 1.5
 """How much better it is if what was typed stands there as it is."""
 
 
+class Command(NamedTuple):
+    """What the palette offers: what it is called, the action of the screen that it runs, and its keys."""
+
+    name: str
+    action: str
+    key: str = ""
+
+
+@runtime_checkable
+class OffersCommands(Protocol):
+    """A screen that has commands."""
+
+    def commands(self) -> Iterator[Command]:
+        """Yield them."""
+
+
+def commands_of(
+    keymap: dict[str, str], lessons: Sequence[Lesson], course: Course | None, scene: Scene | None
+) -> Iterator[Command]:
+    """Yield every command: the bindings under the user's keys, flags, lessons, and layers of a scene."""
+    for binding, (key, words) in zip(BINDINGS, help_keys(keymap), strict=True):
+        if binding.id != "palette":
+            prefix = _PREFIXES.get((binding.id or "").partition(".")[0], "view")
+            yield Command(f"{prefix}: {words}", binding.action, key)
+    for semantics in SWITCH:
+        yield Command(f"flags: {semantics.word}, {semantics.title}", f"under('{semantics.name}')")
+    for nth, lesson in enumerate(lessons, 1):
+        title = shortened(printable(lesson.title))
+        yield Command(f"lesson: {nth} {title}", f"begin_lesson({lesson.name!r})")
+    if course:
+        yield Command("lesson: leave it", "leave_lesson")
+    if scene:
+        for layer in scene.disk.layers:
+            name = shortened(base_name(layer.name))
+            yield Command(f"layer: {layer.depth} {name}", f"choose({layer.depth})")
+
+
 class ViewerCommands(Provider):
     """Lists and finds commands; each runs the action that its key runs."""
 
@@ -40,9 +83,7 @@ class ViewerCommands(Provider):
         """Yield every command."""
         for name, action, key in self._commands():
             # Textual reads a str as markup; it takes content for what it says
-            yield DiscoveryHit(
-                plain(name), lambda action=action: self.app.run_action(action), help=_help(key)
-            )
+            yield DiscoveryHit(plain(name), partial(self._run, action), help=_help(key))
 
     async def search(self, query: str) -> Hits:
         """Yield the commands that match what was typed."""
@@ -53,34 +94,16 @@ class ViewerCommands(Provider):
                 yield Hit(
                     weight * matcher.fuzzy_search.score(name, found),
                     _highlighted(name, found, matcher),
-                    lambda action=action: self.app.run_action(action),
+                    partial(self._run, action),
                     help=_help(key),
                 )
 
-    def _commands(self) -> Iterator[tuple[str, str, str]]:
-        """Yield name, action and key of every command."""
-        from blockstrata.semantics import SWITCH  # noqa: PLC0415
-        from blockstrata_viewer.app.app import ViewerApp  # noqa: PLC0415
-        from blockstrata_viewer.app.bindings import BINDINGS  # noqa: PLC0415
-        from blockstrata_viewer.lessons import taught  # noqa: PLC0415
+    def _commands(self) -> Iterator[Command]:
+        if isinstance(self.screen, OffersCommands):
+            yield from self.screen.commands()
 
-        app = self.app
-        assert isinstance(app, ViewerApp)  # noqa: S101
-        for binding, (key, words) in zip(BINDINGS, help_keys(app.keys), strict=True):
-            if binding.action != "command_palette":
-                prefix = _PREFIXES.get((binding.id or "").partition(".")[0], "view")
-                yield f"{prefix}: {words}", f"app.{binding.action}", key
-        for semantics in SWITCH:
-            yield f"flags: {semantics.word}, {semantics.title}", f"app.under('{semantics.name}')", ""
-        for nth, lesson in enumerate(taught(app.course.lessons if app.course else ()), 1):
-            title = shortened(printable(lesson.title))
-            yield f"lesson: {nth} {title}", f"app.begin_lesson({lesson.name!r})", ""
-        if app.course:
-            yield "lesson: leave it", "app.leave_lesson", ""
-        if app.scene:
-            for layer in app.scene.disk.layers:
-                name = shortened(base_name(layer.name))
-                yield f"layer: {layer.depth} {name}", f"app.choose({layer.depth})", ""
+    async def _run(self, action: str) -> None:
+        await self.app.run_action(action, self.screen)
 
 
 def places(query: str, name: str) -> list[int]:

@@ -9,18 +9,16 @@ import asyncio
 import os
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from blockstrata.errors import BadRangeError, BlockstrataError
 from blockstrata.facts.codes import Storage, storage_of
 from blockstrata.protocols.file import FileNode
-from blockstrata.text.printable import base_name
 from blockstrata_viewer.app.app import ViewerApp
-from blockstrata_viewer.draw.palette import palette_for, palette_of
-from blockstrata_viewer.export import Screen, format_of, text, write_screenshot
-from blockstrata_viewer.export.capture import capture, strips_of
-from blockstrata_viewer.export.inputs import inputs_of
+from blockstrata_viewer.app.shot import Shot, read_shot
+from blockstrata_viewer.export import text
+from blockstrata_viewer.export.capture import strips_of
 from blockstrata_viewer.model.opening import Opening
 from blockstrata_viewer.model.scene import GUEST
 from blockstrata_viewer.process.terminal import bounded
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from textual.strip import Strip
 
     from blockstrata.graph.chain import Chain
+    from blockstrata_viewer.app.main_screen import MainScreen
     from blockstrata_viewer.model.scene import Scene
 
 _SIZE = (120, 36)
@@ -73,19 +72,6 @@ class Still:
     some time after a file is written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """A screen that was taken.
-
-    ``title`` names the image; ``inputs`` are the files that the chain is in, and those of lessons, by their
-    numbers of device and inode.
-    """
-
-    screen: Screen
-    title: str
-    inputs: frozenset[tuple[int, int]]
-
-
 def take(still: Still) -> Shot:
     """Return the screen that shows an image; errors as the core raises them.
 
@@ -113,50 +99,14 @@ def picture(image: str, opening: Opening, theme: str, semantics: str) -> list[st
     return text.lines(take(Still(image, opening, theme, semantics, "none", columns, rows)).screen)
 
 
-def save(app: ViewerApp, path: str, *, title: str | None = None, form: str | None = None) -> None:
-    """Write what a running viewer shows to a file; ``ExportError`` says why that cannot be.
-
-    ``title`` is the window's, the image's name if None; ``form`` the format, by the file's ending if None.
-    Plain text is drawn as the viewer draws where there are no colours.
-    """
-    form = form or format_of(path)
-    shot = read_shot(app, colourless=form == "txt")
-    write_screenshot(
-        shot.screen, path, title=shot.title if title is None else title, form=form, inputs=shot.inputs
-    )
-
-
-def read_shot(app: ViewerApp, *, colourless: bool = False) -> Shot:
-    """Return what a running viewer shows, or would show without colours; nothing changes on its screen."""
-    scene, theme = app.scene, app.theme_name
-    chains = [opened.scene.chain_scene.disk.chain for opened in app.images if opened.scene]
-    lessons = app.course.lessons if app.course else ()
-    names = [opened.image for opened in app.images]
-    inputs = frozenset(inputs_of(chains, [*names, *(name for lesson in lessons for name in lesson.files())]))
-    if scene is None:
-        return Shot(capture(app.screen, palette_for("truecolor", theme), theme), "blockstrata", inputs)
-    # the axis of a layer's file was entered from the chain
-    title = f"blockstrata — {base_name(scene.chain_scene.disk.layers[0].name)}"
-    if not colourless or palette_of(scene).is_mono:
-        return Shot(capture(app.screen, palette_of(scene), theme), title, inputs)
-    app.show(scene.drawn(colours="none"))
-    try:
-        return Shot(capture(app.screen, palette_for("none", theme), theme), title, inputs)
-    finally:
-        app.show(scene)
-
-
 class _HeadlessApp(ViewerApp):
     """The viewer as it is where nobody answers, and nothing in the environment asks for anything else."""
 
-    ASKS = False
-
-    def on_viewer_app_loaded(self, message: ViewerApp.Loaded) -> None:  # type: ignore[override]
-        """Count storage before what is read is shown; Textual calls this one first, then the viewer's."""
-        if self.counts_runs:
-            _count_runs(message.disk.chain)
-
-    counts_runs = False
+    def __init__(self, still: Still) -> None:
+        images = (still.image, *still.others)
+        super().__init__(images, still.opening, still.theme, still.semantics, still.colours)
+        # what is counted is shown
+        self.setup = replace(self.setup, asks=False, prepare=_count_runs if still.counts_runs else None)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return the net alone, whatever NO_COLOR and TEXTUAL_FILTERS say."""
@@ -168,44 +118,47 @@ class LeftError(BlockstrataError):
 
 
 async def _take(still: Still) -> Shot:
-    images = (still.image, *still.others)
-    app = _HeadlessApp(images, still.opening, still.theme, still.semantics, still.colours)
-    app.counts_runs = still.counts_runs
+    app = _HeadlessApp(still)
     async with app.run_test(size=(still.columns, still.rows)) as pilot:
-        while not app.settled.is_set():
+        while not app.settled.is_set() or app.main is None:
             if app.return_code is not None:
                 raise LeftError(still.image, "", _ENDED)
             with suppress(TimeoutError):
                 await asyncio.wait_for(app.settled.wait(), _GLANCE)
-        if app.failure:
-            raise app.failure
+            await pilot.pause()
+        main = app.main
+        _raise_failure(main)
         await pilot.pause()
-        if app.scene is not None:
-            app.show(_aimed(app.scene, still))
-        while app.opened.again:
+        if main.current is not None:
+            main.show(_aimed(main.current, still))
+        while main.images.shown.again:
             await pilot.pause(0.01)
         await pilot.pause()
         for key in still.press:
             await pilot.press(key)
-            await _settle(app, pilot)
+            await _settle(main, pilot)
             if app.return_code is not None:
                 raise LeftError(still.image, "", f"the key {key} leaves the viewer: nothing is left to show")
-        if app.failure:
-            raise app.failure
-        return read_shot(app)
+        _raise_failure(main)
+        return read_shot(main)
 
 
-async def _settle(app: ViewerApp, pilot: Pilot[int]) -> None:
+def _raise_failure(main: MainScreen) -> None:
+    if main.images.shown.failure:
+        raise main.images.shown.failure
+
+
+async def _settle(main: MainScreen, pilot: Pilot[int]) -> None:
     """Wait until nothing is read any more, and the screen stays as it is."""
     await pilot.pause()
-    while unfinished := [worker for worker in app.workers if not worker.is_finished]:
+    while unfinished := [worker for worker in main.app.workers if not worker.is_finished]:
         await asyncio.gather(*(worker.wait() for worker in unfinished), return_exceptions=True)
         await pilot.pause()
     # what a worker says goes from message to message until it is seen, and a busy machine is slow at that
     before: list[Strip] = []
     for _ in range(_LOOKS):
-        strips = strips_of(app.screen)
-        if app.is_at_rest and [strip.text for strip in strips] == [strip.text for strip in before]:
+        strips = strips_of(main.app.screen)
+        if main.is_at_rest and [strip.text for strip in strips] == [strip.text for strip in before]:
             return
         before = strips
         await pilot.pause()

@@ -300,20 +300,19 @@ class LessonPanel(DrawnWidget):
     is_alone: reactive[bool] = reactive(False)
     """Whether the inspector is hidden."""
 
-    def __init__(self, course: Course) -> None:
-        super().__init__()
+    def __init__(self, course: Course | None) -> None:
+        super().__init__(id="lesson")
         self.course = course
 
     def shows(self) -> tuple[object, ...] | None:
         """Return the step as it is now, what is answered of it, and how it looks."""
-        if self.scene is None:
+        if self.scene is None or (course := self.course) is None:
             return None
-        course = self.course
         step = (course.nth, course.at, course.question, tuple(course.answers))
         return (*step, palette_of(self.scene), self.is_alone)
 
     def draw(self) -> list[Line]:
-        """Return the lines; there is a scene."""
-        if self.scene is None:
+        """Return the lines; there is a scene, and a course."""
+        if self.scene is None or self.course is None:
             return []
         return draw_lesson(self.course, palette_of(self.scene), *self.size, is_alone=self.is_alone)

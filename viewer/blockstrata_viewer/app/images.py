@@ -1,0 +1,214 @@
+"""The images that are open: how each is read, away from the screen, and what becomes of that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+from textual.worker import get_current_worker
+
+from blockstrata.access import Probe
+from blockstrata.errors import BlockstrataError, OpenError
+from blockstrata_viewer.app.forgetting import collect_and_freeze
+from blockstrata_viewer.model.loading import Loader
+from blockstrata_viewer.model.opening import Opening
+from blockstrata_viewer.process.memory import TAKES_TOO_MUCH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from textual.dom import DOMNode
+
+    from blockstrata.access import Consent
+    from blockstrata.graph.chain import Chain
+    from blockstrata_viewer.model.disk import Disk
+    from blockstrata_viewer.model.scene import Scene
+
+
+
+@dataclass
+class Opened:
+    """One of the images and how it is opened: its scene once there is one, or why there is none."""
+
+    image: str
+    opening: Opening = field(default_factory=Opening)
+    turn: int = 0
+    """How often it was begun to read it."""
+    again: int = 0
+    """The turn in which parts of it are being read again, 0 if none are."""
+    loader: Loader | None = None
+    scene: Scene | None = None
+    read: int = 0
+    """The turn in which what the scene shows was read."""
+    failure: BlockstrataError | None = None
+
+    @property
+    def disk(self) -> Disk | None:
+        """The disk that the scene shows, or that it was entered from."""
+        return self.scene.chain_scene.disk if self.scene else None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the image is read, and it is not being read anew."""
+        return self.disk is not None and self.disk.loading is None and self.read == self.turn
+
+    def drop(self) -> None:
+        """Give up what is shown of the image, its files with it."""
+        if self.disk:
+            self.disk.chain.close()
+        self.scene = None
+
+    def allow(self, consent: Consent) -> None:
+        """Give up what is shown, and have it opened with one consent more."""
+        self.opening = self.opening.allowing(consent)
+        self.drop()
+        self.failure = None
+
+    def ask_otherwise(self) -> Probe:
+        """Have files asked in the other way where their storage is, from the next turn on; return the way."""
+        access = self.opening.access
+        probe = Probe.SEEK if access.probe is Probe.FIEMAP else Probe.FIEMAP
+        self.opening = replace(self.opening, access=replace(access, probe=probe))
+        return probe
+
+
+class Images:
+    """The images, one of them on the screen.  What is read of them comes to ``host`` in messages.
+
+    ``prepare`` is called with each chain before it is shown, in the thread that reads it.
+    """
+
+    class Loaded(Message):
+        """More of an image is read, or all of it."""
+
+        def __init__(self, opened: Opened, disk: Disk, turn: int) -> None:
+            super().__init__()
+            self.opened = opened
+            self.disk = disk
+            self.turn = turn
+
+    class Failed(Message):
+        """An image cannot be shown."""
+
+        def __init__(self, opened: Opened, error: BlockstrataError, turn: int) -> None:
+            super().__init__()
+            self.opened = opened
+            self.error = error
+            self.turn = turn
+
+    class Short(Message):
+        """There is no memory for more of an image that is shown."""
+
+    def __init__(
+        self,
+        host: DOMNode,
+        names: Sequence[str],
+        opening: Opening,
+        prepare: Callable[[Chain], None] | None = None,
+    ) -> None:
+        self._host = host
+        self._prepare = prepare
+        self.all = [Opened(name, opening) for name in names]
+        self._named = len(self.all)
+        """How many images there are without those of lessons, which are behind them."""
+        self.at = 0
+
+    @property
+    def shown(self) -> Opened:
+        """The image on the screen."""
+        return self.all[self.at]
+
+    @property
+    def place(self) -> str:
+        """Which of several images is on the screen, as in 2/3."""
+        return f"{self.at + 1}/{len(self.all)}" if len(self.all) > 1 else ""
+
+    def begin(self, opened: Opened) -> None:
+        """Begin to read an image; what is still being read of any is given up."""
+        opened.turn += 1
+        opened.loader = opened.failure = None
+        self._host.run_worker(
+            partial(self._load, opened, opened.turn), group="load", exclusive=True, thread=True
+        )
+
+    def _load(self, opened: Opened, turn: int) -> None:
+        """Read an image away from the screen, with a picture now and then."""
+        worker = get_current_worker()
+        loader = Loader(opened.image, opened.opening)
+        if turn == opened.turn:
+            opened.loader = loader
+        try:
+            for disk in loader.load(lambda: worker.is_cancelled):
+                if self._prepare:
+                    self._prepare(disk.chain)
+                if not disk.loading:
+                    collect_and_freeze()
+                self._host.post_message(self.Loaded(opened, disk, turn))
+        except BlockstrataError as error:
+            if not worker.is_cancelled:
+                self._host.post_message(self.Failed(opened, error, turn))
+        except MemoryError:
+            too_large = OpenError(opened.image, "", TAKES_TOO_MUCH)
+            self._host.post_message(self.Failed(opened, too_large, turn))
+
+    def read_again(self) -> None:
+        """Tell the loader where the screen looks, and have it read what is not in memory there."""
+        opened = self.shown
+        scene, loader = opened.scene, opened.loader
+        if scene is None or loader is None:
+            return
+        on_disk = scene.chain_scene
+        is_wanted = loader.look(on_disk.viewport, on_disk.cursor)
+        if is_wanted and opened.is_whole and opened.again != opened.turn:
+            opened.again = opened.turn
+            again = partial(self._load_again, opened, loader, opened.turn)
+            self._host.run_worker(again, group="again", thread=True)
+
+    def _load_again(self, opened: Opened, loader: Loader, turn: int) -> None:
+        """Read away from the screen what is looked at and not in memory."""
+        worker = get_current_worker()
+        try:
+            for disk in loader.again(lambda: worker.is_cancelled or turn != opened.turn):
+                self._host.post_message(self.Loaded(opened, disk, turn))
+        except MemoryError:
+            self._host.post_message(self.Short())
+        finally:
+            if opened.again == turn:
+                opened.again = 0
+            # somebody may have looked elsewhere while this was about to end
+            self._host.call_later(self.read_again)
+
+    def take(self, message: Loaded, first: Callable[[Disk], Scene]) -> bool:
+        """Keep what is read of an image; say whether it is of the turn that is wanted.
+
+        ``first`` makes the scene of an image that has none yet.
+        """
+        opened, disk = message.opened, message.disk
+        before = opened.disk
+        if message.turn != opened.turn:
+            if before is None or not before.is_same_opening(disk):
+                disk.chain.close()  # it is being read anew
+            return False
+        opened.read = message.turn
+        opened.scene = opened.scene.with_disk(disk) if opened.scene else first(disk)
+        if before and not before.is_same_opening(disk):
+            before.chain.close()  # it was read anew
+        return True
+
+    def index(self, name: str) -> int:
+        """Return which image has a name, opened for a lesson in the place of another's if none has it."""
+        names = [opened.image for opened in self.all]
+        if name in names:
+            return names.index(name)
+        self.give_up_images_of_lessons()
+        self.all.append(Opened(name))
+        return len(self.all) - 1
+
+    def give_up_images_of_lessons(self) -> None:
+        """Give back what is open for lessons; one that is wanted again is read again."""
+        for opened in self.all[self._named :]:
+            opened.turn += 1  # what still comes of it is given back
+            opened.drop()
+        del self.all[self._named :]

@@ -1,0 +1,73 @@
+"""The lessons that one is led through: where the step is, what was answered, which images were made."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from blockstrata_viewer.lessons import taught
+from blockstrata_viewer.lessons.aim import aim
+from blockstrata_viewer.lessons.course import Course, Shelf
+from blockstrata_viewer.process.scratch import scratch_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from blockstrata_viewer.lessons.lesson import Lesson
+    from blockstrata_viewer.model.scene import Scene
+
+Spot = tuple[object, ...]
+"""Where a screen is: image, axis, flags, layer, byte."""
+
+
+def spot_of(image: int, scene: Scene) -> Spot:
+    """Return where the screen is on an image."""
+    axis = (scene.disk.is_file, scene.disk.round_trip is not None)
+    return image, axis, scene.semantics, scene.selected, scene.cursor
+
+
+class LessonGuide:
+    """Leads through a course, if there is one; what is made for it goes when the guide is closed."""
+
+    def __init__(self, course: Course | None) -> None:
+        self.course = course
+        self.is_arrived = course is None
+        """Whether the step is on the screen, or there is none."""
+        self.asked_at: Spot = ()
+        self.left = 0
+        """The image that was left for the lessons."""
+        self._shelf: Shelf | None = None
+        self._made = ExitStack()
+
+    @property
+    def offered(self) -> Sequence[Lesson]:
+        """All lessons that there are."""
+        return taught(self.course.lessons if self.course else ())
+
+    def aim(self, scene: Scene) -> Scene:
+        """Return a scene at the step's place, with what is asked there; ``LessonError`` if it has none."""
+        assert self.course is not None  # noqa: S101  not arrived, so there is one
+        scene = scene.chain_scene
+        site = self.course.arrive(scene.disk.chain)
+        return aim(scene, self.course.step, site).drawn(asking=self.course.is_open)
+
+    def begin(self, name: str, shown: int) -> bool:
+        """Go to the first step of a lesson; say whether there is one of that name.
+
+        ``shown`` is the image on the screen; ``OSError`` if there is no directory for those of lessons.
+        """
+        if self.course is None:
+            self._shelf = self._shelf or Shelf(self._made.enter_context(scratch_directory()))
+            self.left = shown
+            self.course = Course(taught(), self._shelf)
+        elif name not in [lesson.name for lesson in self.course.lessons]:
+            self.course.lessons = self.offered
+        return self.course.begin(name)
+
+    def leave(self) -> None:
+        """Take the lessons away."""
+        self.course, self.is_arrived = None, True
+
+    def close(self) -> None:
+        """Take away what was made for lessons."""
+        self._made.close()
