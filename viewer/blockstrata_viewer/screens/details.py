@@ -35,4 +35,4 @@ class DetailsScreen(ModalScreen[None]):
             palette = palette_of(self._scene)
             yield Words(heading("EXTENT", "its table entry, and its bytes", palette), classes="heading")
             width = self.app.size.width - 10
-            yield ReadPage(lambda: labelled(describe(self._scene, width), palette))
+            yield ReadPage(lambda: describe(self._scene, width), lambda lines, _: labelled(lines, palette))

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from textual import work
 
+from blockstrata.errors import BlockstrataError
 from blockstrata_viewer.process.aside import Aside
+from blockstrata_viewer.screens.pages import page_width
 from blockstrata_viewer.widgets.plain import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
     from rich.text import Text
@@ -21,22 +23,48 @@ _SOON: Final = 0.2
 
 
 class ReadPage(Words):
-    """Shows what ``read`` returns, which may wait for a server or a file system; keys do not wait with it."""
+    """Shows the lines that ``read`` returns, which may wait for a server or a file system, or the one error.
 
-    def __init__(self, read: Callable[[], Text]) -> None:
-        super().__init__("reading …")
+    Keys do not wait with it.  ``draw`` makes text of the lines, for the width of a page.
+    """
+
+    def __init__(self, read: Callable[[], Sequence[str]], draw: Callable[[Sequence[str], int], Text]) -> None:
+        super().__init__("reading …", classes="page")
         self._read = read
+        self._draw = draw
+        self._lines: Sequence[str] | None = None
 
     def on_mount(self) -> None:
         """Begin to read."""
         reading = Aside().submit(self._read)
         try:
-            self.update(reading.result(_SOON))
+            reading.exception(_SOON)
         except TimeoutError:
             self.wait_for(reading)
+        else:
+            self._show(reading)
 
     @work
-    async def wait_for(self, reading: Future[Text]) -> None:
+    async def wait_for(self, reading: Future[Sequence[str]]) -> None:
         """Show what is read once it is."""
-        found = await asyncio.wrap_future(reading)
-        self.update(found)
+        await asyncio.wait([asyncio.wrap_future(reading)])
+        self._show(reading)
+
+    def _show(self, reading: Future[Sequence[str]]) -> None:
+        try:
+            self._lines = reading.result()
+        except BlockstrataError as error:
+            self.update(str(error))
+        except MemoryError:
+            self.update("this takes more memory than there is")
+        else:
+            self.fit_width()
+
+    def fit_width(self) -> None:
+        """Fit the lines to the width that there is."""
+        if self._lines is not None:
+            self.update(self._draw(self._lines, page_width(self.app.size.width)))
+
+    def on_resize(self) -> None:
+        """Fit the lines to the new width, once all parts have theirs."""
+        self.call_after_refresh(self.fit_width)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from textual import work
+from textual import on, work
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.message import Message
-from textual.screen import ModalScreen
 
 from blockstrata.errors import BlockstrataError
 from blockstrata.semantics import SEMANTICS
@@ -16,6 +15,7 @@ from blockstrata.semantics.nbd import NBD_6_0, wire_of
 from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.process.memory import TOO_LARGE
 from blockstrata_viewer.reports.tables import tables
+from blockstrata_viewer.screens.list_screen import ListScreen
 from blockstrata_viewer.widgets.plain import Words
 from blockstrata_viewer.widgets.table_view import TableView, entries_of
 
@@ -35,17 +35,11 @@ class Target(NamedTuple):
     in_file: bool
 
 
-class TablesScreen(ModalScreen[Target | None]):
+class TablesScreen(ListScreen[Target | None]):
     """Returns where to go, or None.  Opens at the row that the cursor is on, under the flags in force."""
 
     BINDINGS: ClassVar = [
         Binding("escape,q,B", "dismiss", "close"),
-        Binding("up,k", "move(-1)", "row above"),
-        Binding("down,j", "move(1)", "row below"),
-        Binding("pageup", "move(-10)", "ten rows up"),
-        Binding("pagedown", "move(10)", "ten rows down"),
-        Binding("home", "move(-1000)", "first row"),
-        Binding("end", "move(1000)", "last row"),
         Binding("n", "seek(1)", "next row that is here"),
         Binding("p", "seek(-1)", "previous row that is here"),
         Binding("s,tab", "table(1)", "next table"),
@@ -103,11 +97,13 @@ class TablesScreen(ModalScreen[Target | None]):
         except (BlockstrataError, MemoryError) as error:
             self.post_message(self.Failed(error))
 
-    def on_tables_screen_failed(self, message: Failed) -> None:
+    @on(Failed)
+    def show_failure(self, message: Failed) -> None:
         """Say why there is nothing to see."""
         self.query_one("#wait", Words).update(str(message.error) or TOO_LARGE)
 
-    def on_tables_screen_found(self, message: Found) -> None:
+    @on(Found)
+    def show_tables(self, message: Found) -> None:
         """Show the tables, the cursor's own row chosen."""
         self.query_one("#wait").display = False
         self.view.display = True
@@ -128,10 +124,6 @@ class TablesScreen(ModalScreen[Target | None]):
             and (bool(table.semantics.deferred_flag) or table.is_protocol == scene.disk.is_file)
         ]
         return next((at for at in under if rows[at][1].letters == letters), under[0])
-
-    def action_move(self, steps: int) -> None:
-        """Choose another row."""
-        self.view.at = max(0, min(self.view.at + steps, len(entries_of(self.view.tables)) - 1))
 
     def action_seek(self, step: int) -> None:
         """Choose the next row that occurs."""

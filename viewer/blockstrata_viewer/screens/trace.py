@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from rich.text import Text
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
-from blockstrata.errors import BlockstrataError
 from blockstrata_viewer.reports.trace import trace_lines
-from blockstrata_viewer.screens.pages import folded, heading, labelled, page_width
+from blockstrata_viewer.screens.pages import folded, heading, labelled
 from blockstrata_viewer.screens.read_page import ReadPage
 from blockstrata_viewer.widgets.plain import Words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.text import Text
     from textual.app import ComposeResult
 
     from blockstrata.graph.chain import Chain
@@ -42,12 +43,10 @@ class TraceScreen(ModalScreen[None]):
         with VerticalScroll(classes="dialog wide"):
             words = f"of a read at {self._offset:#x}, layer by layer"
             yield Words(heading("TRACE", words, self._palette), classes="heading")
-            width = page_width(self.app.size.width)
-            yield ReadPage(lambda: self._page(width))
+            yield ReadPage(self._trace, self._drawn)
 
-    def _page(self, width: int) -> Text:
-        try:
-            lines = list(trace_lines(self._chain, self._offset))
-        except BlockstrataError as error:
-            return Text(str(error))
+    def _trace(self) -> list[str]:
+        return list(trace_lines(self._chain, self._offset))
+
+    def _drawn(self, lines: Sequence[str], width: int) -> Text:
         return labelled(folded(lines, width), self._palette, _LAYER)

@@ -104,6 +104,11 @@ class LessonList(DrawnWidget):
         self._course = course
         self._palette = palette
 
+    @property
+    def count(self) -> int:
+        """How many entries there are; the last one leaves the lesson that is open."""
+        return len(self.lessons) + (1 if self._course else 0)
+
     def shows(self) -> tuple[object, ...]:
         """Return which lesson is chosen."""
         return (self.at,)

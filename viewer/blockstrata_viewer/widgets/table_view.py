@@ -145,6 +145,11 @@ class TableView(DrawnWidget):
         super().__init__()
         self._palette = palette
 
+    @property
+    def count(self) -> int:
+        """How many entries there are."""
+        return len(entries_of(self.tables))
+
     def shows(self) -> tuple[object, ...]:
         """Return the tables, and which entry is chosen."""
         return self.tables, self.at
