@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import threading
 from dataclasses import replace
@@ -665,3 +666,38 @@ async def test_what_is_read_meanwhile_waits_behind_the_file_axis(viewer):
     app.main.show(inside.with_disk(more))
     assert app.scene.disk is inside.disk
     assert (await press("v")).disk is more
+
+
+@pytest.fixture
+def import_gate(monkeypatch):
+    """Keep the main screen from being imported until the gate is opened."""
+    gate = threading.Event()
+    real = importlib.import_module
+
+    def slow(name):
+        assert gate.wait(20)
+        return real(name)
+
+    monkeypatch.setattr("blockstrata_viewer.app.app.import_module", slow)
+    yield gate
+    gate.set()
+
+
+async def test_keys_that_come_before_the_main_screen(demo_image, import_gate):
+    app = ViewerApp([demo_image])
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("t")
+        assert "opening" in screen_text(app)
+        import_gate.set()
+        await opened(app, pilot)
+        await until(pilot, lambda: app.scene.theme == "light")
+        assert app.screen is app.main
+
+
+@pytest.mark.usefixtures("import_gate")
+async def test_q_leaves_before_the_main_screen(demo_image):
+    app = ViewerApp([demo_image])
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("q")
+    assert app.return_value == 0
+    assert app.main is None

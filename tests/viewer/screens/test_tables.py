@@ -114,6 +114,10 @@ async def test_a_row_that_is_not_here_names_the_scenario(demo_image):
         assert app.screen.chosen[0] is not before
         await pilot.press("S")
         assert app.screen.chosen[0] is before
+        await pilot.press("tab")
+        assert app.screen.chosen[0] is not before
+        await pilot.press("shift+tab")
+        assert app.screen.chosen[0] is before
         await pilot.press("escape")
         assert not isinstance(app.screen, TablesScreen)
 

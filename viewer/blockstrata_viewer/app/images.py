@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from blockstrata_viewer.model.scene import Scene
 
 
-
 @dataclass
 class Opened:
     """One of the images and how it is opened: its scene once there is one, or why there is none."""

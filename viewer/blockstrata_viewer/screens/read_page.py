@@ -9,6 +9,7 @@ from textual import work
 
 from blockstrata.errors import BlockstrataError
 from blockstrata_viewer.process.aside import Aside
+from blockstrata_viewer.process.memory import TOO_LARGE
 from blockstrata_viewer.screens.pages import page_width
 from blockstrata_viewer.widgets.plain import Words
 
@@ -56,7 +57,7 @@ class ReadPage(Words):
         except BlockstrataError as error:
             self.update(str(error))
         except MemoryError:
-            self.update("this takes more memory than there is")
+            self.update(TOO_LARGE)
         else:
             self.fit_width()
 
