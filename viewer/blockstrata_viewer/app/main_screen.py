@@ -157,7 +157,7 @@ class MainScreen(PagesScreen):
         message.opened.failure = message.error
         if message.opened is self.opened:
             self.show_failure(message.error)
-            self.settled.set()
+            self.call_after_refresh(self.settled.set)
             self.ask(message.opened, message.error)
 
     def show_failure(self, error: BlockstrataError) -> None:
@@ -173,7 +173,7 @@ class MainScreen(PagesScreen):
         if self.images.take(message, self._first_scene) and opened is self.opened:
             self.show_scene()
             if opened.is_whole:
-                self.settled.set()
+                self.call_after_refresh(self.settled.set)
                 if disk.notices:
                     self.say(" · ".join(disk.notices))
                 self.ask(opened, disk.chain.missing)
