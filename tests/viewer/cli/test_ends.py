@@ -16,6 +16,8 @@ from pilots import opened, screen_text, until
 from blockstrata.errors import BlockstrataError
 from blockstrata.formats.qcow2.author import Data, Image, write_image
 from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.app.images import Images
+from blockstrata_viewer.app.main_screen import MainScreen
 from blockstrata_viewer.cli.config import load_config
 from blockstrata_viewer.cli.group import main
 from blockstrata_viewer.model.offsets import parse_offset
@@ -96,7 +98,9 @@ import sys
 from blockstrata_viewer.app import app
 from blockstrata_viewer.cli import group as cli
 def fails(*_): raise ZeroDivisionError("a bug")
-setattr(app.ViewerApp, sys.argv.pop(1), fails)
+from blockstrata_viewer.app.main_screen import MainScreen
+where = sys.argv.pop(1)
+setattr(MainScreen if where == "show_scene" else app.ViewerApp, where, fails)
 cli.main()
 """
 
@@ -167,9 +171,18 @@ def bounded():
 
 
 @pytest.mark.usefixtures("bounded")
-@pytest.mark.parametrize("where", ["show_scene", "on_mount", "compose", "action_semantics", "load"])
-def test_a_picture_of_a_viewer_that_crashed_is_none(where, demo_image, tmp_path, monkeypatch):
-    monkeypatch.setattr(ViewerApp, where, fails)
+@pytest.mark.parametrize(
+    ("part", "where"),
+    [
+        (MainScreen, "show_scene"),
+        (ViewerApp, "on_mount"),
+        (ViewerApp, "compose"),
+        (MainScreen, "action_semantics"),
+        (Images, "_load"),
+    ],
+)
+def test_a_picture_of_a_viewer_that_crashed_is_none(part, where, demo_image, tmp_path, monkeypatch):
+    monkeypatch.setattr(part, where, fails)
     picture = tmp_path / "a.svg"
     done = run("screenshot", demo_image, "-o", str(picture), "--press", "s")
     assert done.exit_code == 1

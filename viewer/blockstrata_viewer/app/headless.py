@@ -140,7 +140,10 @@ async def _take(still: Still) -> Shot:
             if app.return_code is not None:
                 raise LeftError(still.image, "", f"the key {key} leaves the viewer: nothing is left to show")
         _raise_failure(main)
-        return read_shot(main)
+        shot = read_shot(main)
+        for opened in main.images.all:
+            opened.drop()
+        return shot
 
 
 def _raise_failure(main: MainScreen) -> None:
