@@ -174,6 +174,7 @@ async def test_the_viewer_shows_the_layers_behind_an_export(chain):
     assert "depth 1" in text
     assert "depth 2" in text
     assert len(app.scene.disk.layers) == 2
+    app.scene.chain_scene.disk.chain.close()
 
 
 def test_raw_with_holes(work):
