@@ -468,7 +468,8 @@ async def test_a_name_that_is_no_markup(tmp_path):
         await opened(app, pilot)
         assert "[prod] xxx" in screen_text(app)
         await pilot.press("enter")
-        assert "a b\\x0ac [bold]d[x]" in "".join(screen_text(app).split("\n")).replace(" " * 10, "")
+        # a long name takes several lines, which may break at the space
+        assert "ab\\x0ac[bold]d[x]" in "".join(screen_text(app).split())
 
 
 async def test_two_hundred_layers(tmp_path):

@@ -336,7 +336,6 @@ async def test_the_palette_names_lessons_by_title(demo_image):
         assert set(names) <= set(hits)
         assert "lesson: leave it" not in hits
         await hits[names[2]].command()
-        await app.workers.wait_for_complete()
         await arrived(app, pilot)
         assert app.main.guide.course.lesson.title == list(LESSONS.values())[2].title
         hits = {hit.text: hit async for hit in ViewerCommands(app.screen).discover()}
