@@ -10,15 +10,13 @@ used again and again, and stored once, where they stay::
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blockstrata.facts.codes import NO_HOST
 from blockstrata.facts.extents import Extents, fewest, further
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _ROOM: Final = 1 << 21
 """Runs that there is room for before it is known that they come: none of it is used until they do."""

@@ -9,18 +9,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blockstrata.facts.codes import NO_HOST
 from blockstrata.facts.extents import Extents, blocks
 from blockstrata.facts.units import are_few, common_unit, in_units
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
 
 _SEVERAL: Final = 0xFF
 """Stands for the storage of a unit that has more than one."""

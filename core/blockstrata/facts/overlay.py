@@ -11,19 +11,14 @@ number of its run first, then the next layer's get theirs over it::
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from blockstrata.facts.extents import further
+from blockstrata.facts.extents import Extents, further
 from blockstrata.facts.units import are_few, common_unit
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
-
-    from blockstrata.facts.extents import Extents
 
 
 class LayerRuns(NamedTuple):

@@ -11,7 +11,9 @@ that is served, N in the Nth.  What the layers above hide of another is not seen
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from collections.abc import Mapping as Dict
+from typing import Final
 
 import numpy as np
 
@@ -23,10 +25,6 @@ from blockstrata.graph.chain import Chain, Layer
 from blockstrata.protocols.nbd.handshake import ALLOCATION_DEPTH
 from blockstrata.protocols.nbd.node import NbdNode
 from blockstrata.text.printable import base_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from collections.abc import Mapping as Dict
 
 _MOST_LAYERS: Final = 256
 """Depths that are told apart; an export that reaches deeper is shown as one layer."""

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping as Dict
 
+from blockstrata.errors import BlockstrataError
 from blockstrata.facts.codes import Mapping, Traits, fact
 from blockstrata.facts.extents import Extents, uniform
 from blockstrata.facts.node import Driver
 from blockstrata.protocols.null import NullNode
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping as Dict
-
-    from blockstrata.errors import BlockstrataError
 
 
 class MissingNode(Driver):

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Final
 from blockstrata.access import Access, Consent
 from blockstrata.errors import BadReferenceError, BlockstrataError, ConsentError, UnsupportedError
 from blockstrata.facts.codes import MAX_LENGTH
+from blockstrata.facts.node import Driver, HostNode
 from blockstrata.formats.luks import LuksNode
 from blockstrata.formats.probe import probe_format
-from blockstrata.formats.qcow2.header import read_header
+from blockstrata.formats.qcow2.header import Header, read_header
 from blockstrata.formats.qcow2.header_node import HeaderNode
-from blockstrata.formats.qcow2.node import open_qcow2
+from blockstrata.formats.qcow2.node import Qcow2Node, open_qcow2
 from blockstrata.formats.qcow2.options import check_for_image
 from blockstrata.formats.qemu.node import ForeignNode, open_foreign, open_graph
 from blockstrata.formats.qemu.process import require_qemu
@@ -48,15 +49,11 @@ from blockstrata.naming.options import (
 from blockstrata.naming.parse import export_options
 from blockstrata.naming.paths import is_stored
 from blockstrata.protocols.file import open_file
-from blockstrata.protocols.nbd.address import address_of
+from blockstrata.protocols.nbd.address import Address, address_of
 from blockstrata.protocols.null import DEFAULT_SIZE, NullNode
 from blockstrata.protocols.recorded import open_recorded
 
 if TYPE_CHECKING:
-    from blockstrata.facts.node import Driver, HostNode
-    from blockstrata.formats.qcow2.header import Header
-    from blockstrata.formats.qcow2.node import Qcow2Node
-    from blockstrata.protocols.nbd.address import Address
     from blockstrata.protocols.nbd.node import NbdNode
 
 _NAME_OTHERS: Final = ("qcow2", "vmdk", "blkverify")

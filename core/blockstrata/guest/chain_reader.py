@@ -10,9 +10,9 @@ What the L1 tables say is known at once; L2 tables are read where somebody looks
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,9 +21,6 @@ from blockstrata.facts.codes import Mapping, fact
 from blockstrata.facts.extents import Extents, join, uniform
 from blockstrata.graph.chain import Chain, Layer
 from blockstrata.guest.regions import Region, Windows, regions
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
 
 _INVALID = fact(Mapping.INVALID)
 

@@ -9,15 +9,13 @@ The windows of all layers are laid over one another; a region ends where so many
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from blockstrata.facts.codes import SECTOR
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _MOST_CUTS: Final = 1 << 12
 """Offsets at which a disk may be cut; they are multiples of a power of two of bytes."""

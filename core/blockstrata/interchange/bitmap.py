@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
+from blockstrata.formats.qcow2.bitmaps import DirtyRuns
 from blockstrata.interchange.columns import Words, json_array, numbers, text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from blockstrata.formats.qcow2.bitmaps import DirtyRuns
 
 
 def json_text(runs: DirtyRuns) -> Iterator[str]:

@@ -12,17 +12,14 @@ millions of entries, and falls far short of what benchmarks/results.md asks of i
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from numpy.typing import NDArray
-
-    from blockstrata.semantics.table import Semantics
+from blockstrata.semantics.table import Semantics
 
 _PIECE: Final = 1 << 13
 """Rows made at once: what they take stays in the processor's caches."""
@@ -35,9 +32,8 @@ class Words(NamedTuple):
     which: NDArray[np.integer]
 
 
-if TYPE_CHECKING:
-    Column = bytes | NDArray[np.int64] | Words
-    """A constant; numbers, of which a negative one is written as nothing; words."""
+Column = bytes | NDArray[np.int64] | Words
+"""A constant; numbers, of which a negative one is written as nothing; words."""
 
 
 def by_flags(flags: NDArray[np.uint8], word: Callable[[int], str]) -> Words:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blockstrata.facts.codes import NO_HOST
 from blockstrata.facts.extents import further, run_starts
+from blockstrata.graph.chain import Layer
+from blockstrata.guest.view import View
+from blockstrata.semantics.table import Semantics
 from blockstrata.text.printable import printable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from numpy.typing import NDArray
-
-    from blockstrata.graph.chain import Layer
-    from blockstrata.guest.view import View
-    from blockstrata.semantics.table import Semantics
 
 
 @dataclass(frozen=True, slots=True, eq=False)

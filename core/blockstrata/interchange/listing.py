@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 from blockstrata.facts.codes import NO_HOST
+from blockstrata.graph.chain import Layer
 from blockstrata.interchange.columns import by_flags, csv_flags, numbers, text
-from blockstrata.interchange.entries import Names
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from blockstrata.graph.chain import Layer
-    from blockstrata.interchange.entries import Entries
-    from blockstrata.semantics.table import Semantics
+from blockstrata.interchange.entries import Entries, Names
+from blockstrata.semantics.table import Semantics
 
 
 def human_lines(parts: Iterable[Entries], layers: tuple[Layer, ...], semantics: Semantics) -> Iterator[str]:

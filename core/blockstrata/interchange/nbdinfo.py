@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from blockstrata.guest.view import View
 from blockstrata.interchange.columns import Words, json_array, text
 from blockstrata.semantics.nbd import WIRE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from numpy.typing import NDArray
-
-    from blockstrata.guest.view import View
-    from blockstrata.semantics.table import Semantics
+from blockstrata.semantics.table import Semantics
 
 BASE_ALLOCATION: Final = "base:allocation"
 
@@ -27,8 +23,7 @@ _WORDS: Final = {
 _BITMAP: Final = re.compile("qemu:dirty-bitmap:.*", re.DOTALL)
 _BITMAP_WORDS: Final = ("clean", "dirty")
 
-
-Status = tuple["NDArray[np.int64]", "NDArray[np.uint64]"]
+Status = tuple[NDArray[np.int64], NDArray[np.uint64]]
 """n neighbouring runs that differ in type: edges (n + 1,), bytes, and types (n,)."""
 
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from blockstrata.facts.codes import NO_HOST
+from blockstrata.graph.chain import Layer
 from blockstrata.interchange.columns import Words, by_flags, json_array, json_flags, numbers, text
-from blockstrata.interchange.entries import Names
+from blockstrata.interchange.entries import Entries, Names
 from blockstrata.semantics.historic import Flag
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from blockstrata.graph.chain import Layer
-    from blockstrata.interchange.entries import Entries
 
 
 def json_text(parts: Iterable[Entries]) -> Iterator[str]:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 from blockstrata.interchange.columns import by_flags, csv_flags, json_array, json_flags, numbers, text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from blockstrata.questions.round_trip import RoundTrip
+from blockstrata.questions.round_trip import RoundTrip
 
 
 def json_text(sent: RoundTrip) -> Iterator[str]:

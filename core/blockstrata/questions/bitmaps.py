@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from blockstrata.errors import BadReferenceError
+from blockstrata.formats.qcow2.bitmaps import DirtyRuns
 from blockstrata.formats.qcow2.node import Qcow2Node
-
-if TYPE_CHECKING:
-    from blockstrata.formats.qcow2.bitmaps import DirtyRuns
-    from blockstrata.graph.chain import Chain
+from blockstrata.graph.chain import Chain
 
 _NAMED_AT_MOST: Final = 5
 """Bitmaps that a message names."""

@@ -6,15 +6,12 @@ The rules are those of docs/semantics.md, "NBD".
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from blockstrata.guest.view import View
-    from blockstrata.semantics.nbd import Wire
+from blockstrata.guest.view import View
+from blockstrata.semantics.nbd import Wire
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from blockstrata.facts.codes import CODES, NO_HOST, Mapping
 from blockstrata.facts.extents import Extents, blocks, further
+from blockstrata.graph.chain import Layer
 from blockstrata.guest.view import View
 from blockstrata.semantics import SEMANTICS
-
-if TYPE_CHECKING:
-    from blockstrata.graph.chain import Layer
 
 _MOST_FAULTS: Final = 5
 

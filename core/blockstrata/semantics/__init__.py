@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from blockstrata.semantics.historic import HISTORIC
 from blockstrata.semantics.nbd import NBD_6_0, NBD_2018, NBD_PROPOSED
 from blockstrata.semantics.proposed import PROPOSED
-
-if TYPE_CHECKING:
-    from blockstrata.semantics.table import Semantics
+from blockstrata.semantics.table import Semantics
 
 SEMANTICS: Final[tuple[Semantics, ...]] = (HISTORIC, PROPOSED)
 """The two meanings of a layer's flags, old and new."""

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from blockstrata.facts.codes import CODES, Mapping, Storage, mapping_of, storage_of
+from blockstrata.facts.codes import CODES, Mapping, Storage, Traits, mapping_of, storage_of
 from blockstrata.semantics.historic import HISTORIC
 from blockstrata.semantics.historic import Flag as Old
 from blockstrata.semantics.proposed import PROPOSED
 from blockstrata.semantics.reading import read_as_proposed
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from blockstrata.facts.codes import Traits
 
 
 class Verdict(IntEnum):

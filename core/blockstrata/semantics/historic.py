@@ -8,15 +8,13 @@ First the driver's answer, then the block layer's rules on top of it, as in QEMU
 from __future__ import annotations
 
 from enum import IntFlag
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blockstrata.facts.codes import SYNTHESISED, Mapping, Storage, Traits, mapping_of, storage_of
 from blockstrata.semantics.table import Column, Letter, Row, Semantics
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 class Flag(IntFlag):

@@ -13,24 +13,19 @@ two bits; the client turns the two bits into the answer of its own node::
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntFlag
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from blockstrata.facts.codes import DEFERRING, SYNTHESISED, Mapping, mapping_of
+from blockstrata.facts.codes import DEFERRING, SYNTHESISED, Mapping, Traits, mapping_of
 from blockstrata.semantics import historic, proposed
 from blockstrata.semantics.historic import HISTORIC
 from blockstrata.semantics.proposed import PROPOSED
 from blockstrata.semantics.table import Column, Letter, Row, Semantics
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    from blockstrata.facts.codes import Traits
 
 
 class Flag(IntFlag):

@@ -6,15 +6,14 @@ The rows and their derivation are those of docs/semantics.md, "Proposed semantic
 from __future__ import annotations
 
 from enum import IntFlag
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from blockstrata.facts.codes import SYNTHESISED, Mapping, Storage, Traits, mapping_of, storage_of
 from blockstrata.facts.words import DEFERRED
 from blockstrata.semantics.table import Column, Letter, Row, Semantics
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 class Flag(IntFlag):

@@ -9,16 +9,13 @@ differently: they mean different things.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from blockstrata.facts.codes import Traits
 from blockstrata.semantics import historic, proposed
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from blockstrata.facts.codes import Traits
 
 _LETTERS: Final = (
     (historic.Flag.DATA, proposed.Flag.ALLOC),
