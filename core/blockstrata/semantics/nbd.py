@@ -13,7 +13,6 @@ two bits; the client turns the two bits into the answer of its own node::
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntFlag
 from typing import Final
@@ -22,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blockstrata.facts.codes import DEFERRING, SYNTHESISED, Mapping, Traits, mapping_of
-from blockstrata.semantics import historic, proposed
 from blockstrata.semantics.historic import HISTORIC
+from blockstrata.semantics.historic import Flag as Old
 from blockstrata.semantics.proposed import PROPOSED
+from blockstrata.semantics.proposed import Flag as New
 from blockstrata.semantics.table import Column, Letter, Row, Semantics
 
 
@@ -49,27 +49,20 @@ ROWS: Final = (
 """The meanings of the NBD protocol, by which a hole without zero is legal."""
 
 
-def _server(base: Semantics, allocated: int, zero: int) -> Callable[[int, Traits], int]:
-    """Return a server: a hole unless ``allocated``, zero if ``zero``, both flags of ``base``."""
+def _semantics(age: str, title: str, base: Semantics, not_hole: int, zero: int) -> Semantics:
+    """Return what a server says: a hole unless ``not_hole``, zero if ``zero``, both flags of ``base``."""
 
     def answer(code: int, traits: Traits) -> int:
-        if mapping_of(code) in (Mapping.INVALID, Mapping.UNREAD):
+        mapping = mapping_of(code)
+        if mapping in (Mapping.INVALID, Mapping.UNREAD):
             return 0
         flags = base.answer(code, traits)
-        wire = Flag(0) if flags & allocated else Flag.HOLE
+        wire = Flag(0) if flags & not_hole else Flag.HOLE
         if flags & zero:
             wire |= Flag.ZERO
-        defers = mapping_of(code) in DEFERRING and not code & SYNTHESISED
+        defers = mapping in DEFERRING and not code & SYNTHESISED
         return wire | Flag.DEFERRED if defers else wire
 
-    return answer
-
-
-def _settle(flags: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return flags & np.uint8(WIRE)
-
-
-def _semantics(age: str, title: str, answer: Callable[[int, Traits], int]) -> Semantics:
     return Semantics(
         name=f"nbd-{age}",
         switch="nbd",
@@ -81,28 +74,16 @@ def _semantics(age: str, title: str, answer: Callable[[int, Traits], int]) -> Se
         format_rows=ROWS,
         protocol_rows=ROWS,
         answer=answer,
-        settle=_settle,
+        settle=lambda flags: flags & np.uint8(WIRE),
         deferred_flag=Flag.DEFERRED,
     )
 
 
-NBD_2018: Final = _semantics(
-    "2018",
-    "the wire of QEMU 2.12 to 5.2",
-    _server(HISTORIC, historic.Flag.ALLOCATED, historic.Flag.ZERO),
-)
+NBD_2018: Final = _semantics("2018", "the wire of QEMU 2.12 to 5.2", HISTORIC, Old.ALLOCATED, Old.ZERO)
 """What a server of QEMU 2.12 to 5.2 says."""
-NBD_6_0: Final = _semantics(
-    "6.0",
-    "the wire of QEMU since 6.0",
-    _server(HISTORIC, historic.Flag.DATA, historic.Flag.ZERO),
-)
+NBD_6_0: Final = _semantics("6.0", "the wire of QEMU since 6.0", HISTORIC, Old.DATA, Old.ZERO)
 """What a server says since QEMU 6.0."""
-NBD_PROPOSED: Final = _semantics(
-    "proposed",
-    "the wire as it might have been",
-    _server(PROPOSED, proposed.Flag.ALLOC, proposed.Flag.ZERO),
-)
+NBD_PROPOSED: Final = _semantics("proposed", "the wire as it might have been", PROPOSED, New.ALLOC, New.ZERO)
 """What one would have said with the flags proposed in 2018."""
 
 
@@ -122,7 +103,7 @@ class Wire:
     """The client's."""
     compared: int
     concludes: tuple[int, int, int, int]
-    """The flags of ``base`` that the client's node answers with, by the two bits on the wire."""
+    """What the client's node answers, flags of ``base``: to data, to HOLE, to ZERO, to both."""
 
     def client(self, wire: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return what the client concludes from the bits on the wire, uint8 of the same shape."""
@@ -139,21 +120,10 @@ class Wire:
         return [f"{'+' if concludes & column.flag else '-'}{column.key}" for column in columns]
 
 
-def _client(wire: int, not_hole: int, zero: int, always: int) -> int:
-    return (0 if wire & Flag.HOLE else not_hole) | (zero if wire & Flag.ZERO else 0) | always
-
-
-def _historic_client(wire: int, always: int) -> int:
-    """Return the client's answer, ALLOCATED as its own block layer adds it."""
-    answer = _client(wire, historic.Flag.DATA, historic.Flag.ZERO, always)
-    return answer | historic.Flag.ALLOCATED if answer & (historic.Flag.DATA | historic.Flag.ZERO) else answer
-
-
-def _four(answer: Callable[[int], int]) -> tuple[int, int, int, int]:
-    return answer(0), answer(1), answer(2), answer(3)
-
-
-_HISTORIC_COMPARED: Final = historic.Flag.DATA | historic.Flag.ZERO | historic.Flag.ALLOCATED
+# ALLOCATED is what the client's own block layer adds to DATA or ZERO
+_DATA, _ZERO, _OFFSET = Old.DATA | Old.ALLOCATED, Old.ZERO | Old.ALLOCATED, Old.OFFSET_VALID
+# LOCAL is what the client's format layer adds, raw
+_STORED = New.LOCAL | New.OFFSET_VALID
 
 WIRES: Final = (
     Wire(
@@ -161,32 +131,24 @@ WIRES: Final = (
         HISTORIC,
         "HOLE unless ALLOCATED, ZERO if ZERO",
         "DATA unless HOLE, ZERO if ZERO",
-        _HISTORIC_COMPARED,
-        _four(lambda wire: _historic_client(wire, 0)),
+        _DATA | _ZERO,
+        (_DATA, 0, _DATA | _ZERO, _ZERO),
     ),
     Wire(
         NBD_6_0,
         HISTORIC,
         "HOLE unless DATA, ZERO if ZERO",
         "DATA unless HOLE, ZERO if ZERO, OFFSET_VALID",
-        _HISTORIC_COMPARED,
-        _four(lambda wire: _historic_client(wire, historic.Flag.OFFSET_VALID)),
+        _DATA | _ZERO,
+        (_DATA | _OFFSET, _OFFSET, _DATA | _ZERO | _OFFSET, _ZERO | _OFFSET),
     ),
     Wire(
         NBD_PROPOSED,
         PROPOSED,
         "HOLE unless ALLOC, ZERO if ZERO",
         "ALLOC unless HOLE, ZERO if ZERO, OFFSET_VALID",
-        proposed.Flag.LOCAL | proposed.Flag.ZERO | proposed.Flag.ALLOC,
-        # the client's format layer, raw, adds LOCAL
-        _four(
-            lambda wire: _client(
-                wire,
-                proposed.Flag.ALLOC,
-                proposed.Flag.ZERO,
-                proposed.Flag.OFFSET_VALID | proposed.Flag.LOCAL,
-            )
-        ),
+        New.LOCAL | New.ZERO | New.ALLOC,
+        (_STORED | New.ALLOC, _STORED, _STORED | New.ZERO | New.ALLOC, _STORED | New.ZERO),
     ),
 )
 """The three mappings, oldest first."""
