@@ -33,11 +33,10 @@ from blockstrata.facts.codes import (
 from blockstrata.formats.qemu.map import read_map
 from blockstrata.protocols.nbd.node import STORAGES
 from blockstrata.semantics import HISTORIC, PROPOSED, SEMANTICS, SWITCH, by_name, historic, nbd, proposed
-from blockstrata.semantics.audit import FINDINGS, Verdict, judge
+from blockstrata.semantics.audit import FINDINGS, Verdict, judge, read_as_proposed
 from blockstrata.semantics.clients import QUESTIONS
 from blockstrata.semantics.historic import driver_answer
 from blockstrata.semantics.nbd import WIRES
-from blockstrata.semantics.reading import read_as_proposed
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "semantics.md").read_text("utf-8")

@@ -86,6 +86,20 @@ def is_code(code: int) -> bool:
 DEFERRING: Final = (Mapping.UNALLOCATED, Mapping.UNALLOCATED_ALLOC)
 """The mappings that leave the guest's bytes to the layer below."""
 
+DEFERRED_WORDS: Final = "deferred to the backing layer"
+"""Said of a layer that leaves a run to the one below, under every semantics that shows it."""
+
+
+def storage_words(code: int) -> str:
+    """Return the storage of a fact: ``beyond eof``; ``none`` where there is no host offset."""
+    return storage_of(code).name.lower().replace("_", " ")
+
+
+def fact_words(code: int) -> str:
+    """Return a fact: ``zero alloc on hole``; where there is no host offset ``unallocated``."""
+    words = mapping_of(code).name.lower().replace("_", " ")
+    return words if storage_of(code) is Storage.NONE else f"{words} on {storage_words(code)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Traits:

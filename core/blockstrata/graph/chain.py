@@ -3,23 +3,49 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping as Dict
 from dataclasses import dataclass
 from typing import Final, Self
 
 from blockstrata.access import Access
 from blockstrata.errors import BackingLoopError, BadRangeError, BlockstrataError
-from blockstrata.facts.extents import Extents
+from blockstrata.facts.codes import Mapping, Traits, fact
+from blockstrata.facts.extents import Extents, uniform
 from blockstrata.facts.node import Driver, check_open, whole_sectors
 from blockstrata.formats.qcow2.node import at_snapshot
 from blockstrata.graph.backing import References
-from blockstrata.graph.missing import MissingNode
 from blockstrata.graph.opening import Opener
 from blockstrata.naming.image_opts import parse_image_opts
 from blockstrata.naming.named import Named
 from blockstrata.naming.parse import parse_reference
 from blockstrata.naming.paths import has_protocol
+from blockstrata.protocols.null import NullNode
 
 _DEFAULT_ACCESS: Final = Access()
+
+
+class MissingNode(Driver):
+    """A layer that is missing or unreadable.  ``length`` is the layer's above: its own is not known."""
+
+    driver = "not opened"
+
+    def __init__(self, name: str, length: int, error: BlockstrataError) -> None:
+        super().__init__(NullNode(name, self.driver, 0, read_zeroes=False))
+        self.length = length
+        self.error = error
+        self._traits = Traits(host_driver=self.driver)
+
+    def extents(self, start: int, length: int) -> Extents:
+        """Return one INVALID run: nobody knows what would be read here."""
+        return uniform(start, start + length, fact(Mapping.INVALID))
+
+    def fault_at(self, offset: int) -> str:  # noqa: ARG002
+        """Return why the layer could not be opened."""
+        return f"cannot be opened: {self.error.what}"
+
+    def features(self) -> Dict[str, object]:
+        """Return the error."""
+        return {"error": str(self.error)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

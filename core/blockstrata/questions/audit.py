@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from blockstrata.facts.codes import Mapping
 from blockstrata.facts.node import protocol_node
-from blockstrata.graph.chain import Chain, Layer
-from blockstrata.graph.missing import MissingNode
+from blockstrata.graph.chain import Chain, Layer, MissingNode
 from blockstrata.guest.merge import alone, in_place, merged
 from blockstrata.guest.view import View
 from blockstrata.semantics.audit import FINDINGS, Judgement, Verdict, judgements

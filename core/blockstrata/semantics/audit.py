@@ -1,7 +1,9 @@
 """Which of today's answers do not stand up to the proposed tables (docs/semantics.md, "Audit").
 
-An answer is read letter by letter with the proposed meanings (:mod:`blockstrata.semantics.reading`), and
-looked up in the table of format or of protocol layers.
+An answer is read letter by letter with the proposed meanings (docs/semantics.md, "Letter by letter"), and
+looked up in the table of format or of protocol layers.  DATA is read as ALLOC, ALLOCATED as LOCAL (format
+layers only), ZERO and OFFSET_VALID as themselves.  Where the result is not what the proposal derives from the
+same facts, the two do not merely spell an answer differently: they mean different things.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from blockstrata.facts.codes import CODES, Mapping, Storage, Traits, mapping_of,
 from blockstrata.semantics.historic import HISTORIC
 from blockstrata.semantics.historic import Flag as Old
 from blockstrata.semantics.proposed import PROPOSED
-from blockstrata.semantics.reading import read_as_proposed
+from blockstrata.semantics.proposed import Flag as New
 
 
 class Verdict(IntEnum):
@@ -58,6 +60,32 @@ _WHY_BUG: Final = {
 """Why a row of the proposed tables is no sound answer, by its letters; the words are ours."""
 
 _FILES: Final = ("file", "host_device")
+
+_LETTERS: Final = (
+    (Old.DATA, New.ALLOC),
+    (Old.ZERO, New.ZERO),
+    (Old.OFFSET_VALID, New.OFFSET_VALID),
+    (Old.ALLOCATED, New.LOCAL),
+)
+
+
+def read_as_proposed(traits: Traits) -> NDArray[np.uint8]:
+    """Return today's answer to every fact code as the proposed flags with the same letters, uint8 (256,)."""
+    today = HISTORIC.table(traits)
+    reading = np.zeros_like(today)
+    for old, new in _LETTERS[:3] if traits.is_protocol else _LETTERS:
+        reading |= np.where(today & np.uint8(old), np.uint8(new), np.uint8(0))
+    return reading
+
+
+def differs(traits: Traits) -> NDArray[np.bool_]:
+    """Say for every fact code whether historic and proposed answer mean something different, bool (256,).
+
+    An allocated zero cluster over written storage, for one: today ``- Z O`` and ALLOCATED, read as
+    ``L Z - O`` (a hole at the offset); by the proposal ``L Z A -`` (storage, and no offset that promises
+    zeroes).
+    """
+    return np.asarray(read_as_proposed(traits) != PROPOSED.table(traits), np.bool_)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,15 @@ from __future__ import annotations
 from enum import IntFlag
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from blockstrata.facts.codes import SYNTHESISED, Mapping, Storage, Traits, mapping_of, storage_of
-from blockstrata.facts.words import DEFERRED
+from blockstrata.facts.codes import (
+    DEFERRED_WORDS,
+    SYNTHESISED,
+    Mapping,
+    Storage,
+    Traits,
+    mapping_of,
+    storage_of,
+)
 from blockstrata.semantics.table import Column, Letter, Row, Semantics
 
 
@@ -32,105 +36,56 @@ class Flag(IntFlag):
 _L, _Z, _A, _O = Flag.LOCAL, Flag.ZERO, Flag.ALLOC, Flag.OFFSET_VALID
 NOTHING: Final = Flag(0)
 
-_PROTOCOL: Final = {
-    Storage.DATA: _A | _O,
-    Storage.HOLE: _Z | _O,
-    Storage.UNWRITTEN: _Z | _A | _O,
-    Storage.UNDEFINED: _O,
-    Storage.OPAQUE: _A | _O,
-    # only the tail of the last sector is ever asked for; past that there is nothing to access
-    Storage.BEYOND_EOF: _Z | _O,
-    Storage.NONE: NOTHING,
+_COLUMN: Final = {
+    Storage.NONE: 0,
+    Storage.DATA: 1,
+    Storage.OPAQUE: 1,  # may be anything, so counts as data
+    Storage.HOLE: 2,
+    Storage.BEYOND_EOF: 2,  # only the tail of the last sector is ever asked for, and reads as zero
+    Storage.UNWRITTEN: 3,
+    Storage.UNDEFINED: 4,
 }
+"""Where in a row of flags a storage has its own."""
 
-_STORED: Final = {
-    Mapping.NORMAL: {
-        Storage.DATA: _L | _A | _O,
-        Storage.OPAQUE: _L | _A | _O,
-        Storage.UNWRITTEN: _L | _Z | _A | _O,
-        Storage.HOLE: _L | _Z | _O,
-        Storage.BEYOND_EOF: _L | _Z | _O,
-        Storage.UNDEFINED: _L | _O,
-    },
+# on: NONE, DATA, HOLE, UNWRITTEN, UNDEFINED
+_PROTOCOL: Final = (NOTHING, _A | _O, _Z | _O, _Z | _A | _O, _O)
+
+_FORMAT: Final = {
+    Mapping.NORMAL: (NOTHING, _L | _A | _O, _L | _Z | _O, _L | _Z | _A | _O, _L | _O),
     # what is stored need not be zero, so its offset promises nothing
-    Mapping.ZERO_ALLOC: {
-        Storage.DATA: _L | _Z | _A,
-        Storage.OPAQUE: _L | _Z | _A,
-        Storage.UNDEFINED: _L | _Z | _A,
-        Storage.UNWRITTEN: _L | _Z | _A | _O,
-        Storage.HOLE: _L | _Z | _O,
-        Storage.BEYOND_EOF: _L | _Z | _O,
-    },
+    Mapping.ZERO_ALLOC: (NOTHING, _L | _Z | _A, _L | _Z | _O, _L | _Z | _A | _O, _L | _Z | _A),
     # over a hole nothing is reserved, and Z or O alone would be the bug rows
-    Mapping.UNALLOCATED_ALLOC: {
-        Storage.DATA: _A | _O,
-        Storage.OPAQUE: _A | _O,
-        Storage.UNDEFINED: _A | _O,
-        Storage.UNWRITTEN: _Z | _A | _O,
-        Storage.HOLE: NOTHING,
-        Storage.BEYOND_EOF: NOTHING,
-    },
+    Mapping.UNALLOCATED_ALLOC: (NOTHING, _A | _O, NOTHING, _Z | _A | _O, _A | _O),
+    # none of the others has a usable host offset
+    Mapping.COMPRESSED: (_L | _A,) * 5,
+    Mapping.OPAQUE_DATA: (_L | _A,) * 5,
+    Mapping.ZERO_PLAIN: (_L | _Z,) * 5,
+    Mapping.UNALLOCATED: (NOTHING,) * 5,
+    Mapping.INVALID: (NOTHING,) * 5,
+    Mapping.UNREAD: (NOTHING,) * 5,
 }
-"""Mappings with a host offset, by what lies there."""
 
 _ENCRYPTED: Final = {
+    **_FORMAT,
     # what a hole decrypts to is garbage
-    Mapping.NORMAL: {
-        Storage.DATA: _L | _A,
-        Storage.UNWRITTEN: _L | _A,
-        Storage.OPAQUE: _L | _A,
-        Storage.UNDEFINED: _L,
-        Storage.HOLE: _L,
-        Storage.BEYOND_EOF: _L,
-    },
-    Mapping.ZERO_ALLOC: {
-        Storage.DATA: _L | _Z | _A,
-        Storage.UNWRITTEN: _L | _Z | _A,
-        Storage.OPAQUE: _L | _Z | _A,
-        Storage.UNDEFINED: _L | _Z | _A,
-        Storage.HOLE: _L | _Z,
-        Storage.BEYOND_EOF: _L | _Z,
-    },
-    Mapping.UNALLOCATED_ALLOC: dict.fromkeys(Storage, NOTHING),
+    Mapping.NORMAL: (NOTHING, _L | _A, _L, _L | _A, _L),
+    Mapping.ZERO_ALLOC: (NOTHING, _L | _Z | _A, _L | _Z, _L | _Z | _A, _L | _Z | _A),
+    Mapping.UNALLOCATED_ALLOC: (NOTHING,) * 5,
 }
 """The same in an encrypted image: the stored bytes are never the guest's, so no offset is valid."""
 
-_UNSTORED: Final = {
-    Mapping.COMPRESSED: _L | _A,
-    Mapping.OPAQUE_DATA: _L | _A,
-    Mapping.ZERO_PLAIN: _L | _Z,
-    Mapping.UNALLOCATED: NOTHING,
-    Mapping.INVALID: NOTHING,
-    Mapping.UNREAD: NOTHING,
-}
-"""Mappings without a usable host offset."""
-
-_SYNTHESISED: Final = {
-    Storage.DATA: _L | _Z | _A,
-    Storage.OPAQUE: _L | _Z | _A,
-    Storage.UNDEFINED: _L | _Z | _A,
-    Storage.UNWRITTEN: _L | _Z | _A | _O,
-}
-"""A deferring run that nothing below reaches: the layer itself supplies zeroes; over all else ``L Z - -``."""
+_SYNTHESISED: Final = (_L | _Z, _L | _Z | _A, _L | _Z, _L | _Z | _A | _O, _L | _Z | _A)
+"""A deferring run that nothing below reaches: the layer itself supplies zeroes."""
 
 
 def answer(code: int, traits: Traits) -> int:
     """Return the proposed flags for a fact of a layer."""
-    mapping, storage = mapping_of(code), storage_of(code)
+    mapping, column = mapping_of(code), _COLUMN[storage_of(code)]
     if mapping is Mapping.PASSTHROUGH:
-        below = _PROTOCOL[storage]
-        return below if traits.is_protocol else below | Flag.LOCAL
+        return _PROTOCOL[column] if traits.is_protocol else _PROTOCOL[column] | Flag.LOCAL
     if code & SYNTHESISED:
-        return _L | _Z if traits.encrypted else _SYNTHESISED.get(storage, _L | _Z)
-    if mapping in _UNSTORED:
-        return _UNSTORED[mapping]
-    stored = _ENCRYPTED if traits.encrypted else _STORED
-    return stored[mapping].get(storage, NOTHING)
-
-
-def settle(flags: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the flags as they are: a walk down always ends at a layer that is LOCAL."""
-    return flags
+        return _L | _Z if traits.encrypted else _SYNTHESISED[column]
+    return (_ENCRYPTED if traits.encrypted else _FORMAT)[mapping][column]
 
 
 FORMAT_ROWS: Final = (
@@ -142,14 +97,14 @@ FORMAT_ROWS: Final = (
     Row(_L | _A, "reads as data at no usable offset (compressed, encrypted)"),
     Row(_L | _Z, "reads as zero; nothing stored"),
     Row(_L, "preallocated, no known offset: bug?", is_bug=True),
-    Row(_Z | _A | _O, f"{DEFERRED}; allocated zeroes are reserved at the offset"),
-    Row(_A | _O, f"{DEFERRED}; reserved at the offset"),
+    Row(_Z | _A | _O, f"{DEFERRED_WORDS}; allocated zeroes are reserved at the offset"),
+    Row(_A | _O, f"{DEFERRED_WORDS}; reserved at the offset"),
     Row(_Z | _O, "bug", is_bug=True),
     Row(_O, "bug", is_bug=True),
     Row(_Z | _A, "bug", is_bug=True),
     Row(_A, "bug", is_bug=True),
     Row(_Z, "bug", is_bug=True),
-    Row(NOTHING, DEFERRED),
+    Row(NOTHING, DEFERRED_WORDS),
 )
 
 PROTOCOL_ROWS: Final = (
@@ -183,6 +138,6 @@ PROPOSED: Final = Semantics(
     format_rows=FORMAT_ROWS,
     protocol_rows=PROTOCOL_ROWS,
     answer=answer,
-    settle=settle,
+    # a walk down always ends at a layer that is LOCAL: the flags stay as they are
 )
 """What was proposed in 2018."""

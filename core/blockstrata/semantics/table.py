@@ -59,7 +59,7 @@ class Semantics:
     format_rows: tuple[Row, ...]
     protocol_rows: tuple[Row, ...]
     answer: Callable[[int, Traits], int]
-    settle: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+    settle: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] = lambda flags: flags
     variant: str = ""
     """What tells it from others with the same word on the switch."""
     deferred_flag: int = 0

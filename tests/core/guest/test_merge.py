@@ -24,8 +24,7 @@ from blockstrata.facts.codes import (
     mapping_of,
 )
 from blockstrata.facts.extents import Extents, empty, join, uniform
-from blockstrata.graph.chain import Chain, Layer
-from blockstrata.graph.missing import MissingNode
+from blockstrata.graph.chain import Chain, Layer, MissingNode
 from blockstrata.guest.merge import alone, in_place, merged
 from blockstrata.interchange.entries import entries
 from blockstrata.semantics import SEMANTICS

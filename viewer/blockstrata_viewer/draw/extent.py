@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from blockstrata.facts.codes import SYNTHESISED, Mapping, mapping_of
-from blockstrata.facts.words import fact_words, storage_words
+from blockstrata.facts.codes import SYNTHESISED, Mapping, fact_words, mapping_of, storage_words
 from blockstrata.semantics.historic import HISTORIC, present_words
 from blockstrata.text.printable import base_name, printable
 from blockstrata.text.sizes import format_size

@@ -10,10 +10,9 @@ from blockstrata.facts.codes import NO_HOST
 from blockstrata.graph.chain import Layer
 from blockstrata.guest.merge import alone, in_place, merged
 from blockstrata.semantics import by_name
-from blockstrata.semantics.audit import Verdict, judge
+from blockstrata.semantics.audit import Verdict, differs, judge
 from blockstrata.semantics.historic import HISTORIC, Flag
 from blockstrata.semantics.nbd import wire_of
-from blockstrata.semantics.reading import differs
 from blockstrata.text.printable import base_name
 from blockstrata_viewer.lessons.lesson import GUEST
 from blockstrata_viewer.model.offsets import parse_offset

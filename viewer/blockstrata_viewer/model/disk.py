@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blockstrata.graph.chain import Chain, Layer
+from blockstrata.graph.chain import Chain, Layer, MissingNode
 from blockstrata.graph.export_layers import as_opened
-from blockstrata.graph.missing import MissingNode
 from blockstrata.guest.merge import alone, in_place, merged
 from blockstrata.text.printable import base_name, printable
 from blockstrata_viewer.model.round_trip import RoundTripTracks

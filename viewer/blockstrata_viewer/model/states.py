@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
-from blockstrata.facts.codes import Mapping, mapping_of
-from blockstrata.facts.words import DEFERRED
+from blockstrata.facts.codes import DEFERRED_WORDS, Mapping, mapping_of
 
 if TYPE_CHECKING:
     from blockstrata.facts.codes import Traits
@@ -104,7 +103,7 @@ def state_of(semantics: Semantics, code: int, traits: Traits, *, settled: bool) 
 def state_of_flags(semantics: Semantics, flags: int, *, is_protocol: bool) -> State:
     """Return how flags of a format or of a protocol layer show."""
     if flags & semantics.deferred_flag:
-        return State(Paint.FALLS_THROUGH, "", "falls through", DEFERRED)
+        return State(Paint.FALLS_THROUGH, "", "falls through", DEFERRED_WORDS)
     letters = semantics.letters(flags, is_protocol=is_protocol)
     kind = f"{semantics.switch} protocol" if is_protocol else semantics.switch
     paint, short = _STATES.get(kind, _STATES[semantics.switch]).get(letters, (Paint.SUSPICIOUS, "suspicious"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from blockstrata.facts.codes import CODES, NO_HOST
-from blockstrata.semantics.reading import differs
+from blockstrata.semantics.audit import differs
 from blockstrata_viewer.model.shares import Shares
 from blockstrata_viewer.model.states import State, state_of
 from blockstrata_viewer.model.summaries import TrackSummary

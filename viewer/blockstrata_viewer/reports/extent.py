@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from blockstrata.errors import BlockstrataError
-from blockstrata.facts.words import fact_words
+from blockstrata.facts.codes import fact_words
 from blockstrata.formats.qcow2 import tables
 from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.text.printable import printable

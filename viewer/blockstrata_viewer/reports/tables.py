@@ -9,8 +9,7 @@ import numpy as np
 
 from blockstrata.facts.codes import Mapping
 from blockstrata.facts.node import protocol_node
-from blockstrata.graph.chain import Layer
-from blockstrata.graph.missing import MissingNode
+from blockstrata.graph.chain import Layer, MissingNode
 from blockstrata.guest.merge import alone, in_place
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.nbd import NBD_6_0, WIRES

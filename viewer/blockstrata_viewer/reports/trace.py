@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from blockstrata import __version__
-from blockstrata.facts.codes import Mapping, Traits, fact, mapping_of, storage_of
-from blockstrata.facts.words import fact_words
+from blockstrata.facts.codes import Mapping, Traits, fact, fact_words, mapping_of, storage_of
 from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.questions.trace import Rule, Step, Trace, trace
 from blockstrata.semantics import SEMANTICS
