@@ -69,8 +69,11 @@ def numbers(*columns: NDArray[np.generic]) -> Iterator[tuple[Any, ...]]:
 def text(rows: int, *columns: Column) -> Iterator[str]:
     """Yield so many rows in pieces of some thousands; numbers and words are (rows,)."""
     for first in range(0, rows, _PIECE):
-        last = min(first + _PIECE, rows)
-        laid = _laid_out(last - first, [_cut(column, first, last) for column in columns])
+        here = slice(first, min(first + _PIECE, rows))
+        fields = [field for column in columns for field in _fields(column, here)]
+        laid = np.empty(here.stop - first, [(f"f{nth}", field.dtype) for nth, field in enumerate(fields)])
+        for nth, field in enumerate(fields):
+            laid[f"f{nth}"] = field
         yield laid.tobytes().translate(None, b"\0").decode()
 
 
@@ -82,49 +85,29 @@ def json_array(rows: Iterable[str], first: str = "[", last: str = "]\n") -> Iter
     yield last
 
 
-def _cut(column: Column, first: int, last: int) -> Column:
+def _fields(column: Column, here: slice) -> list[NDArray[np.generic]]:
+    """Return what a column has in some rows, as wide as its widest there: (rows,) each, or (1,) for all."""
     if isinstance(column, bytes):
-        return column
+        return [np.array([column])]
     if isinstance(column, Words):
-        return Words(column.words, column.which[first:last])
-    return column[first:last]
+        return [column.words.take(column.which[here])]
+    return _digits(column[here])
 
 
-def _laid_out(rows: int, columns: list[Column]) -> NDArray[np.void]:
-    """Return rows at full width, (rows,)."""
-    names = [f"c{index}" for index in range(len(columns))]
-    laid = np.empty(rows, [(name, *_room(column)) for name, column in zip(names, columns, strict=True)])
-    for name, column in zip(names, columns, strict=True):
-        if isinstance(column, bytes):
-            laid[name] = column
-        elif isinstance(column, Words):
-            laid[name] = column.words.take(column.which)
-        else:
-            _write_digits(column, laid[name])
-            if (without := column < 0).any():
-                laid[name][without] = 0
-    return laid
-
-
-def _room(column: Column) -> tuple[str, tuple[int, ...]]:
-    """Return the type, and how many of it, that hold what is widest in a column."""
-    if isinstance(column, bytes):
-        return f"S{len(column)}", ()
-    if isinstance(column, Words):
-        return column.words.dtype.str, ()
-    return "u4", (-(-len(str(column.max())) // 4),)
-
-
-def _write_digits(column: NDArray[np.int64], out: NDArray[np.uint32]) -> None:
-    """Write numbers that are not negative into words of four digits, (n, words)."""
+def _digits(column: NDArray[np.int64]) -> list[NDArray[np.generic]]:
+    """Return numbers as words of four digits, the highest first, (n,) each; no digits of a negative one."""
     table, before = _four_digits()
-    left = np.maximum(column, 0)
-    for word in range(out.shape[1] - 1, -1, -1):
+    left, without = np.maximum(column, 0), column < 0
+    words: list[NDArray[np.generic]] = []
+    for _ in range(-(-len(str(column.max())) // 4)):
         higher = left // 10_000
         left -= higher * 10_000
         left += (higher == 0) * 10_000  # where the table has no leading zeroes
-        out[:, word] = table.take(left)
+        word = table.take(left)
+        word[without] = 0
+        words.insert(0, word)
         left, table = higher, before
+    return words
 
 
 @cache

@@ -37,16 +37,8 @@ class Entries:
 
     def part(self, first: int, last: int) -> Entries:
         """Return the entries from one up to another."""
-        here = slice(first, last)
-        return Entries(
-            self.semantics,
-            self.start[here],
-            self.length[here],
-            self.depth[here],
-            self.source[here],
-            self.flags[here],
-            self.offset[here],
-        )
+        columns = "start length depth source flags offset".split()
+        return replace(self, **{name: getattr(self, name)[first:last] for name in columns})
 
     def goes_on(self, after: Entries) -> bool:
         """Say whether the last entry of these and the first of those after it are one."""
@@ -87,11 +79,10 @@ def in_parts(views: Iterable[View], semantics: Semantics) -> Iterator[Entries]:
     waiting: Entries | None = None
     for view in views:
         found = entries(view, semantics)
-        if waiting:
-            if waiting.goes_on(found):
-                found = found.from_start_of(waiting)
-            else:
-                yield waiting
+        if waiting and waiting.goes_on(found):
+            found = found.from_start_of(waiting)
+        elif waiting:
+            yield waiting
         yield found.part(0, len(found) - 1)
         waiting = found.part(len(found) - 1, len(found))
     if waiting:

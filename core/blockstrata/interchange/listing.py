@@ -14,7 +14,7 @@ from blockstrata.semantics.table import Semantics
 
 def human_lines(parts: Iterable[Entries], layers: tuple[Layer, ...], semantics: Semantics) -> Iterator[str]:
     """Yield a table of every entry: offset, length and host offset in hexadecimal, letters, depth, file."""
-    is_protocol = layers[0].node.traits.is_protocol
+    is_protocol = layers[0].node.is_protocol
     head = "".join(each.letter for each in semantics.lettered(is_protocol=is_protocol))
     yield f"{'Offset':<16}{'Length':<16}{head:<6}{'Depth':<6}{'Mapped to':<16}File\n"
     names = Names(layers)

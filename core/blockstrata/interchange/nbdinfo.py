@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from blockstrata.guest.view import View
 from blockstrata.interchange.columns import Words, json_array, text
-from blockstrata.semantics.nbd import WIRE
+from blockstrata.interchange.entries import in_parts
 from blockstrata.semantics.table import Semantics
 
 BASE_ALLOCATION: Final = "base:allocation"
@@ -32,26 +33,12 @@ def block_status(views: Iterable[View], server: Semantics) -> Iterator[Status]:
 
     ``BadImageError`` when it comes to a run that is INVALID.
     """
-    waiting: Status | None = None
-    for view in views:
-        edges, types = _status(view, server)
-        if not len(types):
-            continue
-        if waiting and waiting[1][0] == types[0]:
-            edges = np.append(waiting[0][:1], edges[1:])
-        elif waiting:
-            yield waiting
-        yield edges[:-1], types[:-1]
-        waiting = edges[-2:], types[-1:]
-    if waiting:
-        yield waiting
-
-
-def _status(view: View, server: Semantics) -> Status:
-    view.require_valid()
-    flags = server.flags(view) & np.uint8(WIRE)
-    first, edges = view.extents.stretches(flags)
-    return edges, flags[first].astype(np.uint64)
+    # a server knows no layers, and answers for what is deferred
+    depth = np.int64(0)
+    served = (replace(each, depth=np.broadcast_to(depth, len(each)), in_place=False) for each in views)
+    for part in in_parts(filter(len, served), server):
+        if len(part):
+            yield np.append(part.start, part.start[-1] + part.length[-1]), part.flags.astype(np.uint64)
 
 
 def json_text(parts: Iterable[Status], context: str) -> Iterator[str]:
