@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from blockstrata.facts.codes import NO_HOST, Mapping, Storage, Traits, fact
+from blockstrata.facts.codes import NO_HOST, Mapping, Storage, fact
 from blockstrata.facts.extents import Extents
 from blockstrata.facts.node import Driver, ProtocolNode
 from blockstrata.graph.chain import Chain, Layer
@@ -63,7 +63,6 @@ class MadeUpImage(Driver):
         super().__init__(host)
         self.name = name
         self.length = length
-        self._traits = Traits(host_driver="file")
 
     def extents(self, start: int, length: int) -> Extents:
         """Refuse: the facts are known."""

@@ -81,4 +81,4 @@ def test_the_key_is_not_needed(work):
     build(recipe, work)
     with contextlib.chdir(work), open_chain(recipe.image) as chain:
         found = [trace(chain, at) for at in range(0, chain.size, chain.size // 16)]
-    assert any(each.last.layer.node.traits.encrypted and each.stored is not None for each in found)
+    assert any(each.last.layer.node.is_encrypted and each.stored is not None for each in found)

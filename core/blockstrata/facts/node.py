@@ -32,13 +32,19 @@ class Driver(ABC):
     """The format that the image states for it, or None if it is to be probed."""
     supports_backing: bool = False
     """Whether a layer may lie below, as QEMU's driver says."""
-    _traits: Traits
+    host_driver: str
+    """The driver's name of the protocol node that it stands on, or is."""
+    is_protocol: bool = False
+    """Whether it stores its own bytes, and is no format on another node."""
+    is_encrypted: bool = False
+    """Whether the stored bytes are not the guest's."""
 
     def __init__(self, file: HostNode, host: HostNode | None = None) -> None:
         """Stand on the node that holds the image, and on that of the guest's bytes if it is another."""
         self.name = file.name
         self._file = file
         self._host = file if host is None else host
+        self.host_driver = self._host.host_driver
 
     @property
     def file(self) -> HostNode:
@@ -50,14 +56,12 @@ class Driver(ABC):
         """The node that holds the guest's stored bytes; itself for a protocol node."""
         return self._host
 
-    @property
-    def traits(self) -> Traits:
-        """What holds for the node as a whole and changes what its facts mean; may have to count for it."""
-        return self._traits
+    def read_traits(self) -> Traits:
+        """Return what holds for the node as a whole and changes what its facts mean; may read for it."""
+        return Traits(self.host_driver, is_protocol=self.is_protocol, encrypted=self.is_encrypted)
 
-    @property
-    def refusal(self) -> BlockstrataError | None:
-        """Why QEMU opens no such image although its mapping can be read; None if it does."""
+    def find_refusal(self) -> BlockstrataError | None:
+        """Return why QEMU opens no such image although its mapping can be read, or None; may have to read."""
         return None
 
     @abstractmethod
@@ -127,11 +131,12 @@ class HostNode(Driver):
 class ProtocolNode(HostNode):
     """A node with none below: it stands on itself."""
 
+    is_protocol = True
+
     def __init__(self, name: str, driver: str, length: int) -> None:
         self.name = name
-        self.driver = driver
+        self.driver = self.host_driver = driver
         self.length = length
-        self._traits = Traits(host_driver=driver, is_protocol=True)
         self._is_closed = False
 
     @property
@@ -156,7 +161,7 @@ class ProtocolNode(HostNode):
 
 def protocol_node(host: HostNode) -> HostNode:
     """Return the protocol node that a host node is, or is a slice of."""
-    while not host.traits.is_protocol:
+    while not host.is_protocol:
         host = host.host
     return host
 

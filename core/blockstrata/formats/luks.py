@@ -12,7 +12,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from blockstrata.errors import BadImageError, UnsupportedError
-from blockstrata.facts.codes import SECTOR, Mapping, Traits, fact
+from blockstrata.facts.codes import SECTOR, Mapping, fact
 from blockstrata.facts.extents import Extents, uniform
 from blockstrata.facts.node import Driver, whole_sectors
 
@@ -40,13 +40,13 @@ class LuksNode(Driver):
     """An open LUKS image on a host node."""
 
     driver = "luks"
+    is_encrypted = True
 
     def __init__(self, host: HostNode) -> None:
         """``BadImageError`` or ``UnsupportedError`` where QEMU refuses the header, whatever the key."""
         super().__init__(host)
         header, payload = _read_header(host)
         self.length = whole_sectors(host.length) - payload
-        self._traits = Traits(host_driver=host.traits.host_driver, encrypted=True)
         self._features = {**header, "payload-offset": payload}
 
     def extents(self, start: int, length: int) -> Extents:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blockstrata.errors import BadRangeError
-from blockstrata.facts.codes import NO_HOST, SECTOR, Mapping, Storage, Traits, fact
+from blockstrata.facts.codes import NO_HOST, SECTOR, Mapping, Storage, fact
 from blockstrata.facts.extents import Extents, join, uniform
 from blockstrata.facts.node import HostNode, whole_sectors
 
@@ -41,7 +41,6 @@ class RawNode(HostNode):
         super().__init__(host)
         # QEMU takes a slice's end from the file's length in whole sectors
         self.length = size if size is not None else available - offset if offset else host.length
-        self._traits = Traits(host_driver=host.traits.host_driver)
         self.allocated = host.allocated
         self.directory = host.directory
         self.identity = (*host.identity, offset)

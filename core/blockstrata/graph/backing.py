@@ -75,7 +75,7 @@ def _joined(node: Driver) -> str:
         return name
     directory = node.file.directory
     if directory is None:
-        what = "an NBD export" if node.file.traits.host_driver == "nbd" else "what it is relative to"
+        what = "an NBD export" if node.file.host_driver == "nbd" else "what it is relative to"
         raise BadReferenceError(name, "", f"is relative, but {what} has no directory")
     return directory + name
 

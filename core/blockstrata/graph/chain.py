@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from blockstrata.access import Access
 from blockstrata.errors import BackingLoopError, BadRangeError, BlockstrataError
-from blockstrata.facts.codes import Mapping, Traits, fact
+from blockstrata.facts.codes import Mapping, fact
 from blockstrata.facts.extents import Extents, uniform
 from blockstrata.facts.node import Driver, check_open, whole_sectors
 from blockstrata.formats.qcow2.node import at_snapshot
@@ -33,7 +33,6 @@ class MissingNode(Driver):
         super().__init__(NullNode(name, self.driver, 0, read_zeroes=False))
         self.length = length
         self.error = error
-        self._traits = Traits(host_driver=self.driver)
 
     def extents(self, start: int, length: int) -> Extents:
         """Return one INVALID run: nobody knows what would be read here."""

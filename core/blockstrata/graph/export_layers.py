@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 
-from blockstrata.facts.codes import NO_HOST, Mapping, Traits, fact
+from blockstrata.facts.codes import NO_HOST, Mapping, fact
 from blockstrata.facts.extents import Extents
 from blockstrata.facts.node import Driver
 from blockstrata.formats.raw import RawNode
@@ -42,7 +42,6 @@ class ExportLayer(Driver):
         super().__init__(host)
         self.name = f"{base_name(host.name)} · depth {depth}"
         self.length = host.length
-        self._traits = Traits(host_driver=host.driver)
         self._export = host
         self._depth = depth
 

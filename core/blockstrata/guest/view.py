@@ -77,8 +77,8 @@ class View:
     def require_valid(self) -> None:
         """Raise a layer's refusal; ``BadImageError`` naming entry and reason if a run is INVALID."""
         for layer in self.layers:
-            if layer.node.refusal:
-                raise layer.node.refusal
+            if refusal := layer.node.find_refusal():
+                raise refusal
         broken = np.flatnonzero(self.extents.having(Mapping.INVALID))
         if len(broken):
             offset = int(self.extents.edges[broken[0]])

@@ -36,7 +36,7 @@ class RecordedNode(ProtocolNode):
 
     def __init__(self, source: FileNode, runs: list[tuple[Storage, int]]) -> None:
         super().__init__(source.name, RECORDED, source.length)
-        self._traits = source.traits
+        self.host_driver = source.host_driver
         self.directory = source.directory
         self.identity = source.identity
         self.allocated = sum(length for storage, length in runs if storage is not Storage.HOLE)

@@ -76,7 +76,7 @@ def audit(chain: Chain) -> list[Judged]:
     for layer in chain.layers:
         if isinstance(layer.node, MissingNode):
             continue
-        if not layer.node.traits.is_protocol:
+        if not layer.node.is_protocol:
             found.append(_judge(in_place(chain, layer.depth, 0, layer.size), layer.depth, layer))
         for host in dict.fromkeys((layer.node.file, layer.node.host)):
             protocol = protocol_node(host)
@@ -88,7 +88,7 @@ def audit(chain: Chain) -> list[Judged]:
 
 
 def _judge(view: View, depth: int, layer: Layer) -> Judged:
-    index, found = judgements(np.unique(view.extents.facts), layer.node.traits)
+    index, found = judgements(np.unique(view.extents.facts), layer.node.read_traits())
     kinds = index[view.extents.facts]
     verdicts = np.array([judgement.verdict for judgement in found], np.uint8)
     first, edges = view.extents.stretches(kinds)
@@ -99,7 +99,7 @@ def _judge(view: View, depth: int, layer: Layer) -> Judged:
         depth,
         layer.name,
         layer.node.driver,
-        layer.node.traits.is_protocol,
+        layer.node.is_protocol,
         found,
         edges[:-1][unsound],
         np.diff(edges)[unsound],

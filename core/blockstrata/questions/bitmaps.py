@@ -23,8 +23,8 @@ def dirty_runs(chain: Chain, name: str, depth: int | None, start: int, length: i
     chain.require_opened(depth)
     layers = chain.layers if depth is None else (chain.layer(depth),)
     for layer in layers:
-        if layer.node.refusal:
-            raise layer.node.refusal
+        if refusal := layer.node.find_refusal():
+            raise refusal
     for layer in layers:
         if isinstance(layer.node, Qcow2Node):
             runs = layer.node.dirty_runs(name, start, length)

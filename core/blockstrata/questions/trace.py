@@ -108,7 +108,7 @@ class Step:
 
     def flags(self, semantics: Semantics) -> int:
         """Return the flags that the layer answers with, in its chain."""
-        return int(semantics.table(self.layer.node.traits)[self.code])
+        return int(semantics.table(self.layer.node.read_traits())[self.code])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,7 +165,7 @@ def _rule(chain: Chain, layer: Layer, code: int) -> Rule:
     if mapping in DEFERRING:
         return Rule.DEFERRED if mapping is Mapping.UNALLOCATED else Rule.DEFERRED_RESERVED
     if mapping is Mapping.PASSTHROUGH:
-        return Rule.PROTOCOL if layer.node.traits.is_protocol else Rule.PASSTHROUGH
+        return Rule.PROTOCOL if layer.node.is_protocol else Rule.PASSTHROUGH
     return _BY_MAPPING[mapping]
 
 

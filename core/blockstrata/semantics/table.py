@@ -41,6 +41,11 @@ class Row:
     is_bug: bool = False
 
 
+def as_they_are(flags: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return flags as they are."""
+    return flags
+
+
 @dataclass(frozen=True, eq=False)
 class Semantics:
     """A meaning of flags, as data; each is itself alone, whatever it holds.
@@ -59,7 +64,7 @@ class Semantics:
     format_rows: tuple[Row, ...]
     protocol_rows: tuple[Row, ...]
     answer: Callable[[int, Traits], int]
-    settle: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] = lambda flags: flags
+    settle: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] = as_they_are
     variant: str = ""
     """What tells it from others with the same word on the switch."""
     deferred_flag: int = 0
@@ -94,7 +99,7 @@ class Semantics:
         layers, source = view.sources()
         if not layers:
             return np.empty(0, np.uint8)
-        tables = np.stack([self.table(layer.node.traits) for layer in layers])
+        tables = np.stack([self.table(layer.node.read_traits()) for layer in layers])
         settled = tables if view.in_place else self.settle(tables)
         facts = view.extents.facts
         flags: NDArray[np.uint8] = settled[0].take(facts) if len(layers) == 1 else settled[source, facts]

@@ -413,7 +413,7 @@ def test_a_name_in_a_vmdk_ends_where_qemu_s_does(fake, tmp_path):
 def test_a_protocol_node_has_no_local(fake):
     fake(answering({**INFO, "format": "https"}))
     with open_chain('json:{"driver": "https", "url": "https://host/x"}', ASKING) as chain:
-        assert chain.layers[0].node.traits.is_protocol
+        assert chain.layers[0].node.is_protocol
         found = merged(chain, 0, SIZE)
         assert found.extents.facts.tolist() == [fact(Mapping.PASSTHROUGH, Storage.OPAQUE)]
         assert HISTORIC.flags(found).tolist() == [Flag.DATA | Flag.OFFSET_VALID | Flag.ALLOCATED]

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from blockstrata.errors import BadRangeError
-from blockstrata.facts.codes import Mapping, Storage, Traits, fact, storage_of
+from blockstrata.facts.codes import Mapping, Storage, fact, storage_of
 from blockstrata.facts.extents import join, uniform
 from blockstrata.formats.raw import RawNode
 
@@ -22,7 +22,8 @@ class Host:
     """A file of bytes that are never zero, in windows and runs that end where they like."""
 
     name = "disk"
-    traits = Traits("file", is_protocol=True)
+    host_driver = "file"
+    is_protocol = True
     allocated = 0
     directory = ""
     identity = ("file", 1)

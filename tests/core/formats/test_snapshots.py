@@ -274,7 +274,7 @@ def test_a_damaged_table_refuses_the_map_and_not_the_facts(tmp_path):
     content[CLUSTER + 36 : CLUSTER + 40] = struct.pack(">I", 1025)
     image.write_bytes(content)
     with open_chain(str(image)) as chain:
-        assert "entry 0: 1025 bytes" in str(chain.layers[0].node.refusal)
+        assert "entry 0: 1025 bytes" in str(chain.layers[0].node.find_refusal())
         assert len(chain.layers[0].extents(0, MI)) == 1
     with pytest.raises(BadImageError, match="entry 0: 1025 bytes"):
         open_chain(str(image), snapshot="one")

@@ -75,7 +75,6 @@ class FakeImage:
     backing = None
     backing_format = None
     supports_backing = True
-    refusal = None
     is_closed = False
 
     @property
@@ -85,6 +84,12 @@ class FakeImage:
     @property
     def host(self) -> FakeImage:
         return self
+
+    def read_traits(self) -> Traits:
+        return self.traits
+
+    def find_refusal(self) -> None:
+        return None
 
     def extents(self, start: int, length: int) -> Extents:
         runs = [
@@ -264,7 +269,7 @@ def test_flags_are_each_layer_s_own(chain: Chain, data: st.DataObject):
 
 def flags_of(semantics: Semantics, view: View, source: int, code: int) -> int:
     """Return one run's flags; in QEMU's answer to a whole walk nothing is left where nobody had an answer."""
-    flags = int(semantics.answer(code, view.layers[source].node.traits))
+    flags = int(semantics.answer(code, view.layers[source].node.read_traits()))
     fell_off = semantics is HISTORIC and not flags & (Old.DATA | Old.ZERO) and not view.in_place
     return 0 if fell_off else flags
 

@@ -29,8 +29,8 @@ def test_it_stores_nothing_and_reads_as_zeroes():
     node = NullNode("x", "null-aio", 512, read_zeroes=False)
     assert node.allocated == 0
     assert node.read(100, 3) == bytes(3)
-    assert node.traits.is_protocol
-    assert node.traits.host_driver == "null-aio"
+    assert node.is_protocol
+    assert node.host_driver == "null-aio"
     assert not node.supports_backing
 
 

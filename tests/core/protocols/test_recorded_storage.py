@@ -49,7 +49,7 @@ def test_what_was_recorded_is_answered(raw: Path) -> None:
         assert storage_of(int(node.extents(16 * KI, 512).facts[0])) is Storage.BEYOND_EOF
         assert node.allocated == 12 * KI
         assert node.read(0, 20 * KI) == b"x" * 16 * KI + bytes(4 * KI)
-        assert (node.driver, node.traits.host_driver, node.features()) == (
+        assert (node.driver, node.host_driver, node.features()) == (
             "recorded",
             "file",
             {"recorded": True},

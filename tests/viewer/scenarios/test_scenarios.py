@@ -320,7 +320,7 @@ def kinds(view) -> set[tuple[int, str, str, bool]]:
 
 
 def seen(semantics, view) -> set[str]:
-    is_protocol = view.layers[0].node.traits.is_protocol
+    is_protocol = view.layers[0].node.is_protocol
     return {semantics.letters(flags, is_protocol=is_protocol) for flags in semantics.flags(view).tolist()}
 
 
@@ -381,7 +381,7 @@ def test_every_zero_is_one_by_qemu_s_reading(tmp_path: Path) -> None:
     (image,) = SCENARIOS["every-zero"].build(tmp_path)
     with open_chain(image) as chain:
         view = merged(chain, 0, chain.size)
-        assert [layer.node.traits.recurse for layer in chain.layers] == [False, True, False]
+        assert [layer.node.read_traits().recurse for layer in chain.layers] == [False, True, False]
     runs = zip(
         view.extents.edges.tolist(),
         view.extents.lengths.tolist(),
@@ -474,7 +474,7 @@ def test_the_punched_image_is_recursed_into(tmp_path: Path) -> None:
     for image, recurse, old in zip(images, [False, True], [{"D·O"}, {"D·O", "DZO"}], strict=True):
         with open_chain(image) as chain:
             view = merged(chain, 0, chain.size)
-            assert chain.layers[0].node.traits.recurse is recurse
+            assert chain.layers[0].node.read_traits().recurse is recurse
             assert seen(HISTORIC, view) == old
             assert seen(PROPOSED, view) == {"L·AO", "LZ·O"}, "the facts are alike"
 
@@ -542,7 +542,7 @@ def test_the_data_file_holds_each_byte_at_its_guest_offset(tmp_path: Path) -> No
 def test_the_encrypted_image_has_no_offset_and_holes_that_are_no_zeroes(tmp_path: Path) -> None:
     (image,) = SCENARIOS["encrypted"].build(tmp_path)
     with open_chain(image) as chain:
-        assert chain.layers[0].node.traits.encrypted
+        assert chain.layers[0].node.is_encrypted
         own = in_place(chain, 0, 0, chain.size)
         for semantics in (HISTORIC, PROPOSED):
             assert all("O" not in shown for shown in seen(semantics, own))
@@ -607,10 +607,10 @@ def facts_in(image: str) -> set[tuple[int, Traits]]:
             views += [in_place(chain, layer.depth, 0, layer.size), alone(layer, 0, layer.size)]
             for host in {layer.node.host, layer.node.file}:
                 extents = host.extents(0, max(512, -(-host.length // 512) * 512))
-                found |= {(code, host.traits) for code in extents.facts.tolist()}
+                found |= {(code, host.read_traits()) for code in extents.facts.tolist()}
         for view in views:
             found |= {
-                (code, view.layers[source].node.traits)
+                (code, view.layers[source].node.read_traits())
                 for code, source in zip(view.extents.facts.tolist(), view.source.tolist(), strict=True)
             }
     return found
@@ -671,7 +671,7 @@ def test_the_nbd_round_trip_loses_all_there_is_to_lose(tmp_path: Path) -> None:
             view = merged(chain, 0, chain.size)
             for wire in WIRES:
                 trip = round_trip(view, wire)
-                assert trip.lossy_runs < len(trip) or view.layers[0].node.traits.is_protocol
+                assert trip.lossy_runs < len(trip) or view.layers[0].node.is_protocol
                 lost.setdefault(wire.server.name, set()).update(name for name, _, _ in trip.losses())
     # a server answers for the whole chain, so what is deferred in a layer is none of it
     served = [

@@ -77,9 +77,9 @@ def _protocol_letters(track: Track, run: int | None, scene: Scene) -> str:
         return ""
     view = track.view
     layer = view.layers[int(view.source[run])]
-    if layer.node.traits.is_protocol:
+    if layer.node.is_protocol:
         return ""
-    driver = layer.node.traits.host_driver
+    driver = layer.node.host_driver
     storage = storage_of(int(view.extents.facts[run]))
     below = Traits(host_driver=driver, is_protocol=True)
     state = state_of(scene.semantics, fact(Mapping.PASSTHROUGH, storage), below, settled=False)

@@ -75,7 +75,7 @@ def draw_extent(pen: Pen, scene: Scene) -> None:
         pen.field("host", "none", f"{_mapping(code)}{via}")
     else:
         file = base_name(layer.node.host.name)
-        secret = "encrypted · " if layer.node.traits.encrypted else ""
+        secret = "encrypted · " if layer.node.is_encrypted else ""
         what = f"{secret}{_mapping(code)} · "
         room = pen.end - pen.x - 10 - len(f"{host:#x}{what}{via}")
         pen.field("host", f"{host:#x}", f"{what}{shorten(file, room) if room >= 8 else file}{via}")
@@ -102,7 +102,7 @@ def _draw_span(pen: Pen, scene: Scene, start: int, end: int) -> None:
 def _note(track: Track, run: int) -> str:
     """Say whether QEMU calls a run ALLOCATED (``present`` in its map), which its letters do not show."""
     view = track.view
-    table = HISTORIC.table(view.layers[int(view.source[run])].node.traits)
+    table = HISTORIC.table(view.layers[int(view.source[run])].node.read_traits())
     return f"{present_words(int(table[int(view.extents.facts[run])]))} · "
 
 

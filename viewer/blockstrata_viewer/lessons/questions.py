@@ -124,7 +124,7 @@ def _layer(site: Site, letters: tuple[str, ...]) -> _Asked:
 def _row(site: Site, letters: tuple[str, ...]) -> _Asked:
     """Offer rows of the table in force: those that the lesson names, else those that the strip shows."""
     semantics, seen = site.semantics, site.seen()
-    is_protocol = seen.layers[int(seen.source[0])].node.traits.is_protocol
+    is_protocol = seen.layers[int(seen.source[0])].node.is_protocol
     rows = semantics.protocol_rows if is_protocol else semantics.format_rows
 
     def name(row: Row) -> str:
@@ -163,7 +163,7 @@ def _data(site: Site, letters: tuple[str, ...]) -> _Asked:
 
 def _same(site: Site, letters: tuple[str, ...]) -> _Asked:
     seen = site.seen()
-    traits = seen.layers[int(seen.source[0])].node.traits
+    traits = seen.layers[int(seen.source[0])].node.read_traits()
     return _yes_or_no(letters, not differs(traits)[int(seen.extents.facts[0])])
 
 
@@ -192,7 +192,7 @@ _VERDICTS: Final = {
 def _verdict(site: Site, letters: tuple[str, ...]) -> _Asked:
     _no_choices(letters)
     seen = site.seen()
-    traits = seen.layers[int(seen.source[0])].node.traits
+    traits = seen.layers[int(seen.source[0])].node.read_traits()
     verdict = judge(int(seen.extents.facts[0]), traits).verdict
     return tuple(_VERDICTS.values()), list(_VERDICTS).index(verdict)
 

@@ -126,7 +126,7 @@ def disk_of(
     )
     guest = Track(merged(chain, 0, chain.size), chain.size, [each.guest for each in summaries if each.guest])
     guest.suppliers  # noqa: B018  counted here, where there may be many runs and time, not while it is drawn
-    is_file = chain.layers[0].node.traits.is_protocol
+    is_file = chain.layers[0].node.is_protocol
     return Disk(chain, guest, tracks, loading, is_file=is_file, notices=notices, summaries=summaries)
 
 

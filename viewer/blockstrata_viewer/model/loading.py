@@ -168,5 +168,5 @@ def _notices(chain: Chain) -> Iterator[str]:
     for name, notice in chain.notices():
         yield f"{base_name(name)}: {printable(notice)}"
     for layer in chain.layers:
-        if layer.node.refusal:
-            yield f"QEMU refuses this image: {layer.node.refusal}"
+        if refusal := layer.node.find_refusal():
+            yield f"QEMU refuses this image: {refusal}"

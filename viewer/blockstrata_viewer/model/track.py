@@ -42,7 +42,7 @@ class Track:
         self.size = size
         self.summaries = summaries
         layers, source = view.sources()
-        traits = [layer.node.traits for layer in layers]
+        traits = [layer.node.read_traits() for layer in layers]
         kinds = list(dict.fromkeys(traits))
         kind_of = np.array([kinds.index(each) for each in traits], np.uint16)
         keys = kind_of[source] * np.uint16(CODES) + view.extents.facts

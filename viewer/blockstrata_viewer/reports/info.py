@@ -95,8 +95,8 @@ def _layer(layer: Layer, *, quick: bool) -> dict[str, Any]:
         facts.update(_listed(Qcow2Node(node.file, node.header, None)))
     elif isinstance(node, Qcow2Node):
         facts.update(_listed(node))
-    if (isinstance(node, HeaderNode) or not quick) and node.refusal:
-        facts["refusal"] = str(node.refusal)
+    if (isinstance(node, HeaderNode) or not quick) and (refusal := node.find_refusal()):
+        facts["refusal"] = str(refusal)
     if node.file is not node and node.file.driver == "nbd":
         facts["server"] = dict(node.file.features())
     return facts
@@ -138,7 +138,7 @@ def _bitmap(bitmap: Bitmap) -> dict[str, Any]:
 
 
 def _totals(summary: Summary, chain: Chain) -> dict[str, Any]:
-    is_protocol = chain.layers[0].node.traits.is_protocol
+    is_protocol = chain.layers[0].node.is_protocol
     found: dict[str, Any] = {
         "runs": summary.runs,
         "totals": [_total(line, is_protocol=is_protocol) for line in summary.totals()],

@@ -98,7 +98,7 @@ def tables(chain: Chain, shown: Sequence[Semantics] = SEMANTICS) -> Iterator[Tab
         for layer in chain.layers
         if not isinstance(layer.node, MissingNode)
     ]
-    formats = [part for part in layers if not chain.layers[part.depth].node.traits.is_protocol]
+    formats = [part for part in layers if not chain.layers[part.depth].node.is_protocol]
     protocols = list(_protocols(chain))
     for semantics in shown:
         if semantics.deferred_flag:

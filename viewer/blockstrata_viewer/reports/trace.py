@@ -80,17 +80,17 @@ def _step_lines(step: Step, offset: int) -> Iterator[str]:
     lines.append(f"fact     {fact_words(step.code)}")
     if step.rule not in (Rule.INVALID, Rule.UNREAD):
         lines += [f"{each.switch:<8} {_meaning(step, each)}" for each in SEMANTICS]
-    if node.traits.recurse and mapping_of(step.code) is Mapping.NORMAL:
+    if node.read_traits().recurse and mapping_of(step.code) is Mapping.NORMAL:
         lines.append("         the image looks preallocated (metadata), so QEMU asks its file about holes")
-    if node.traits.encrypted and step.host is not None:
+    if node.is_encrypted and step.host is not None:
         lines.append("         encrypted: what is stored is not what the guest reads, so no offset is valid")
-    if step.host is not None and not node.traits.is_protocol:
+    if step.host is not None and not node.is_protocol:
         lines.append(f"below    {_below(step)}")
     yield from (f"   {line}" for line in lines)
 
 
 def _meaning(step: Step, semantics: Semantics) -> str:
-    flags, is_protocol = step.flags(semantics), step.layer.node.traits.is_protocol
+    flags, is_protocol = step.flags(semantics), step.layer.node.is_protocol
     letters = semantics.letters(flags, is_protocol=is_protocol)
     words = semantics.row(flags, is_protocol=is_protocol).words
     present = f"{present_words(flags)} · " if semantics is HISTORIC else ""
@@ -99,7 +99,7 @@ def _meaning(step: Step, semantics: Semantics) -> str:
 
 def _below(step: Step) -> str:
     """Say what the protocol layer says of the host byte."""
-    driver = step.layer.node.traits.host_driver
+    driver = step.layer.node.host_driver
     traits = Traits(host_driver=driver, is_protocol=True)
     code = fact(Mapping.PASSTHROUGH, storage_of(step.code))
     letters = [
@@ -113,7 +113,7 @@ def _stored_lines(followed: Trace) -> Iterator[str]:
     if last.host is None or followed.stored is None:
         return
     yield ""
-    own = last.rule in _READ_AS_STORED and not last.layer.node.traits.encrypted
+    own = last.rule in _READ_AS_STORED and not last.layer.node.is_encrypted
     note = "" if own else " (not what the guest reads)"
     yield f"stored at {last.host:#x} of {printable(last.file.name)}{note}"
     yield from hex_lines(last.host, followed.stored)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blockstrata.errors import BlockstrataError
-from blockstrata.facts.codes import Mapping, Traits, fact
+from blockstrata.facts.codes import Mapping, fact
 from blockstrata.facts.extents import Extents, uniform
 from blockstrata.facts.node import Driver
 from blockstrata.formats.qcow2.header import MAX_REFCOUNT_ORDER, read_header
@@ -41,13 +41,11 @@ class HeaderNode(Driver):
         self.length = self.header.size
         self.backing = self.header.backing
         self.backing_format = self.header.backing_format
-        self._refusal = refusal
-        self._traits = Traits(host_driver=file.traits.host_driver)
+        self.refusal = refusal
 
-    @property
-    def refusal(self) -> BlockstrataError:
-        """Why the image cannot be opened."""
-        return self._refusal
+    def find_refusal(self) -> BlockstrataError:
+        """Return why the image cannot be opened."""
+        return self.refusal
 
     def extents(self, start: int, length: int) -> Extents:
         """Return one INVALID run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -53,6 +54,7 @@ class Qcow2Node(Driver):
         self.snapshot = snapshot
         self.backing = header.backing
         self.backing_format = header.backing_format
+        self.is_encrypted = header.encryption != Encryption.NONE
         self._snapshots: tuple[Snapshot, ...] | None = None
         self._bitmaps: tuple[Bitmap, ...] | None = None
 
@@ -78,9 +80,12 @@ class Qcow2Node(Driver):
             return None
         return bitmaps.dirty_runs(self.file, self.header, found, start, start + length)
 
-    @cached_property
-    def refusal(self) -> BlockstrataError | None:
+    def find_refusal(self) -> BlockstrataError | None:
         """Return what is wrong with snapshots or bitmaps, without which QEMU opens no image; reads them."""
+        return self._refusal
+
+    @cached_property
+    def _refusal(self) -> BlockstrataError | None:
         try:
             self.read_snapshots()
             bitmaps.check_bitmaps(self.file, self.header, self.read_bitmaps())
@@ -88,15 +93,14 @@ class Qcow2Node(Driver):
             return error
         return None
 
-    @cached_property
-    def traits(self) -> Traits:
+    def read_traits(self) -> Traits:
         """Return what holds for the image as a whole; counts references the first time."""
-        encrypted = self.header.encryption != Encryption.NONE
-        return Traits(
-            host_driver=self.host.traits.host_driver,
-            encrypted=encrypted,
-            recurse=not encrypted and looks_preallocated(self.file, self.header),
-        )
+        return self._traits
+
+    @cached_property
+    def _traits(self) -> Traits:
+        recurse = not self.is_encrypted and looks_preallocated(self.file, self.header)
+        return replace(super().read_traits(), recurse=recurse)
 
     def extents(self, start: int, length: int) -> Extents:
         """Return the facts of a window of guest bytes, storage included."""

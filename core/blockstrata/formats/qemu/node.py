@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -86,20 +87,16 @@ class ForeignNode(Driver):
         self.length = _size(found, "virtual-size", name)
         self.backing = _text(found, "backing-filename")
         self.backing_format = _text(found, "backing-filename-format")
+        self.is_protocol = self.driver in REMOTE_DRIVERS
         self.supports_backing = self.driver in _WITH_BACKING
         self.extent_names = _extent_names(found)
         self._reference = reference
         self._access = access
         self._features = {"via": qemu.version(access), **_details(found)}
 
-    @cached_property
-    def traits(self) -> Traits:
+    def read_traits(self) -> Traits:
         """Return what holds for the image as a whole; has to map it the first time."""
-        return Traits(
-            host_driver=self.host.traits.host_driver,
-            is_protocol=self.driver in REMOTE_DRIVERS,
-            recurse=self._map[1],
-        )
+        return replace(super().read_traits(), recurse=self._map[1])
 
     def extents(self, start: int, length: int) -> Extents:
         """Return the facts of a window of guest bytes; the first time the whole layer is mapped."""
@@ -121,7 +118,7 @@ class ForeignNode(Driver):
         self.host.extents(0, 0)
         with closing(qemu.map_pieces(self._reference, self.name, self._access)) as pieces:
             found = read_map(pieces, whole_sectors(self.length), self.name)
-        if self.driver in REMOTE_DRIVERS:
+        if self.is_protocol:
             return _as_protocol(found.extents), False
         marked = np.where(found.holes, found.extents.facts | _MARK, found.extents.facts)
         return self._on_storage(Extents(found.extents.edges, marked, found.extents.host)), found.asked
