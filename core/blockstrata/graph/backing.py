@@ -10,62 +10,48 @@ what starts with a protocol or a slash stays (docs/semantics.md, "Names and form
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 from blockstrata.errors import BackingLoopError, BadReferenceError
 from blockstrata.facts.node import Driver
+from blockstrata.graph.opening import Opener
 from blockstrata.naming.named import Named
 from blockstrata.naming.options import child, driver_option
 from blockstrata.naming.parse import parse_reference
 from blockstrata.naming.paths import has_protocol
 
 
-class Below(NamedTuple):
-    """A layer to open; ``called`` is the name that an image has for it, empty where options say all."""
+def below(above: Opener, node: Driver, followed: set[tuple[object, ...]]) -> Opener | None:
+    """Return what to open below a node that was opened as ``above``, or None at the end of the chain.
 
-    name: str
-    named: Named
-    called: str = ""
-
-
-class References:
-    """The backing references of one chain, of which each is followed once."""
-
-    def __init__(self) -> None:
-        self._followed: set[tuple[object, ...]] = set()
-
-    def follow(self, node: Driver, named: Named) -> Below | None:
-        """Return what lies below a node that some options were opened as, or None at the end of the chain.
-
-        Options for ``backing`` replace or complete what the image states; null ends the chain.
-        ``BadReferenceError`` if the reference makes no sense, ``BackingLoopError`` if it was followed before.
-        """
-        if not node.supports_backing or named.options.get("backing", {}) in (None, ""):
-            return None
-        given = named.child("backing", node.name)
-        if node.backing is None:
-            if given is None and "backing" in named.options:
-                raise BadReferenceError(
-                    node.name, "backing", "is neither null nor options, and the image names none"
-                )
-            return None if given is None else Below(node.name, given)
-        given = given or Named.by_image({})
-        if "filename" in (child(given.options, "file", node.name) or {}):
-            # the file is the options', the format the image's
-            stated = {"driver": node.backing_format} if node.backing_format else {}
-            return Below(node.name, Named({**stated, **given.options}, given.given))
-        if "filename" in given.options:
+    Options for ``backing`` replace or complete what the image states; null ends the chain.  ``followed``: the
+    references of this chain that were followed so far.  ``BadReferenceError`` if the reference makes no
+    sense, ``BackingLoopError`` if it was followed before.
+    """
+    options = above.named.options
+    if not node.supports_backing or options.get("backing", {}) in (None, ""):
+        return None
+    given = above.named.child("backing", node.name)
+    if node.backing is None:
+        if given is None and "backing" in options:
             raise BadReferenceError(
-                node.name, "backing.filename", f"the image names its own, '{node.backing}'"
+                node.name, "backing", "is neither null nor options, and the image names none"
             )
-        name = _joined(node)
-        # with other options for them, the layers below may be others this time
-        step = (*node.file.identity, _directory(node.name), node.backing, repr(given.options))
-        if step in self._followed:
-            raise BackingLoopError(node.name, "", f"leads back to itself by '{name}'")
-        self._followed.add(step)
-        stated = parse_reference(name, driver_option(given.options) or node.backing_format)
-        return Below(name, named.completing("backing", stated, name), called=name)
+        return None if given is None else Opener(above.access, given, node.name)
+    given = given or Named.by_image({})
+    if "filename" in (child(given.options, "file", node.name) or {}):
+        # the file is the options', the format the image's
+        stated = {"driver": node.backing_format} if node.backing_format else {}
+        return Opener(above.access, Named({**stated, **given.options}, given.given), node.name)
+    if "filename" in given.options:
+        raise BadReferenceError(node.name, "backing.filename", f"the image names its own, '{node.backing}'")
+    name = _joined(node)
+    # with other options for them, the layers below may be others this time
+    step = (*node.file.identity, _directory(node.name), node.backing, repr(given.options))
+    if step in followed:
+        raise BackingLoopError(node.name, "", f"leads back to itself by '{name}'")
+    followed.add(step)
+    stated = parse_reference(name, driver_option(given.options) or node.backing_format)
+    return Opener(above.access, above.named.completing("backing", stated, name), name, called=name)
 
 
 def _joined(node: Driver) -> str:

@@ -13,7 +13,7 @@ from blockstrata.facts.codes import Mapping, fact
 from blockstrata.facts.extents import Extents, uniform
 from blockstrata.facts.node import Driver, check_open, whole_sectors
 from blockstrata.formats.qcow2.node import at_snapshot
-from blockstrata.graph.backing import References
+from blockstrata.graph.backing import below
 from blockstrata.graph.opening import Opener
 from blockstrata.naming.image_opts import parse_image_opts
 from blockstrata.naming.named import Named
@@ -179,19 +179,19 @@ def open_chain(
     """
     name = image if isinstance(image, str) else _path(image)
     named = Named.by_user(parse_image_opts(name) if image_opts else parse_reference(name, image_format))
-    active = Opener(access, named, name).open("" if image_opts else name)
+    opener = Opener(access, named, name, "" if image_opts else name)
+    active = opener.open()
     layers = [Layer(0, active if snapshot is None else at_snapshot(active, snapshot))]
-    references = References()
+    followed: set[tuple[object, ...]] = set()
     while True:
         above = layers[-1]
         name = above.node.backing or above.name
         try:
-            found = references.follow(above.node, named)
+            found = below(opener, above.node, followed)
             if found is None:
                 break
-            name, named = found.name, found.named
-            node = Opener(access, named, name).open(found.called)
-            layers.append(Layer(above.depth + 1, node))
+            opener, name = found, found.name
+            layers.append(Layer(above.depth + 1, opener.open()))
         except BackingLoopError as error:
             # the layer is known by the one it repeats
             layers.pop().node.close()

@@ -39,13 +39,7 @@ from blockstrata.naming.drivers import (
     needs_qemu,
 )
 from blockstrata.naming.named import Named
-from blockstrata.naming.options import (
-    driver_option,
-    inherited,
-    size_option,
-    switch_of,
-    text_option,
-)
+from blockstrata.naming.options import driver_option, inherited, size_option, switch_of, text_option
 from blockstrata.naming.parse import export_options
 from blockstrata.naming.paths import is_stored
 from blockstrata.protocols.file import open_file
@@ -64,33 +58,35 @@ _NAME_OTHERS: Final = ("qcow2", "vmdk", "blkverify")
 class Opener:
     """A node to open: its options, and ``name``, by which messages call it.
 
-    What an image, not the user, names and is remote or a device needs consent (``ConsentError``).
+    ``called`` is the name that the options come from, empty if they come from none.  What an image, not the
+    user, names and is remote or a device needs consent (``ConsentError``).
     """
 
     access: Access
     named: Named
     name: str
+    called: str = ""
 
-    def open(self, called: str = "") -> Driver:
+    def open(self) -> Driver:
         """Open what the options describe: a format node on its file, or a protocol node alone.
 
-        ``called`` is the name that the options come from, empty if they come from none.  The format is probed
-        where no driver is given, as QEMU does.
+        The format is probed where no driver is given, as QEMU does.
         """
         driver = driver_option(self.named.options)
         if needs_qemu(self.named.options):
             return self._graph()
         if driver in PROTOCOL_DRIVERS:
             return self._protocol()
+        file = self._file(driver)
+        with _closed_on_error(file):
+            return self._format(probe_format(file, self.called) if driver is None else driver, file)
+
+    def _file(self, driver: str | None) -> HostNode:
         below = self._child("file", self.name)
         if below is None:
-            what = (
-                "names neither a driver nor a file" if driver is None else f"driver '{driver}' needs a file"
-            )
+            what = f"driver '{driver}' needs a file" if driver else "names neither a driver nor a file"
             raise BadReferenceError(self.name, "file", what)
-        file = below._host()
-        with _closed_on_error(file):
-            return self._format(probe_format(file, called) if driver is None else driver, file)
+        return below._host()
 
     def _child(self, key: str, name: str) -> Opener | None:
         named = self.named.child(key, name)
@@ -183,10 +179,7 @@ class Opener:
         if driver != "raw":
             what = f"'{driver}' is not one that another format can stand on here"
             raise UnsupportedError(self.name, "driver", what)
-        below = self._child("file", self.name)
-        if below is None:
-            raise BadReferenceError(self.name, "file", "driver 'raw' needs a file")
-        file = below._host()
+        file = self._file(driver)
         with _closed_on_error(file):
             return self._raw(file)
 

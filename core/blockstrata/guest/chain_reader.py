@@ -10,9 +10,11 @@ What the L1 tables say is known at once; L2 tables are read where somebody looks
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import takewhile
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,6 +25,8 @@ from blockstrata.graph.chain import Chain, Layer
 from blockstrata.guest.regions import Region, Windows, regions
 
 _INVALID = fact(Mapping.INVALID)
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +76,26 @@ class Reader:
         self._read = 0
         self._total = sum(region.tables for region in self._waiting)
 
+    def _ask(self, layer: Layer, question: Callable[[], _Answer], otherwise: _Answer) -> _Answer:
+        """Return what a layer answers; what stands for it from the first error on, which is kept."""
+        if self._errors[layer.depth] is None:
+            try:
+                return question()
+            except BlockstrataError as error:
+                self._errors[layer.depth] = error
+        return otherwise
+
     def _windows_of(self, layer: Layer) -> Windows:
         """Return a layer's windows; none if what tells them apart cannot be read."""
-        try:
-            return list(layer.node.windows())
-        except BlockstrataError as error:
-            self._errors[layer.depth] = error
-            return []
+        return self._ask(layer, lambda: list(layer.node.windows()), [])
 
     def _overview(self, layer: Layer, windows: Windows) -> Extents:
         """Return what is known of a layer before any table is read."""
-        if self._errors[layer.depth] is None:
-            try:
-                if not any(tables for _, _, tables in windows):
-                    return layer.node.extents(0, layer.size)
-                return layer.node.overview()
-            except BlockstrataError as error:
-                self._errors[layer.depth] = error
-        return uniform(0, layer.size, _INVALID)
+        if any(tables for _, _, tables in windows):
+            known = layer.node.overview
+        else:
+            known = partial(layer.node.extents, 0, layer.size)
+        return self._ask(layer, known, uniform(0, layer.size, _INVALID))
 
     def _has_unread(self, region: Region) -> bool:
         return any(_part(known, region).having(Mapping.UNREAD).any() for known in self._known)
@@ -121,13 +127,9 @@ class Reader:
         unread = known.having(Mapping.UNREAD)
         if not unread.any():
             return known
-        if self._errors[layer.depth] is None:
-            try:
-                return layer.node.extents(known.start, known.end - known.start)
-            except BlockstrataError as error:
-                self._errors[layer.depth] = error
         facts = np.where(unread, np.uint8(_INVALID), known.facts)
-        return Extents(known.edges, facts, known.host).coalesce()
+        failed = Extents(known.edges, facts, known.host).coalesce()
+        return self._ask(layer, partial(layer.node.extents, known.start, known.end - known.start), failed)
 
     def forget(self, region: Region) -> None:
         """Give up the runs of a region: it is as it was before it was read, and does not wait."""
@@ -168,9 +170,8 @@ def in_parts(chain: Chain, start: int, end: int) -> Iterator[tuple[Region, Chain
     For whoever goes through a disk once and keeps little of it.  Errors as the drivers raise them.
     """
     for region in regions_of(chain.layers, start, end):
-        known = [layer.extents(*region.within(layer.size)) for layer in chain.layers]
-        layers = zip(chain.layers, known, strict=True)
-        yield region, Chain(tuple(replace(layer, known=each) for layer, each in layers))
+        known = (replace(each, known=each.extents(*region.within(each.size))) for each in chain.layers)
+        yield region, Chain(tuple(known))
 
 
 def _part(known: Extents, region: Region) -> Extents:
