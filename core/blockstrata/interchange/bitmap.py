@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blockstrata.formats.qcow2.bitmaps import DirtyRuns
-from blockstrata.interchange.columns import Words, json_array, numbers, text
+from blockstrata.interchange.columns import Words, csv_rows, json_array, numbers, text
 
 
 def json_text(runs: DirtyRuns) -> Iterator[str]:
@@ -22,7 +22,7 @@ def csv_text(runs: DirtyRuns) -> Iterator[str]:
     """Yield the columns of the JSON form as CSV, dirty as 0 or 1."""
     yield "start,length,dirty\n"
     starts, lengths, dirty = _columns(runs, b"0", b"1")
-    yield from text(len(runs), starts, b",", lengths, b",", dirty, b"\n")
+    yield from csv_rows(len(runs), starts, lengths, dirty)
 
 
 def human_lines(runs: DirtyRuns) -> Iterator[str]:

@@ -45,16 +45,19 @@ def by_flags(flags: NDArray[np.uint8], word: Callable[[int], str]) -> Words:
     return Words(np.array(words), flags)
 
 
-def json_flags(semantics: Semantics, flags: int) -> str:
-    """Return flags as the members of a JSON object."""
-    return ", ".join(
-        f'"{each.key}": {"true" if flags & each.flag else "false"}' for each in semantics.columns
+def json_flags(semantics: Semantics, flags: NDArray[np.uint8]) -> Words:
+    """Return a column of flags as the members of a JSON object."""
+    keys = [(each.flag, f'"{each.key}": ') for each in semantics.columns]
+    return by_flags(
+        flags, lambda row: ", ".join(key + ("true" if row & flag else "false") for flag, key in keys)
     )
 
 
-def csv_flags(semantics: Semantics, flags: int) -> str:
-    """Return flags as fields of CSV, 0 or 1."""
-    return ",".join("1" if flags & each.flag else "0" for each in semantics.columns)
+def csv_flags(semantics: Semantics, flags: NDArray[np.uint8]) -> Words:
+    """Return a column of flags as fields of CSV, 0 or 1."""
+    return by_flags(
+        flags, lambda row: ",".join("1" if row & each.flag else "0" for each in semantics.columns)
+    )
 
 
 def numbers(*columns: NDArray[np.generic]) -> Iterator[tuple[Any, ...]]:
@@ -75,6 +78,12 @@ def text(rows: int, *columns: Column) -> Iterator[str]:
         for nth, field in enumerate(fields):
             laid[f"f{nth}"] = field
         yield laid.tobytes().translate(None, b"\0").decode()
+
+
+def csv_rows(rows: int, *columns: Column) -> Iterator[str]:
+    """Yield rows of CSV as :func:`text` does."""
+    fields = [part for column in columns for part in (b",", column)]
+    return text(rows, *fields[1:], b"\n")
 
 
 def json_array(rows: Iterable[str], first: str = "[", last: str = "]\n") -> Iterator[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,16 +59,9 @@ class Entries:
         )
 
 
-class Names(dict[int, str]):
-    """The printable names of the files that layers store their bytes in, each made when first asked for."""
-
-    def __init__(self, layers: tuple[Layer, ...]) -> None:
-        super().__init__()
-        self._layers = layers
-
-    def __missing__(self, index: int) -> str:
-        self[index] = printable(self._layers[index].node.host.name)
-        return self[index]
+def file_names(layers: tuple[Layer, ...]) -> Callable[[int], str]:
+    """Return what tells by index in which file a layer stores its bytes, printable, each made but once."""
+    return cache(lambda index: printable(layers[index].node.host.name))
 
 
 def in_parts(views: Iterable[View], semantics: Semantics) -> Iterator[Entries]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import partial
 
 from blockstrata.facts.codes import NO_HOST
 from blockstrata.graph.chain import Layer
-from blockstrata.interchange.columns import by_flags, csv_flags, numbers, text
-from blockstrata.interchange.entries import Entries, Names
+from blockstrata.interchange.columns import csv_flags, csv_rows, numbers
+from blockstrata.interchange.entries import Entries, file_names
 from blockstrata.semantics.table import Semantics
 
 
@@ -17,7 +16,7 @@ def human_lines(parts: Iterable[Entries], layers: tuple[Layer, ...], semantics: 
     is_protocol = layers[0].node.is_protocol
     head = "".join(each.letter for each in semantics.lettered(is_protocol=is_protocol))
     yield f"{'Offset':<16}{'Length':<16}{head:<6}{'Depth':<6}{'Mapped to':<16}File\n"
-    names = Names(layers)
+    name_of = file_names(layers)
     letters = [semantics.letters(flags, is_protocol=is_protocol) for flags in range(256)]
     for entries in parts:
         for start, length, depth, source, flags, offset in numbers(
@@ -25,7 +24,7 @@ def human_lines(parts: Iterable[Entries], layers: tuple[Layer, ...], semantics: 
         ):
             where, name = "-", ""
             if offset != NO_HOST:
-                where, name = f"{offset:#x}", names[source]
+                where, name = f"{offset:#x}", name_of(source)
             row = f"{start:<#16x}{length:<#16x}{letters[flags]:<6}{depth:<6}{where:<16}{name}"
             yield f"{row.rstrip()}\n"
 
@@ -35,9 +34,6 @@ def csv_text(parts: Iterable[Entries], semantics: Semantics) -> Iterator[str]:
     yield (
         ",".join(["start", "length", "depth", *(column.key for column in semantics.columns), "offset"]) + "\n"
     )
-    for entries in parts:
-        yield from text(
-            len(entries),
-            *(entries.start, b",", entries.length, b",", entries.depth, b","),
-            *(by_flags(entries.flags, partial(csv_flags, semantics)), b",", entries.offset, b"\n"),
-        )
+    for each in parts:
+        flags = csv_flags(semantics, each.flags)
+        yield from csv_rows(len(each), each.start, each.length, each.depth, flags, each.offset)

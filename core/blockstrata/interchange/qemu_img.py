@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import partial
 
 import numpy as np
 
 from blockstrata.facts.codes import NO_HOST
 from blockstrata.graph.chain import Layer
-from blockstrata.interchange.columns import Words, by_flags, json_array, json_flags, numbers, text
-from blockstrata.interchange.entries import Entries, Names
+from blockstrata.interchange.columns import Words, json_array, json_flags, numbers, text
+from blockstrata.interchange.entries import Entries, file_names
 from blockstrata.semantics.historic import Flag
 
 
@@ -28,7 +27,7 @@ def _json_rows(entries: Entries) -> Iterator[str]:
     return text(
         len(entries),
         *(b',\n{ "start": ', entries.start, b', "length": ', entries.length, b', "depth": ', entries.depth),
-        *(b", ", by_flags(entries.flags, partial(json_flags, entries.semantics))),
+        *(b", ", json_flags(entries.semantics, entries.flags)),
         *(Words(np.array([b"", b', "offset": ']), has_offset), entries.offset, b"}"),
     )
 
@@ -43,7 +42,7 @@ def human_lines(parts: Iterable[Entries], layers: tuple[Layer, ...]) -> Iterator
     ``NoOffsetError`` when it comes to data that has no offset, as qemu-img ends there too.
     """
     yield f"{'Offset':<16}{'Length':<16}{'Mapped to':<16}File\n"
-    names = Names(layers)
+    name_of = file_names(layers)
     is_first = True
     for entries in parts:
         has_data, is_zero = ((entries.flags & np.uint8(flag)) != 0 for flag in (Flag.DATA, Flag.ZERO))
@@ -57,7 +56,7 @@ def human_lines(parts: Iterable[Entries], layers: tuple[Layer, ...]) -> Iterator
         kept = np.flatnonzero(shown[:end])
         columns = (entries.start, entries.length, entries.offset, entries.source)
         for start, length, offset, source in numbers(*(column[kept] for column in columns)):
-            yield f"{_hex(start)}{_hex(length)}{_hex(offset)}{names[source]}\n"
+            yield f"{_hex(start)}{_hex(length)}{_hex(offset)}{name_of(source)}\n"
         if end < len(entries):
             raise NoOffsetError("File contains external, encrypted or compressed clusters.")
 
