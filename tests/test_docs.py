@@ -16,8 +16,7 @@ from blockstrata.facts.codes import Mapping, Storage
 from blockstrata.graph.chain import open_chain
 from blockstrata.questions.trace import Rule
 from blockstrata.semantics import SWITCH, historic, nbd, proposed
-from blockstrata.semantics.audit import Verdict
-from blockstrata.semantics.clients import QUESTIONS
+from blockstrata.semantics.audit import QUESTIONS, Verdict
 from blockstrata_viewer.app.bindings import BINDINGS
 from blockstrata_viewer.cli import group
 from blockstrata_viewer.cli.group import main

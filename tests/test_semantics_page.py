@@ -33,8 +33,7 @@ from blockstrata.facts.codes import (
 from blockstrata.formats.qemu.map import read_map
 from blockstrata.protocols.nbd.node import STORAGES
 from blockstrata.semantics import HISTORIC, PROPOSED, SEMANTICS, SWITCH, by_name, historic, nbd, proposed
-from blockstrata.semantics.audit import FINDINGS, Verdict, judge, read_as_proposed
-from blockstrata.semantics.clients import QUESTIONS
+from blockstrata.semantics.audit import FINDINGS, QUESTIONS, Verdict, judge, read_as_proposed
 from blockstrata.semantics.historic import driver_answer
 from blockstrata.semantics.nbd import WIRES
 

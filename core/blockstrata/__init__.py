@@ -50,8 +50,7 @@ if TYPE_CHECKING:
     from blockstrata.questions.audit import Conclusion, Judged, audit, conclusions
     from blockstrata.questions.trace import Rule, Step, Trace, trace
     from blockstrata.semantics import SEMANTICS
-    from blockstrata.semantics.audit import Judgement, Verdict
-    from blockstrata.semantics.clients import Question
+    from blockstrata.semantics.audit import Judgement, Question, Verdict
     from blockstrata.semantics.historic import HISTORIC
     from blockstrata.semantics.nbd import NBD_6_0, NBD_2018, NBD_PROPOSED
     from blockstrata.semantics.proposed import PROPOSED
@@ -128,8 +127,7 @@ _HOME: Final = {
     "blockstrata.guest.merge": "alone in_place merged",
     "blockstrata.guest.view": "Run View",
     "blockstrata.semantics": "SEMANTICS",
-    "blockstrata.semantics.audit": "Judgement Verdict",
-    "blockstrata.semantics.clients": "Question",
+    "blockstrata.semantics.audit": "Judgement Question Verdict",
     "blockstrata.semantics.historic": "HISTORIC",
     "blockstrata.semantics.nbd": "NBD_2018 NBD_6_0 NBD_PROPOSED",
     "blockstrata.semantics.proposed": "PROPOSED",

@@ -21,7 +21,6 @@ from blockstrata.facts.extents import Extents, fewest, further
 _ROOM: Final = 1 << 21
 """Runs that there is room for before it is known that they come: none of it is used until they do."""
 
-
 _WASTE: Final = 8
 """How many times the room that they need runs may keep."""
 

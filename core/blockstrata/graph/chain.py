@@ -96,6 +96,7 @@ class Layer:
             return str(error)
 
 
+@dataclass(frozen=True, eq=False)
 class Chain:
     """Open layers, active first.  Close it, or use it in a ``with`` statement.
 
@@ -103,8 +104,7 @@ class Chain:
     before stay.
     """
 
-    def __init__(self, layers: tuple[Layer, ...]) -> None:
-        self.layers = layers
+    layers: tuple[Layer, ...]
 
     @property
     def size(self) -> int:

@@ -1,12 +1,15 @@
-"""Our own listings of map entries: a table for people with the letters of any semantics, and CSV."""
+"""Our own listings of map entries (a table with the letters of any semantics, CSV) and of dirty bitmaps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
 from blockstrata.facts.codes import NO_HOST
+from blockstrata.formats.qcow2.bitmaps import DirtyRuns
 from blockstrata.graph.chain import Layer
-from blockstrata.interchange.columns import csv_flags, csv_rows, numbers
+from blockstrata.interchange.columns import Words, csv_flags, csv_rows, json_array, numbers, text
 from blockstrata.interchange.entries import Entries, file_names
 from blockstrata.semantics.table import Semantics
 
@@ -37,3 +40,21 @@ def csv_text(parts: Iterable[Entries], semantics: Semantics) -> Iterator[str]:
     for each in parts:
         flags = csv_flags(semantics, each.flags)
         yield from csv_rows(len(each), each.start, each.length, each.depth, flags, each.offset)
+
+
+def bitmap_lines(runs: DirtyRuns, output: str) -> Iterator[str]:
+    """Yield what a dirty bitmap says of every run: as ``json``, ``csv``, or as a table for people."""
+    starts, lengths = runs.edges[:-1], np.diff(runs.edges)
+    if output == "human":
+        yield f"{'Offset':<16}{'Length':<16}Bitmap\n"
+        for start, length, dirty in numbers(starts, lengths, runs.dirty):
+            yield f"{start:<#16x}{length:<#16x}{'dirty' if dirty else 'clean'}\n"
+        return
+    words = [b"false", b"true"] if output == "json" else [b"0", b"1"]
+    dirty = Words(np.array(words), runs.dirty.astype(np.uint8))
+    if output == "json":
+        row = (b',\n{ "start": ', starts, b', "length": ', lengths, b', "dirty": ', dirty, b"}")
+        yield from json_array(text(len(runs), *row))
+    else:
+        yield "start,length,dirty\n"
+        yield from csv_rows(len(runs), starts, lengths, dirty)

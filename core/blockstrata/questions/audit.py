@@ -16,8 +16,7 @@ from blockstrata.facts.node import protocol_node
 from blockstrata.graph.chain import Chain, Layer, MissingNode
 from blockstrata.guest.merge import alone, in_place, merged
 from blockstrata.guest.view import View
-from blockstrata.semantics.audit import FINDINGS, Judgement, Verdict, judgements
-from blockstrata.semantics.clients import QUESTIONS, Question
+from blockstrata.semantics.audit import FINDINGS, QUESTIONS, Judgement, Question, Verdict, judgements
 from blockstrata.semantics.historic import HISTORIC
 from blockstrata.semantics.proposed import PROPOSED
 
@@ -77,17 +76,17 @@ def audit(chain: Chain) -> list[Judged]:
         if isinstance(layer.node, MissingNode):
             continue
         if not layer.node.is_protocol:
-            found.append(_judge(in_place(chain, layer.depth, 0, layer.size), layer.depth, layer))
+            found.append(_judge(in_place(chain, layer.depth, 0, layer.size), layer))
         for host in dict.fromkeys((layer.node.file, layer.node.host)):
             protocol = protocol_node(host)
             if protocol.identity not in seen:
                 seen.add(protocol.identity)
                 below = Layer(layer.depth, protocol)
-                found.append(_judge(alone(below, 0, below.size), layer.depth, below))
+                found.append(_judge(alone(below, 0, below.size), below))
     return found
 
 
-def _judge(view: View, depth: int, layer: Layer) -> Judged:
+def _judge(view: View, layer: Layer) -> Judged:
     index, found = judgements(np.unique(view.extents.facts), layer.node.read_traits())
     kinds = index[view.extents.facts]
     verdicts = np.array([judgement.verdict for judgement in found], np.uint8)
@@ -96,7 +95,7 @@ def _judge(view: View, depth: int, layer: Layer) -> Judged:
     unsound = verdicts[kinds] != Verdict.SOUND
     invalid = view.extents.having(Mapping.INVALID)
     return Judged(
-        depth,
+        layer.depth,
         layer.name,
         layer.node.driver,
         layer.node.is_protocol,

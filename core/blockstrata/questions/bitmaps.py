@@ -25,17 +25,12 @@ def dirty_runs(chain: Chain, name: str, depth: int | None, start: int, length: i
     for layer in layers:
         if refusal := layer.node.find_refusal():
             raise refusal
-    for layer in layers:
-        if isinstance(layer.node, Qcow2Node):
-            runs = layer.node.dirty_runs(name, start, length)
-            if runs is not None:
-                return runs
+    images = [layer.node for layer in layers if isinstance(layer.node, Qcow2Node)]
+    for image in images:
+        runs = image.dirty_runs(name, start, length)
+        if runs is not None:
+            return runs
     where = "chain" if depth is None else "layer"
-    names = [
-        each.name
-        for layer in layers
-        if isinstance(layer.node, Qcow2Node)
-        for each in layer.node.read_bitmaps()
-    ]
+    names = [each.name for image in images for each in image.read_bitmaps()]
     has = f"which has {', '.join(names[:_NAMED_AT_MOST])}" if names else "which has none"
     raise BadReferenceError(layers[0].name, f"bitmap '{name}'", f"is not in the {where}, {has}")

@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Final, Self
 
 from blockstrata.errors import BadRangeError, UnsupportedError
-from blockstrata.facts.codes import DEFERRING, NO_HOST, SYNTHESISED, Mapping, Storage, mapping_of, storage_of
+from blockstrata.facts.codes import NO_HOST, SYNTHESISED, Mapping, Storage, mapping_of, storage_of
 from blockstrata.facts.node import HostNode, protocol_node
 from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.formats.qcow2.tables import TableEntry
@@ -70,6 +70,8 @@ class Rule(Enum):
 
 
 _BY_MAPPING: Final = {
+    Mapping.UNALLOCATED: Rule.DEFERRED,
+    Mapping.UNALLOCATED_ALLOC: Rule.DEFERRED_RESERVED,
     Mapping.ZERO_PLAIN: Rule.ZERO_PLAIN,
     Mapping.ZERO_ALLOC: Rule.ZERO_ALLOC,
     Mapping.NORMAL: Rule.DATA,
@@ -159,11 +161,9 @@ def _step(chain: Chain, layer: Layer, offset: int) -> Step:
 
 
 def _rule(chain: Chain, layer: Layer, code: int) -> Rule:
-    mapping = mapping_of(code)
     if code & SYNTHESISED:
         return Rule.SHORT_BACKING if chain.below(layer.depth) else Rule.END_OF_CHAIN
-    if mapping in DEFERRING:
-        return Rule.DEFERRED if mapping is Mapping.UNALLOCATED else Rule.DEFERRED_RESERVED
+    mapping = mapping_of(code)
     if mapping is Mapping.PASSTHROUGH:
         return Rule.PROTOCOL if layer.node.is_protocol else Rule.PASSTHROUGH
     return _BY_MAPPING[mapping]

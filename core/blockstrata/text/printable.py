@@ -6,8 +6,6 @@ import unicodedata
 from typing import Final
 
 _UNSAFE = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
-
-
 _MOST_KNOWN: Final = 4096
 
 

@@ -12,7 +12,6 @@ import numpy as np
 from blockstrata.graph.opening import open_export
 from blockstrata.guest import merge as guest
 from blockstrata.guest.chain_reader import regions_of
-from blockstrata.interchange import bitmap as bitmap_listing
 from blockstrata.interchange import listing, nbdinfo, qemu_img
 from blockstrata.interchange import round_trip as round_trip_listing
 from blockstrata.interchange.entries import in_parts
@@ -104,12 +103,7 @@ def bitmap_lines(chain: Chain, part: Part, bitmap: str, output: str) -> Iterator
     runs = dirty_runs(chain, bitmap, part.layer, part.start, part.length(size))
     if output == "nbd-json":
         return nbdinfo.json_text([(runs.edges, runs.dirty.astype(np.uint64))], f"qemu:dirty-bitmap:{bitmap}")
-    lines = {
-        "human": bitmap_listing.human_lines,
-        "json": bitmap_listing.json_text,
-        "csv": bitmap_listing.csv_text,
-    }
-    return lines[output](runs)
+    return listing.bitmap_lines(runs, output)
 
 
 def server_lines(image: str, access: Access, context: str | None, part: Part) -> Iterator[str]:
