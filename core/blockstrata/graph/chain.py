@@ -177,7 +177,9 @@ def open_chain(
     An error of the active layer is raised; one further down ends the chain (:attr:`Chain.missing`), so that
     the layers above it can still be looked at.  ``TypeError`` if ``image`` is no path.
     """
-    name = image if isinstance(image, str) else _path(image)
+    name = os.fsdecode(image)
+    if not isinstance(image, str) and has_protocol(name):
+        name = f"./{name}"  # as QEMU has to be told of such a path
     named = Named.by_user(parse_image_opts(name) if image_opts else parse_reference(name, image_format))
     opener = Opener(access, named, name, "" if image_opts else name)
     active = opener.open()
@@ -203,14 +205,7 @@ def open_chain(
     return Chain(tuple(layers))
 
 
-def _path(image: bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
-    """Return a path as QEMU has to be told it: one that starts like a protocol gets ``./`` before it."""
-    name = os.fsdecode(image)
-    return f"./{name}" if has_protocol(name) else name
-
-
 def _missing(above: Layer, name: str, error: BlockstrataError) -> Layer:
     """Return what stands for a layer that could not be opened; its error names the layer above too."""
-    return Layer(
-        above.depth + 1, MissingNode(name, above.size, error.within(f"backing file of {above.name}"))
-    )
+    error = error.within(f"backing file of {above.name}")
+    return Layer(above.depth + 1, MissingNode(name, above.size, error))

@@ -84,7 +84,9 @@ class Opener:
     def _file(self, driver: str | None) -> HostNode:
         below = self._child("file", self.name)
         if below is None:
-            what = f"driver '{driver}' needs a file" if driver else "names neither a driver nor a file"
+            what = (
+                "names neither a driver nor a file" if driver is None else f"driver '{driver}' needs a file"
+            )
             raise BadReferenceError(self.name, "file", what)
         return below._host()
 
