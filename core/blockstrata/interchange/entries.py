@@ -98,7 +98,7 @@ def entries(view: View, semantics: Semantics) -> Entries:
         return Entries(semantics, extents.edges, none, none, none, np.zeros(1, np.uint8), none + NO_HOST)
     starts = run_starts(extents.edges, offset, flags, view.depth)
     # in most disks no runs merge: nothing is copied then
-    kept = slice(None) if starts.all() else starts
+    kept = slice(None) if starts.all() else np.flatnonzero(starts)
     start = extents.edges[:-1][kept]
     length = extents.lengths if len(start) == len(extents) else np.diff(start, append=extents.end)
     return Entries(semantics, start, length, view.depth[kept], view.source[kept], flags[kept], offset[kept])
