@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
@@ -21,7 +20,6 @@ _WORDS: Final = {
     BASE_ALLOCATION: ("data", "hole", "zero", "hole,zero"),
     "qemu:allocation-depth": ("absent", "local"),
 }
-_BITMAP: Final = re.compile("qemu:dirty-bitmap:.*", re.DOTALL)
 _BITMAP_WORDS: Final = ("clean", "dirty")
 
 Status = tuple[NDArray[np.int64], NDArray[np.uint64]]
@@ -63,7 +61,7 @@ def _rows(edges: NDArray[np.int64], types: NDArray[np.uint64], context: str) -> 
 
 
 def _description(context: str, kind: int) -> str:
-    words = _BITMAP_WORDS if _BITMAP.fullmatch(context) else _WORDS.get(context, ())
+    words = _BITMAP_WORDS if context.startswith("qemu:dirty-bitmap:") else _WORDS.get(context, ())
     if kind < len(words):
         return f', "description": "{words[kind]}"'
     return f', "description": "backing depth {kind}"' if context == "qemu:allocation-depth" else ""

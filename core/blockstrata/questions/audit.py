@@ -134,12 +134,11 @@ def conclusions(chain: Chain) -> list[Conclusion]:
     Reads what the guest does, and the active layer, as a whole; errors as
     :func:`blockstrata.guest.merge.merged` has them.
     """
-    views = {
-        False: merged(chain, 0, chain.size),
-        True: in_place(chain, 0, 0, chain.layers[0].size),
-    }
-    flags = {of_layer: (HISTORIC.flags(view), PROPOSED.flags(view)) for of_layer, view in views.items()}
-    return [_conclude(each, views[each.of_layer], *flags[each.of_layer]) for each in QUESTIONS]
+    of_chain, of_layer = (
+        (view, HISTORIC.flags(view), PROPOSED.flags(view))
+        for view in (merged(chain, 0, chain.size), in_place(chain, 0, 0, chain.layers[0].size))
+    )
+    return [_conclude(each, *(of_layer if each.of_layer else of_chain)) for each in QUESTIONS]
 
 
 def _conclude(question: Question, view: View, old: NDArray[np.uint8], new: NDArray[np.uint8]) -> Conclusion:

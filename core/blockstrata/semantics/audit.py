@@ -120,9 +120,8 @@ class Judgement:
 
 def judge(code: int, traits: Traits) -> Judgement:
     """Return the verdict on today's answer to a fact of a layer."""
-    today = int(HISTORIC.table(traits)[code])
-    reading = int(read_as_proposed(traits)[code])
-    derived = int(PROPOSED.table(traits)[code])
+    tables = HISTORIC.table(traits), read_as_proposed(traits), PROPOSED.table(traits)
+    today, reading, derived = (int(table[code]) for table in tables)
     protocol = traits.is_protocol
     row = PROPOSED.row(reading, is_protocol=protocol)
     return Judgement(
