@@ -1,4 +1,4 @@
-"""Images made to hurt, in processes with 2 GiB of address space and 20 seconds of a processor; each ends, badly in one line.
+"""Images made to hurt, in processes with 2 GiB and 20 seconds of a processor; each ends, badly in one line.
 
 What a header claims costs nothing; what a file stores costs in proportion.
 """
