@@ -9,17 +9,13 @@ QEMU's driver has no block status, so all of the disk is data at no known offset
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping as Dict
+from typing import Final
 
 from blockstrata.errors import BadImageError, UnsupportedError
 from blockstrata.facts.codes import SECTOR, Mapping, fact
 from blockstrata.facts.extents import Extents, uniform
-from blockstrata.facts.node import Driver, whole_sectors
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping as Dict
-
-    from blockstrata.facts.node import HostNode
+from blockstrata.facts.node import Driver, HostNode, whole_sectors
 
 _HEADER: Final = struct.Struct(">6sH32s32s32sII20s32sI40s")
 """Magic, version, cipher, mode, hash, payload (sectors), key bytes, digest, salt, iterations, uuid."""

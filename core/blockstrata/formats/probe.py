@@ -7,10 +7,9 @@ a file for (tests/qemu/test_probing.py).  Of several formats that fit, the first
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from blockstrata.facts.node import HostNode
+from blockstrata.facts.node import HostNode
 
 _PROBED: Final = 512
 """How many bytes QEMU looks at; a shorter file counts as padded with zeroes."""

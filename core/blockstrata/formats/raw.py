@@ -10,16 +10,13 @@ A raw node holds bytes at offsets, so it is also a node that other formats can s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from collections.abc import Mapping as Dict
 
 from blockstrata.errors import BadRangeError
 from blockstrata.facts.codes import NO_HOST, SECTOR, Mapping, Storage, fact
 from blockstrata.facts.extents import Extents, join, uniform
 from blockstrata.facts.node import HostNode, whole_sectors
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from collections.abc import Mapping as Dict
 
 
 class RawNode(HostNode):

@@ -19,8 +19,10 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -33,10 +35,6 @@ from blockstrata.formats.qcow2.header import (
     Incompatible,
 )
 from blockstrata.formats.qcow2.tables import COMPRESSED, COPIED, SUBCLUSTERS, ZERO
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
 _HEADER: Final = struct.Struct(">4sIQIIQIIQQIIQ QQQII B7x")
 _LENGTHS: Final = {2: 72, 3: _HEADER.size}

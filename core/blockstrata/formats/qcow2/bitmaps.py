@@ -12,20 +12,16 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blockstrata.errors import BadImageError, UnsupportedError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from numpy.typing import NDArray
-
-    from blockstrata.facts.node import HostNode
-    from blockstrata.formats.qcow2.header import Header
+from blockstrata.facts.node import HostNode
+from blockstrata.formats.qcow2.header import Header
 
 _ENTRY: Final = struct.Struct(">QIIBBHI")
 _IN_USE: Final = 1

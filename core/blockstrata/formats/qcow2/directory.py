@@ -10,24 +10,20 @@ a table that is named again is paid for from a budget; once that is spent, entri
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blockstrata.facts.codes import NO_HOST, Mapping, fact
 from blockstrata.facts.extents import Extents
+from blockstrata.facts.node import HostNode
+from blockstrata.formats.qcow2.header import Header
 from blockstrata.formats.qcow2.stored import PIECE, Stretches, counting, stored_stretches, stored_words
 from blockstrata.formats.qcow2.tables import OFFSET_MASK, SUBCLUSTERS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from blockstrata.facts.node import HostNode
-    from blockstrata.formats.qcow2.header import Header
 
 REPEATS: Final = 1 << 20
 """Clusters, or subclusters, that L2 tables may map beyond the first time that they are named."""

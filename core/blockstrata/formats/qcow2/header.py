@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from blockstrata.errors import BadImageError, BlockstrataError, UnsupportedError
 from blockstrata.facts.codes import MAX_LENGTH, SECTOR
+from blockstrata.facts.node import HostNode
 from blockstrata.formats.qcow2.feature_names import unknown_bits
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from blockstrata.facts.node import HostNode
 
 _T = TypeVar("_T")
 

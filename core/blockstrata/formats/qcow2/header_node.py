@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping as Dict
 
 from blockstrata.errors import BlockstrataError
 from blockstrata.facts.codes import Mapping, fact
 from blockstrata.facts.extents import Extents, uniform
-from blockstrata.facts.node import Driver
-from blockstrata.formats.qcow2.header import MAX_REFCOUNT_ORDER, read_header
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping as Dict
-
-    from blockstrata.facts.node import HostNode
-    from blockstrata.formats.qcow2.header import Header
+from blockstrata.facts.node import Driver, HostNode
+from blockstrata.formats.qcow2.header import MAX_REFCOUNT_ORDER, Header, read_header
 
 
 class HeaderNode(Driver):

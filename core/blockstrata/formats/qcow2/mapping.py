@@ -10,24 +10,19 @@ Where neither the L1 table nor a stored piece of an L2 table says anything, all 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blockstrata.facts.builder import ExtentsBuilder, Runs
 from blockstrata.facts.codes import NO_HOST, Mapping, fact
 from blockstrata.facts.extents import Extents
-from blockstrata.formats.qcow2.directory import parts_of
+from blockstrata.facts.node import HostNode
+from blockstrata.formats.qcow2.directory import Directory, Pieces, parts_of
 from blockstrata.formats.qcow2.tables import Breaks, Entries, decode, telling
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from blockstrata.facts.node import HostNode
-    from blockstrata.formats.qcow2.directory import Directory, Pieces
 
 _READ: Final = 1 << 19
 """Bytes of table looked through at once: what a processor keeps close."""

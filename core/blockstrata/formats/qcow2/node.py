@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from collections.abc import Mapping as Dict
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from blockstrata.errors import BadImageError, BadReferenceError, BlockstrataError
 from blockstrata.facts.codes import Traits
 from blockstrata.facts.compose import compose
 from blockstrata.facts.extents import Extents, empty
-from blockstrata.facts.node import Driver, whole_sectors
+from blockstrata.facts.node import Driver, HostNode, whole_sectors
 from blockstrata.formats.qcow2 import bitmaps, snapshots, tables
+from blockstrata.formats.qcow2.bitmaps import Bitmap, DirtyRuns
 from blockstrata.formats.qcow2.directory import Directory, Kind, read_directory
 from blockstrata.formats.qcow2.header import Encryption, Header, read_header
 from blockstrata.formats.qcow2.header_node import HeaderNode, features_of
 from blockstrata.formats.qcow2.mapping import mapped
 from blockstrata.formats.qcow2.refcounts import looks_preallocated
+from blockstrata.formats.qcow2.snapshots import Snapshot
 from blockstrata.formats.qcow2.tables import TableEntry
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from collections.abc import Mapping as Dict
-
-    from blockstrata.facts.node import HostNode
-    from blockstrata.formats.qcow2.bitmaps import Bitmap, DirtyRuns
-    from blockstrata.formats.qcow2.snapshots import Snapshot
 
 _WINDOW: Final = 1 << 19
 """As many in a window of :meth:`Qcow2Node.windows`: some tens of milliseconds."""

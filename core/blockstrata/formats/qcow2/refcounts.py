@@ -8,21 +8,15 @@ clusters that the file really occupies.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from blockstrata.facts.node import whole_sectors
-from blockstrata.formats.qcow2.header import END_OF_NODES
+from blockstrata.facts.node import HostNode, whole_sectors
+from blockstrata.formats.qcow2.header import END_OF_NODES, Header
 from blockstrata.formats.qcow2.stored import stored_stretches, stored_words
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from blockstrata.facts.node import HostNode
-    from blockstrata.formats.qcow2.header import Header
 
 _TABLE_MASK: Final = 0xFFFFFFFFFFFFFE00
 

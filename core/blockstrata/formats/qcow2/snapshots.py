@@ -11,18 +11,14 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from blockstrata.errors import BadImageError, BadReferenceError
 from blockstrata.facts.codes import SECTOR
-from blockstrata.formats.qcow2.header import MAX_L1_BYTES, table_fault
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from blockstrata.facts.node import HostNode
-    from blockstrata.formats.qcow2.header import Header
+from blockstrata.facts.node import HostNode
+from blockstrata.formats.qcow2.header import MAX_L1_BYTES, Header, table_fault
 
 _ENTRY: Final = struct.Struct(">QIHHIIQII")
 _EXTRA: Final = struct.Struct(">QQQ")

@@ -7,16 +7,13 @@ whatever a header claims.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blockstrata.facts.codes import Mapping, Storage, fact
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from blockstrata.facts.node import HostNode
+from blockstrata.facts.node import HostNode
 
 PIECE: Final = 4096
 """Bytes in which tables are read, clusters if they are smaller: the block of most file systems."""

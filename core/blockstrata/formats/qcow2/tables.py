@@ -12,17 +12,14 @@ bits 0 to 31 say "allocated" and 32 to 63 "reads as zero" for each of the 32 sub
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blockstrata.facts.builder import Runs
 from blockstrata.facts.codes import NO_HOST, Mapping, fact
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from blockstrata.formats.qcow2.header import Header
+from blockstrata.formats.qcow2.header import Header
 
 OFFSET_MASK: Final = 0x00FFFFFFFFFFFE00
 COPIED: Final = 1 << 63

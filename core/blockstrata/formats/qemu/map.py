@@ -16,19 +16,16 @@ What QEMU answers tells less than an image's own tables (docs/semantics.md, "Fac
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blockstrata.errors import OpenError
 from blockstrata.facts.codes import NO_HOST, Mapping, fact
 from blockstrata.facts.extents import Extents, empty
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from numpy.typing import NDArray
 
 _KEYS: Final = ("start", "length", "depth", "present", "zero", "data")
 _PRESENT, _ZERO, _DATA, _COMPRESSED, _OFFSET = 1, 2, 4, 8, 16

@@ -8,32 +8,27 @@ QEMU is asked about one layer at a time, its backing cut off; the layers below a
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from collections.abc import Mapping as Dict
 from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
-from blockstrata.access import Consent
+from blockstrata.access import Access, Consent
 from blockstrata.errors import BlockstrataError, ConsentError, OpenError, UnsupportedError
 from blockstrata.facts.codes import MAX_LENGTH, NO_HOST, SYNTHESISED, Mapping, Storage, Traits, fact
 from blockstrata.facts.compose import compose
 from blockstrata.facts.extents import Extents, uniform
-from blockstrata.facts.node import Driver, ProtocolNode, check_open, whole_sectors
+from blockstrata.facts.node import Driver, HostNode, ProtocolNode, check_open, whole_sectors
 from blockstrata.formats.qemu import process as qemu
 from blockstrata.formats.qemu.map import read_map
 from blockstrata.naming.drivers import BY_NAME_DRIVERS, REMOTE_DRIVERS
 from blockstrata.naming.options import Options
 from blockstrata.naming.paths import has_protocol
 from blockstrata.protocols.file import open_file
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from collections.abc import Mapping as Dict
-
-    from blockstrata.access import Access
-    from blockstrata.facts.node import HostNode
 
 _WITH_BACKING: Final = ("vmdk", "qed", "qcow", "qcow2", "parallels")
 _MARK: Final = np.uint8(SYNTHESISED)

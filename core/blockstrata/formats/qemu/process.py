@@ -23,16 +23,12 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, Any, Final
 
-from blockstrata.access import Consent
+from blockstrata.access import Access, Consent
 from blockstrata.errors import ConsentError, OpenError, UnsupportedError
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
-
-    from blockstrata.access import Access
 
 _UNDER_WATCH: Final = """
 exec 3<&0 </dev/null

@@ -14,17 +14,14 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import Final
 
 from blockstrata.access import Probe
 from blockstrata.errors import OpenError
+from blockstrata.facts.node import HostNode
 from blockstrata.naming.paths import has_protocol, is_stored
 from blockstrata.protocols.file import open_file
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from blockstrata.facts.node import HostNode
 
 _DESCRIPTOR_BYTES: Final = 1 << 20
 """How much of a descriptor QEMU reads."""
