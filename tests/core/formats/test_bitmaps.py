@@ -365,6 +365,19 @@ def test_a_number_of_bitmaps_that_is_refused(tmp_path, count):
     assert f"{count} bitmaps are not 1 to 65535" in run("map", path).stderr
 
 
+def test_info_shows_a_header_whose_extension_is_cut_short(tmp_path):
+    path = tmp_path / "x.qcow2"
+    write_image(path, MIB, bytes(8))
+    with path.open("r+b") as file:
+        file.seek(108)
+        file.write(struct.pack(">I", 16))
+    error = f"blockstrata: {path}: qcow2 header extension bitmaps: is 16 bytes long, not 24\n"
+    done = run("info", "--output", "json", path)
+    assert (done.exit_code, done.stderr) == (1, error)
+    assert json.loads(done.stdout)["layers"][0]["virtual-size"] == MIB
+    assert run("map", path).stderr == error
+
+
 def bounded(*words):
     """Run a command with 2 GiB of address space, for 20 seconds."""
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from blockstrata.facts.codes import NO_HOST, Mapping, Storage, fact
 from blockstrata.facts.extents import Extents, uniform
-from blockstrata.formats.qcow2.header import Encryption, Header, Incompatible
+from blockstrata.formats.qcow2.header import Header, Incompatible
 from blockstrata.formats.qcow2.refcounts import count_references, looks_preallocated
 from blockstrata.formats.qcow2.tables import Breaks, TableEntry, compressed_at, decode, explain, telling
 
@@ -36,7 +36,9 @@ def header(
         version=version,
         cluster_bits=bits,
         size=1 << 40,
-        encryption=Encryption.NONE,
+        backing_offset=0,
+        backing_size=0,
+        crypt_method=0,
         l1_offset=0,
         l1_entries=0,
         refcount_table_offset=1 << bits,
@@ -45,11 +47,6 @@ def header(
         snapshots_offset=0,
         snapshots=0,
         incompatible=features,
-        compatible=0,
-        autoclear=0,
-        compression="zlib",
-        backing=None,
-        backing_format=None,
         data_file="data" if features & Incompatible.DATA_FILE else None,
     )
 

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from blockstrata.errors import BlockstrataError
-from blockstrata.formats.qcow2.header_node import HeaderNode
-from blockstrata.formats.qcow2.node import Qcow2Node
+from blockstrata.formats.qcow2.node import HeaderNode, Qcow2Node
 from blockstrata.graph.chain import MissingNode
 from blockstrata.guest.chain_reader import in_parts
 from blockstrata.guest.merge import in_place, merged

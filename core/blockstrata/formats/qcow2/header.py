@@ -7,24 +7,21 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, IntFlag
-from typing import Final, NamedTuple, TypeVar
+from typing import Final
 
 from blockstrata.errors import BadImageError, BlockstrataError, UnsupportedError
 from blockstrata.facts.codes import MAX_LENGTH, SECTOR
 from blockstrata.facts.node import HostNode
-from blockstrata.formats.qcow2.feature_names import unknown_bits
-
-_T = TypeVar("_T")
 
 MAGIC: Final = b"QFI\xfb"
-_VERSION_2: Final = struct.Struct(">4sIQIIQIIQQIIQ")
-_VERSION_3: Final = struct.Struct(">QQQII")
-_V3_LENGTH: Final = 104
-_COMPRESSION_AT: Final = 104
+VERSION_2: Final = struct.Struct(">4sIQIIQIIQQIIQ")
+VERSION_3: Final = struct.Struct(">QQQII")
+"""The fields that all versions have, and those that version 3 goes on with."""
+_COMPRESSION_AT: Final = VERSION_2.size + VERSION_3.size
+"""Where version 3 may end, or have one byte more."""
 
 END_OF_NODES: Final = 2**63 - 2**30
 """First byte that QEMU reads of no node, however long."""
@@ -73,6 +70,10 @@ class Encryption(IntEnum):
     UNKNOWN = -1
     """Of a header that was read leniently."""
 
+    @classmethod
+    def _missing_(cls, value: object) -> Encryption:  # noqa: ARG003  any other number
+        return cls.UNKNOWN
+
 
 class Extension(IntEnum):
     """Header extensions that change how an image is read."""
@@ -85,40 +86,65 @@ class Extension(IntEnum):
     DATA_FILE = 0x44415441
 
 
-_METHODS: Final = (Encryption.NONE, Encryption.AES, Encryption.LUKS)
 COMPRESSION_NAMES: Final = ("zlib", "zstd")
 
 _BITMAPS: Final = struct.Struct(">IIQQ")
+_SIZES: Final = {Extension.ENCRYPTION_HEADER: 16, Extension.BITMAPS: _BITMAPS.size}
+"""Bytes of the extensions that are always as long."""
+
+_FEATURE_NAME: Final = struct.Struct(">BB46s")
+"""An entry of the feature name table: kind, bit, and name, padded with NUL."""
+_INCOMPATIBLE: Final = 0
+_MOST_SHOWN: Final = 8
+"""Bits that a message names; an image may set every one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A checked qcow2 header.  Offsets and sizes in bytes, tables in entries."""
+    """A checked qcow2 header: its fields in the order in which they stand, then what they lead to.
+
+    Offsets and sizes in bytes, tables in entries.  What version 2 does not have is as given here.
+    """
 
     version: int
+    backing_offset: int
+    backing_size: int
     cluster_bits: int
     size: int
     """Guest bytes, a multiple of 512."""
-    encryption: Encryption
-    l1_offset: int
+    crypt_method: int
     l1_entries: int
+    l1_offset: int
     refcount_table_offset: int
     refcount_table_clusters: int
-    refcount_order: int
-    """Refcounts are ``1 << refcount_order`` bits wide."""
-    snapshots_offset: int
     snapshots: int
-    incompatible: int
-    compatible: int
-    autoclear: int
-    compression: str
-    backing: str | None
-    backing_format: str | None
-    data_file: str | None
+    snapshots_offset: int
+    incompatible: int = 0
+    compatible: int = 0
+    autoclear: int = 0
+    refcount_order: int = 4
+    """Refcounts are ``1 << refcount_order`` bits wide."""
+    length: int = VERSION_2.size
+    """Where the extensions start."""
+    compression_type: int = 0
+    backing: str | None = None
+    backing_format: str | None = None
+    data_file: str | None = None
     bitmaps: int = 0
     """Persistent dirty bitmaps that are valid; 0 if a writer that does not know them was here since."""
-    bitmap_directory_offset: int = 0
     bitmap_directory_size: int = 0
+    bitmap_directory_offset: int = 0
+
+    @property
+    def encryption(self) -> Encryption:
+        """How guest data is encrypted."""
+        return Encryption(self.crypt_method)
+
+    @property
+    def compression(self) -> str:
+        """How clusters are compressed; "unknown" only of a header that was read leniently."""
+        known = self.compression_type < len(COMPRESSION_NAMES)
+        return COMPRESSION_NAMES[self.compression_type] if known else "unknown"
 
     @property
     def cluster_size(self) -> int:
@@ -150,54 +176,6 @@ class Header:
         """Whether guest data lies in another file, each byte at its guest offset."""
         return bool(self.incompatible & Incompatible.DATA_FILE)
 
-    @property
-    def data_file_is_raw(self) -> bool:
-        """Whether the data file reads the same as a raw image."""
-        return bool(self.autoclear & Autoclear.RAW_DATA_FILE)
-
-    @property
-    def lazy_refcounts(self) -> bool:
-        """Whether writers may leave refcounts behind, and mark the image as dirty so long."""
-        return bool(self.compatible & Compatible.LAZY_REFCOUNTS)
-
-    @property
-    def is_dirty(self) -> bool:
-        """Whether refcounts may be behind."""
-        return bool(self.incompatible & Incompatible.DIRTY)
-
-    @property
-    def is_corrupt(self) -> bool:
-        """Whether somebody found the tables to be wrong."""
-        return bool(self.incompatible & Incompatible.CORRUPT)
-
-
-class _Fields(NamedTuple):
-    """The header's fields in the order in which they stand; those of version 3 have version 2's defaults."""
-
-    magic: bytes
-    version: int
-    backing_file_offset: int
-    backing_file_size: int
-    cluster_bits: int
-    size: int
-    crypt_method: int
-    l1_size: int
-    l1_table_offset: int
-    refcount_table_offset: int
-    refcount_table_clusters: int
-    nb_snapshots: int
-    snapshots_offset: int
-    incompatible_features: int = 0
-    compatible_features: int = 0
-    autoclear_features: int = 0
-    refcount_order: int = 4
-    header_length: int = _VERSION_2.size
-    compression_type: int = 0
-
-    @property
-    def cluster_size(self) -> int:
-        return 1 << self.cluster_bits
-
 
 def read_header(file: HostNode, *, lenient: bool = False) -> Header:
     """Read and check the header of a qcow2 image.
@@ -206,52 +184,34 @@ def read_header(file: HostNode, *, lenient: bool = False) -> Header:
     ``lenient``: as much of it as can be made out, to be shown and not to read the image by.  An error then
     is only what leaves no header to show.
     """
-    tolerated = suppress(BlockstrataError) if lenient else nullcontext()
     reader = _HeaderReader(file)
-    fields = reader.fields()
-    extensions: dict[int, bytes] = {}
-    backing = None
-    with tolerated:
-        reader.check_features(fields)
-    with tolerated:
-        reader.check_tables(fields)
-    with tolerated:
-        reader.read_extensions(fields, extensions)
-    with tolerated:
-        backing = reader.backing(fields)
-    with tolerated:
-        reader.check_size(fields)
-    bitmaps, _, directory_size, directory_offset = _bitmaps(fields, extensions)
-    return Header(
-        version=fields.version,
-        cluster_bits=fields.cluster_bits,
-        size=fields.size // SECTOR * SECTOR,
-        encryption=_known(fields.crypt_method, _METHODS, Encryption.UNKNOWN),
-        l1_offset=fields.l1_table_offset,
-        l1_entries=fields.l1_size,
-        refcount_table_offset=fields.refcount_table_offset,
-        refcount_table_clusters=fields.refcount_table_clusters,
-        refcount_order=fields.refcount_order,
-        snapshots_offset=fields.snapshots_offset,
-        snapshots=fields.nb_snapshots,
-        incompatible=fields.incompatible_features,
-        compatible=fields.compatible_features,
-        autoclear=fields.autoclear_features,
-        compression=_known(fields.compression_type, COMPRESSION_NAMES, "unknown"),
-        backing=backing,
-        backing_format=_text(extensions.get(Extension.BACKING_FORMAT)),
-        data_file=_text(extensions.get(Extension.DATA_FILE)),
-        bitmaps=bitmaps,
-        bitmap_directory_offset=directory_offset,
-        bitmap_directory_size=directory_size,
+    for step in (
+        reader.check_features,
+        reader.check_tables,
+        reader.read_extensions,
+        reader.read_backing,
+        reader.check_size,
+    ):
+        with suppress(BlockstrataError) if lenient else nullcontext():
+            step()
+    return replace(
+        reader.header,
+        size=reader.header.size // SECTOR * SECTOR,
+        backing_format=c_text(reader.extensions.get(Extension.BACKING_FORMAT, b"")) or None,
+        data_file=c_text(reader.extensions.get(Extension.DATA_FILE, b"")) or None,
     )
 
 
 class _HeaderReader:
-    """The steps of reading one header; each raises what it finds wrong."""
+    """The steps of reading one header; each raises what it finds wrong.
+
+    ``extensions``: the payloads by type, as far as they were found.
+    """
 
     def __init__(self, file: HostNode) -> None:
         self.file = file
+        self.extensions: dict[int, bytes] = {}
+        self.header = self.read_fields()
 
     def bad(self, field: str, what: str) -> BadImageError:
         return BadImageError(self.file.name, f"qcow2 {field}", what)
@@ -259,79 +219,85 @@ class _HeaderReader:
     def unknown(self, field: str, what: str) -> UnsupportedError:
         return UnsupportedError(self.file.name, f"qcow2 {field}", what)
 
-    def fields(self) -> _Fields:
+    def read_fields(self) -> Header:
         block = self.file.read(0, _COMPRESSION_AT + 1)
-        fields = _Fields(*_VERSION_2.unpack_from(block))
-        if fields.magic != MAGIC:
+        magic, *fields = VERSION_2.unpack_from(block)
+        header = Header(*fields)
+        if magic != MAGIC:
             raise self.bad("magic", "is not QFI\\xfb, so this is no qcow2 image")
-        if fields.version not in (2, 3):
-            raise self.unknown("version", f"{fields.version} is neither 2 nor 3")
-        if not 9 <= fields.cluster_bits <= 21:
-            raise self.bad("cluster_bits", f"{fields.cluster_bits} is not in 9 to 21")
-        if fields.size > MAX_LENGTH:
-            raise self.bad("size", f"{fields.size} bytes are 8 EiB or more")
-        if fields.version == 3:
-            fields = _Fields(*_VERSION_2.unpack_from(block), *_VERSION_3.unpack_from(block, _VERSION_2.size))
-            if fields.header_length < _V3_LENGTH:
-                raise self.bad("header_length", f"{fields.header_length} is less than {_V3_LENGTH}")
-            if fields.header_length > _COMPRESSION_AT:
-                fields = fields._replace(compression_type=block[_COMPRESSION_AT])
-        if fields.header_length > fields.cluster_size:
-            raise self.bad("header_length", f"{fields.header_length} exceeds the cluster size")
-        if fields.backing_file_offset > fields.cluster_size:
-            raise self.bad("backing_file_offset", f"{fields.backing_file_offset:#x} is past cluster 0")
-        return fields
+        if header.version not in (2, 3):
+            raise self.unknown("version", f"{header.version} is neither 2 nor 3")
+        if not 9 <= header.cluster_bits <= 21:
+            raise self.bad("cluster_bits", f"{header.cluster_bits} is not in 9 to 21")
+        if header.size > MAX_LENGTH:
+            raise self.bad("size", f"{header.size} bytes are 8 EiB or more")
+        if header.version == 3:
+            header = Header(*fields, *VERSION_3.unpack_from(block, VERSION_2.size))
+            if header.length < _COMPRESSION_AT:
+                raise self.bad("header_length", f"{header.length} is less than {_COMPRESSION_AT}")
+            if header.length > _COMPRESSION_AT:
+                header = replace(header, compression_type=block[_COMPRESSION_AT])
+        if header.length > header.cluster_size:
+            raise self.bad("header_length", f"{header.length} exceeds the cluster size")
+        if header.backing_offset > header.cluster_size:
+            raise self.bad("backing_file_offset", f"{header.backing_offset:#x} is past cluster 0")
+        return header
 
-    def check_features(self, fields: _Fields) -> None:
-        unknown = fields.incompatible_features & ~sum(Incompatible)
+    def check_features(self) -> None:
+        header = self.header
+        unknown = header.incompatible & ~sum(Incompatible)
         if unknown:
-            extensions: dict[int, bytes] = {}
             with suppress(BlockstrataError):
-                self.read_extensions(fields, extensions)
-            table = extensions.get(Extension.FEATURE_NAMES, b"")
-            raise self.unknown("incompatible_features", f"unknown bit {unknown_bits(unknown, table)}")
-        if fields.incompatible_features & Incompatible.EXTENDED_L2 and fields.cluster_size // 32 < SECTOR:
-            raise self.bad("cluster_bits", f"{fields.cluster_bits} is too small for extended L2 entries")
-        if fields.refcount_order > MAX_REFCOUNT_ORDER:
-            raise self.bad("refcount_order", f"{fields.refcount_order} is more than {MAX_REFCOUNT_ORDER}")
-        if fields.crypt_method > Encryption.LUKS:
-            raise self.unknown("crypt_method", f"{fields.crypt_method} is not known")
-        if fields.compression_type >= len(COMPRESSION_NAMES):
-            raise self.unknown("compression_type", f"{fields.compression_type} is not known")
-        marked = bool(fields.incompatible_features & Incompatible.COMPRESSION_TYPE)
-        if marked != (fields.compression_type != 0):
+                self.read_extensions()
+            what = unknown_bits(unknown, self.extensions.get(Extension.FEATURE_NAMES, b""))
+            raise self.unknown("incompatible_features", f"unknown bit {what}")
+        if header.extended_l2 and header.cluster_size // 32 < SECTOR:
+            raise self.bad("cluster_bits", f"{header.cluster_bits} is too small for extended L2 entries")
+        if header.refcount_order > MAX_REFCOUNT_ORDER:
+            raise self.bad("refcount_order", f"{header.refcount_order} is more than {MAX_REFCOUNT_ORDER}")
+        if header.encryption is Encryption.UNKNOWN:
+            raise self.unknown("crypt_method", f"{header.crypt_method} is not known")
+        if header.compression_type >= len(COMPRESSION_NAMES):
+            raise self.unknown("compression_type", f"{header.compression_type} is not known")
+        marked = bool(header.incompatible & Incompatible.COMPRESSION_TYPE)
+        if marked != (header.compression_type != 0):
             raise self.bad("incompatible_features", "the compression type bit contradicts compression_type")
 
-    def check_tables(self, fields: _Fields) -> None:
-        if fields.refcount_table_clusters == 0:
+    def check_tables(self) -> None:
+        header = self.header
+        if header.refcount_table_clusters == 0:
             raise self.bad("refcount_table_clusters", "is 0, but every image has a refcount table")
-        refcount_table = fields.refcount_table_clusters << fields.cluster_bits
-        self.check_table(fields, "refcount_table_offset", refcount_table, _MAX_REFCOUNT_TABLE_BYTES)
-        snapshots = fields.nb_snapshots * _SNAPSHOT_HEADER_BYTES
-        self.check_table(fields, "snapshots_offset", snapshots, _MAX_SNAPSHOTS * _SNAPSHOT_HEADER_BYTES)
-        self.check_table(fields, "l1_table_offset", fields.l1_size * 8, MAX_L1_BYTES)
+        refcount_table = header.refcount_table_clusters << header.cluster_bits
+        snapshots = header.snapshots * _SNAPSHOT_HEADER_BYTES
+        for field, offset, length, most in (
+            (
+                "refcount_table_offset",
+                header.refcount_table_offset,
+                refcount_table,
+                _MAX_REFCOUNT_TABLE_BYTES,
+            ),
+            ("snapshots_offset", header.snapshots_offset, snapshots, _MAX_SNAPSHOTS * _SNAPSHOT_HEADER_BYTES),
+            ("l1_table_offset", header.l1_offset, header.l1_entries * 8, MAX_L1_BYTES),
+        ):
+            if what := table_fault(offset, length, most, header.cluster_size):
+                raise self.bad(field, what)
 
-    def check_table(self, fields: _Fields, field: str, length: int, most: int) -> None:
-        what = table_fault(getattr(fields, field), length, most, fields.cluster_size)
-        if what:
-            raise self.bad(field, what)
-
-    def backing(self, fields: _Fields) -> str | None:
-        offset, length = fields.backing_file_offset, fields.backing_file_size
+    def read_backing(self) -> None:
+        offset, length = self.header.backing_offset, self.header.backing_size
         if offset == 0:
-            return None
-        if length > min(_MAX_BACKING_NAME, fields.cluster_size - offset):
+            return
+        if length > min(_MAX_BACKING_NAME, self.header.cluster_size - offset):
             raise self.bad("backing_file_size", f"{length} is too long a name")
-        return _text(self.file.read(offset, length))
+        self.header = replace(self.header, backing=c_text(self.file.read(offset, length)) or None)
 
-    def check_size(self, fields: _Fields) -> None:
+    def check_size(self) -> None:
         """Refuse a disk that the L1 table is too small for."""
-        span = fields.cluster_size // (16 if fields.incompatible_features & Incompatible.EXTENDED_L2 else 8)
-        needed = -(-fields.size // (span << fields.cluster_bits))
-        if fields.l1_size < needed:
-            raise self.bad("l1_size", f"{fields.l1_size} is less than the {needed} entries the size needs")
+        needed = -(-self.header.size // self.header.l2_span)
+        if self.header.l1_entries < needed:
+            what = f"{self.header.l1_entries} is less than the {needed} entries the size needs"
+            raise self.bad("l1_size", what)
 
-    def read_extensions(self, fields: _Fields, found: dict[int, bytes]) -> None:
+    def read_extensions(self) -> None:
         """Find the extensions' payloads by type; those before an error stay found.
 
         ::
@@ -339,7 +305,7 @@ class _HeaderReader:
             header_length              backing_file_offset, or the end of the first cluster
             ├ type, length ┤ payload ┤0…7┤ type, length ┤ … ┤
         """
-        at, end = fields.header_length, fields.backing_file_offset or fields.cluster_size
+        at, end = self.header.length, self.header.backing_offset or self.header.cluster_size
         block = self.file.read(0, end + 8)
         while at < end:
             kind, length = struct.unpack_from(">II", block, at)
@@ -349,43 +315,48 @@ class _HeaderReader:
             if kind == Extension.END:
                 break
             if kind in Extension._value2member_map_:
-                found[kind] = block[at : at + length]
-                self.check_extension(Extension(kind), found[kind], fields)
+                self.extensions[kind] = block[at : at + length]
+                self.check_extension(Extension(kind), self.extensions[kind])
             at += (length + 7) & ~7
-        if fields.crypt_method == Encryption.LUKS and Extension.ENCRYPTION_HEADER not in found:
+        if self.header.encryption is Encryption.LUKS and Extension.ENCRYPTION_HEADER not in self.extensions:
             raise self.bad("header extension encryption_header", "is missing, but LUKS needs it")
 
-    def check_extension(self, kind: Extension, payload: bytes, fields: _Fields) -> None:
+    def check_extension(self, kind: Extension, payload: bytes) -> None:
         field = f"header extension {kind.name.lower()}"
         if kind is Extension.BACKING_FORMAT and len(payload) >= _MAX_FORMAT_NAME:
             raise self.bad(field, f"a name of {len(payload)} bytes is too long")
-        if kind is Extension.ENCRYPTION_HEADER:
-            if fields.crypt_method != Encryption.LUKS:
-                raise self.bad(field, "the image is not encrypted with LUKS")
-            if len(payload) != 16:
-                raise self.bad(field, f"is {len(payload)} bytes long, not 16")
-        if kind is Extension.BITMAPS:
-            if len(payload) != _BITMAPS.size:
-                raise self.bad(field, f"is {len(payload)} bytes long, not {_BITMAPS.size}")
-            if fields.autoclear_features & Autoclear.BITMAPS:
-                self.check_bitmaps(field, payload, fields)
+        if kind is Extension.ENCRYPTION_HEADER and self.header.encryption is not Encryption.LUKS:
+            raise self.bad(field, "the image is not encrypted with LUKS")
+        size = _SIZES.get(kind, len(payload))
+        if len(payload) != size:
+            raise self.bad(field, f"is {len(payload)} bytes long, not {size}")
+        if kind is Extension.BITMAPS and self.header.autoclear & Autoclear.BITMAPS:
+            self.check_bitmaps(field, *_BITMAPS.unpack(payload))
 
-    def check_bitmaps(self, field: str, payload: bytes, fields: _Fields) -> None:
-        bitmaps, reserved, size, offset = _BITMAPS.unpack(payload)
+    def check_bitmaps(self, field: str, bitmaps: int, reserved: int, size: int, offset: int) -> None:
         if reserved:
             raise self.bad(field, "a reserved field is not zero")
         if not 1 <= bitmaps <= _MAX_BITMAPS:
             raise self.bad(field, f"{bitmaps} bitmaps are not 1 to {_MAX_BITMAPS}")
-        what = table_fault(offset, size, _MAX_BITMAP_DIRECTORY_BYTES, fields.cluster_size)
+        what = table_fault(offset, size, _MAX_BITMAP_DIRECTORY_BYTES, self.header.cluster_size)
         if what:
             raise self.bad(field, f"directory: {what}")
+        self.header = replace(
+            self.header, bitmaps=bitmaps, bitmap_directory_size=size, bitmap_directory_offset=offset
+        )
 
 
-def _bitmaps(fields: _Fields, extensions: dict[int, bytes]) -> tuple[int, ...]:
-    """Return the fields of the bitmaps extension, zeroes if nothing vouches for the bitmaps."""
-    if Extension.BITMAPS not in extensions or not fields.autoclear_features & Autoclear.BITMAPS:
-        return (0, 0, 0, 0)
-    return _BITMAPS.unpack(extensions[Extension.BITMAPS])
+def unknown_bits(bits: int, table: bytes) -> str:
+    """Say which incompatible features are set, by number, and by name where the image's table has one."""
+    names: dict[int, str] = {}
+    for at in range(0, len(table) - _FEATURE_NAME.size + 1, _FEATURE_NAME.size):
+        kind, bit, name = _FEATURE_NAME.unpack_from(table, at)
+        if kind == _INCOMPATIBLE:
+            names.setdefault(bit, c_text(name))
+    found = [bit for bit in range(64) if bits >> bit & 1]
+    shown = [f"{bit} ('{names[bit]}')" if names.get(bit) else str(bit) for bit in found[:_MOST_SHOWN]]
+    more = len(found) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def table_fault(offset: int, length: int, most: int, cluster_size: int) -> str:
@@ -400,13 +371,6 @@ def table_fault(offset: int, length: int, most: int, cluster_size: int) -> str:
     return ""
 
 
-def _known(number: int, known: Sequence[_T], unknown: _T) -> _T:
-    """Return what a number stands for; a header that is read leniently may have another one."""
-    return known[number] if number < len(known) else unknown
-
-
-def _text(name: bytes | None) -> str | None:
-    """Return a name as C reads it: up to a NUL.  An empty name is none."""
-    if name is None:
-        return None
-    return os.fsdecode(name.split(b"\0", 1)[0]) or None
+def c_text(name: bytes) -> str:
+    """Return a name as C reads it: up to a NUL."""
+    return os.fsdecode(name.split(b"\0", 1)[0])

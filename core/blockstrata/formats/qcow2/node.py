@@ -9,15 +9,22 @@ from functools import cached_property
 from typing import Final
 
 from blockstrata.errors import BadImageError, BadReferenceError, BlockstrataError
-from blockstrata.facts.codes import Traits
+from blockstrata.facts.codes import Mapping, Traits, fact
 from blockstrata.facts.compose import compose
-from blockstrata.facts.extents import Extents, empty
+from blockstrata.facts.extents import Extents, empty, uniform
 from blockstrata.facts.node import Driver, HostNode, whole_sectors
 from blockstrata.formats.qcow2 import bitmaps, snapshots, tables
 from blockstrata.formats.qcow2.bitmaps import Bitmap, DirtyRuns
 from blockstrata.formats.qcow2.directory import Directory, Kind, read_directory
-from blockstrata.formats.qcow2.header import Encryption, Header, read_header
-from blockstrata.formats.qcow2.header_node import HeaderNode, features_of
+from blockstrata.formats.qcow2.header import (
+    MAX_REFCOUNT_ORDER,
+    Autoclear,
+    Compatible,
+    Encryption,
+    Header,
+    Incompatible,
+    read_header,
+)
 from blockstrata.formats.qcow2.mapping import mapped
 from blockstrata.formats.qcow2.refcounts import looks_preallocated
 from blockstrata.formats.qcow2.snapshots import Snapshot
@@ -27,15 +34,45 @@ _WINDOW: Final = 1 << 19
 """As many in a window of :meth:`Qcow2Node.windows`: some tens of milliseconds."""
 
 
-class Qcow2Node(Driver):
+class _Image(Driver):
+    """What a qcow2 image's header says."""
+
+    driver = "qcow2"
+    supports_backing = True
+
+    def __init__(self, header: Header, file: HostNode, data_file: HostNode | None = None) -> None:
+        super().__init__(file, data_file)
+        self.header = header
+        self.length = header.size
+        self.backing = header.backing
+        self.backing_format = header.backing_format
+
+    def features(self) -> Dict[str, object]:
+        """Return the header's facts that change how the image is read or that users ask for."""
+        header, order = self.header, self.header.refcount_order
+        features: dict[str, object] = {
+            "compat": "1.1" if header.version == 3 else "0.10",
+            "cluster-size": header.cluster_size,
+            "extended-l2": header.extended_l2,
+            "compression-type": header.compression,
+            "lazy-refcounts": bool(header.compatible & Compatible.LAZY_REFCOUNTS),
+            "refcount-bits": 1 << order if order <= MAX_REFCOUNT_ORDER else "unknown",
+            "dirty": bool(header.incompatible & Incompatible.DIRTY),
+            "corrupt": bool(header.incompatible & Incompatible.CORRUPT),
+        }
+        if header.has_data_file:
+            features["data-file-raw"] = bool(header.autoclear & Autoclear.RAW_DATA_FILE)
+        if header.encryption:
+            features["encryption"] = header.encryption.name.lower()
+        return features
+
+
+class Qcow2Node(_Image):
     """An open qcow2 image.
 
     ``file`` holds header and tables, ``data_file`` the guest's bytes if they are not in ``file`` too.
     ``snapshot``: the node reads as the disk did when that was taken, not as it does now.
     """
-
-    driver = "qcow2"
-    supports_backing = True
 
     def __init__(
         self,
@@ -44,12 +81,10 @@ class Qcow2Node(Driver):
         data_file: HostNode | None,
         snapshot: Snapshot | None = None,
     ) -> None:
-        super().__init__(file, data_file)
-        self.length = snapshot.disk_size if snapshot else header.size
-        self.header = header
+        super().__init__(header, file, data_file)
+        if snapshot:
+            self.length = snapshot.disk_size
         self.snapshot = snapshot
-        self.backing = header.backing
-        self.backing_format = header.backing_format
         self.is_encrypted = header.encryption != Encryption.NONE
         self._snapshots: tuple[Snapshot, ...] | None = None
         self._bitmaps: tuple[Bitmap, ...] | None = None
@@ -153,15 +188,41 @@ class Qcow2Node(Driver):
             self.header, offset // self.header.cluster_size * self.header.cluster_size, self.entry_at(offset)
         )
 
-    def features(self) -> Dict[str, object]:
-        """Return the header's facts that change how the image is read or that users ask for."""
-        return features_of(self.header)
+
+class HeaderNode(_Image):
+    """An image that cannot be opened, for one who wants to know what its header says: nothing maps it.
+
+    ``refusal`` is why not.  ``is_sound``: the header is not to blame, but what it names (a data file).
+    """
+
+    def __init__(self, file: HostNode, refusal: BlockstrataError) -> None:
+        """``refusal`` is raised if there is no header to show."""
+        try:
+            header, self.is_sound = read_header(file), True
+        except BlockstrataError:
+            try:
+                header, self.is_sound = read_header(file, lenient=True), False
+            except BlockstrataError:
+                raise refusal from None
+        super().__init__(header, file)
+        self.refusal = refusal
+
+    def find_refusal(self) -> BlockstrataError:
+        """Return why the image cannot be opened."""
+        return self.refusal
+
+    def extents(self, start: int, length: int) -> Extents:
+        """Return one INVALID run."""
+        return uniform(start, start + length, fact(Mapping.INVALID))
+
+    def fault_at(self, offset: int) -> str:  # noqa: ARG002
+        """Return why the image cannot be opened."""
+        return str(self.refusal)
 
 
-def open_qcow2(file: HostNode, header: Header | None = None, data_file: HostNode | None = None) -> Qcow2Node:
+def open_qcow2(file: HostNode, header: Header, data_file: HostNode | None) -> Qcow2Node:
     """Open a qcow2 image on a host node; ``BadImageError`` if its data file is missing or not wanted."""
-    header = header or read_header(file)
-    if header.data_file_is_raw and not header.has_data_file:
+    if header.autoclear & Autoclear.RAW_DATA_FILE and not header.has_data_file:
         what = "says the data file is raw, but there is no data file"
         raise BadImageError(file.name, "qcow2 autoclear_features", what)
     if header.has_data_file and data_file is None:
