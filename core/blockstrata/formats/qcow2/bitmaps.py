@@ -10,7 +10,6 @@ which stands for one cluster of bits, bit 0 of byte 0 first (docs/interop/qcow2.
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,8 @@ from numpy.typing import NDArray
 
 from blockstrata.errors import BadImageError, UnsupportedError
 from blockstrata.facts.node import HostNode
-from blockstrata.formats.qcow2.header import Header
+from blockstrata.formats.qcow2.header import END_OF_NODES, Header, c_text
+from blockstrata.formats.qcow2.tables import OFFSET_MASK
 
 _ENTRY: Final = struct.Struct(">QIIBBHI")
 _IN_USE: Final = 1
@@ -31,10 +31,6 @@ _MAX_NAME: Final = 1023
 _MAX_BYTES: Final = 512 << 20
 """Bytes that the clusters of one bitmap may take."""
 
-_LONGEST_FILE: Final = 2**63 - (1 << 30)
-"""Bytes: where QEMU lets no node have any."""
-
-_OFFSET_MASK: Final = 0x00FFFFFFFFFFFE00
 _ALL_DIRTY: Final = 1
 _CLEAN, _DIRTY, _STORED = 0, 1, 2
 
@@ -73,23 +69,21 @@ class DirtyRuns:
 
 def read_bitmaps(file: HostNode, header: Header) -> tuple[Bitmap, ...]:
     """Return the bitmaps in the directory's order; ``BadImageError`` says which entry QEMU refuses."""
-    if header.bitmaps == 0:
-        return ()
-    return tuple(_entries(file, header))
-
-
-def _entries(file: HostNode, header: Header) -> Iterator[Bitmap]:
     size = header.bitmap_directory_size
-    directory = file.read(header.bitmap_directory_offset, size)
-    at = index = 0
-    while at < size or index < header.bitmaps:
-        field = f"qcow2 bitmap directory, entry {index}"
-        if index == header.bitmaps:
-            raise BadImageError(file.name, field, f"is one more than the {index} that the header names")
-        fixed = _ENTRY.unpack_from(directory[at : at + _ENTRY.size].ljust(_ENTRY.size, b"\0"))
-        table_offset, table_entries, flags, kind, granularity_bits, name_size, extra_size = fixed
+    # an entry may be cut off by the end
+    directory = file.read(header.bitmap_directory_offset, size) + bytes(_ENTRY.size)
+    found: list[Bitmap] = []
+    at = 0
+    while at < size or len(found) < header.bitmaps:
+        field = f"qcow2 bitmap directory, entry {len(found)}"
+        if len(found) == header.bitmaps:
+            what = f"is one more than the {len(found)} that the header names"
+            raise BadImageError(file.name, field, what)
+        table_offset, table_entries, flags, kind, granularity_bits, name_size, extra_size = (
+            _ENTRY.unpack_from(directory, at)
+        )
         end = at + (_ENTRY.size + name_size + extra_size + 7 & ~7)
-        if at + _ENTRY.size > size or end > size:
+        if end > size:
             raise BadImageError(file.name, field, "is cut off by the directory's end")
         faults = {
             f"{extra_size} bytes of extra data, of which nothing is known": extra_size,
@@ -104,16 +98,10 @@ def _entries(file: HostNode, header: Header) -> Iterator[Bitmap]:
             if is_wrong:
                 raise BadImageError(file.name, field, f"has {what}")
         name = directory[at + _ENTRY.size : at + _ENTRY.size + name_size]
-        yield Bitmap(
-            name=os.fsdecode(name.split(b"\0", 1)[0]),
-            granularity=1 << granularity_bits,
-            in_use=bool(flags & _IN_USE),
-            auto=bool(flags & _AUTO),
-            table_offset=table_offset,
-            table_entries=table_entries,
-        )
+        in_use, auto = bool(flags & _IN_USE), bool(flags & _AUTO)
+        found.append(Bitmap(c_text(name), 1 << granularity_bits, in_use, auto, table_offset, table_entries))
         at = end
-        index += 1
+    return tuple(found)
 
 
 def check_bitmaps(file: HostNode, header: Header, bitmaps: Sequence[Bitmap]) -> None:
@@ -144,11 +132,11 @@ def read_table(file: HostNode, header: Header, bitmap: Bitmap) -> NDArray[np.uin
     if bitmap.table_entries != needed:
         what = f"the table has {bitmap.table_entries} entries, the disk needs {needed}"
         raise _bad(file, bitmap, what)
-    if bitmap.table_offset + bitmap.table_entries * 8 > _LONGEST_FILE:
+    if bitmap.table_offset + bitmap.table_entries * 8 > END_OF_NODES:
         raise _bad(file, bitmap, f"the table at {bitmap.table_offset:#x} is past the end of the longest file")
     table = np.frombuffer(file.read(bitmap.table_offset, bitmap.table_entries * 8), ">u8").astype(np.uint64)
-    offsets = table & np.uint64(_OFFSET_MASK)
-    invalid = (table & np.uint64(~(_OFFSET_MASK | _ALL_DIRTY) & 2**64 - 1)) != 0
+    offsets = table & np.uint64(OFFSET_MASK)
+    invalid = (table & np.uint64(~(OFFSET_MASK | _ALL_DIRTY) & 2**64 - 1)) != 0
     invalid |= (offsets & np.uint64(header.cluster_size - 1)) != 0
     invalid |= (offsets != 0) & (table & np.uint64(_ALL_DIRTY) != 0)
     if invalid.any():
@@ -189,7 +177,7 @@ def _pieces(
     are decoded in batches.
     """
     words = table[first:last]
-    offsets = words & np.uint64(_OFFSET_MASK)
+    offsets = words & np.uint64(OFFSET_MASK)
     kinds = np.where(offsets != 0, _STORED, words & np.uint64(_ALL_DIRTY)).astype(np.int8)
     entries = first + np.arange(len(words), dtype=np.int64)
     per_entry = header.cluster_size * 8

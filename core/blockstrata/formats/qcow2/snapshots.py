@@ -9,16 +9,15 @@ of QEMU, all big-endian)::
 
 from __future__ import annotations
 
-import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from blockstrata.errors import BadImageError, BadReferenceError
 from blockstrata.facts.codes import SECTOR
 from blockstrata.facts.node import HostNode
-from blockstrata.formats.qcow2.header import MAX_L1_BYTES, Header, table_fault
+from blockstrata.formats.qcow2.header import MAX_L1_BYTES, Header, c_text, table_fault
 
 _ENTRY: Final = struct.Struct(">QIHHIIQII")
 _EXTRA: Final = struct.Struct(">QQQ")
@@ -54,10 +53,7 @@ class Snapshot:
 
 def read_snapshots(file: HostNode, header: Header) -> tuple[Snapshot, ...]:
     """Return the snapshots in the table's order; ``BadImageError`` names the entry that QEMU refuses."""
-    return tuple(_entries(file, header))
-
-
-def _entries(file: HostNode, header: Header) -> Iterator[Snapshot]:
+    found = []
     at = header.snapshots_offset
     for index in range(header.snapshots):
         field = f"qcow2 snapshot table, entry {index}"
@@ -75,23 +71,21 @@ def _entries(file: HostNode, header: Header) -> Iterator[Snapshot]:
         rest = file.read(at, size)
         at += size
         extra = _EXTRA.unpack(rest[:extra_size][: _EXTRA.size].ljust(_EXTRA.size, b"\0"))
-        yield Snapshot(
-            id=_text(rest[extra_size : extra_size + id_size]),
-            name=_text(rest[extra_size + id_size :]),
-            date_sec=date_sec,
-            date_nsec=date_nsec,
-            vm_clock_nsec=clock,
-            vm_state_size=extra[0] if extra_size >= 8 else state_size,
-            disk_size=extra[1] if extra_size >= 16 else header.size,
-            l1_offset=l1_offset,
-            l1_entries=l1_entries,
-            icount=extra[2] if extra_size >= 24 and extra[2] != _NO_ICOUNT else None,
+        found.append(
+            Snapshot(
+                id=c_text(rest[extra_size : extra_size + id_size]),
+                name=c_text(rest[extra_size + id_size :]),
+                date_sec=date_sec,
+                date_nsec=date_nsec,
+                vm_clock_nsec=clock,
+                vm_state_size=extra[0] if extra_size >= 8 else state_size,
+                disk_size=extra[1] if extra_size >= 16 else header.size,
+                l1_offset=l1_offset,
+                l1_entries=l1_entries,
+                icount=extra[2] if extra_size >= 24 and extra[2] != _NO_ICOUNT else None,
+            )
         )
-
-
-def _text(name: bytes) -> str:
-    """Return a name as C reads it: up to a NUL."""
-    return os.fsdecode(name.split(b"\0", 1)[0])
+    return tuple(found)
 
 
 def find_snapshot(snapshots: Sequence[Snapshot], wanted: str, file: str) -> Snapshot:
@@ -101,19 +95,12 @@ def find_snapshot(snapshots: Sequence[Snapshot], wanted: str, file: str) -> Snap
     ``snapshot.name=NAME``, or both with a comma between them, a comma in a value being doubled.  Of several
     the first in the table.  ``BadReferenceError`` if there is none.
     """
-    if wanted.startswith("snapshot."):
-        asked = _options(wanted, file)
-        found = [
-            each
-            for each in snapshots
-            if asked.get("id", each.id) == each.id and asked.get("name", each.name) == each.name
-        ]
-    else:
-        found = [each for each in snapshots if each.id == wanted]
-        found = found or [each for each in snapshots if each.name == wanted]
-    if not found:
-        raise BadReferenceError(file, f"snapshot '{wanted}'", f"is not in the image, {_named(snapshots)}")
-    return found[0]
+    ways = [_options(wanted, file)] if wanted.startswith("snapshot.") else [{"id": wanted}, {"name": wanted}]
+    for asked in ways:
+        for each in snapshots:
+            if all(getattr(each, key) == value for key, value in asked.items()):
+                return each
+    raise BadReferenceError(file, f"snapshot '{wanted}'", f"is not in the image, {_named(snapshots)}")
 
 
 def _options(wanted: str, file: str) -> dict[str, str]:
