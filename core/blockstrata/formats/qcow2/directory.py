@@ -103,33 +103,25 @@ class Directory:
             yield start, stop, int(np.count_nonzero(self.pieces[low + at : low + end]))
             at, start = end, stop
 
-    def overview(self, size: int) -> Extents:
-        """Return what the entries say of ``size`` guest bytes: UNREAD where pieces of tables are stored."""
-        said = np.full(len(self.entries), fact(Mapping.UNALLOCATED), np.uint8)
-        said[self.kinds >= Kind.UNALIGNED] = fact(Mapping.INVALID)
-        said[self.pieces > 0] = fact(Mapping.UNREAD)
-        apart = np.append(True, (np.diff(self.entries) != 1) | (said[1:] != said[:-1]))[: len(said)]
-        starts = self.entries[apart]
-        ends = self.entries[np.append(apart[1:], True)[: len(said)]] + 1
-        # between stretches of entries, and around them, the table says nothing
-        edges = np.stack([starts, ends], axis=1).reshape(-1) * self.header.l2_span
-        edges = np.minimum(np.concatenate([[0], edges, [size]]), size)
+    def overview(self, start: int, end: int) -> Extents:
+        """Return what the entries say of a window of bytes: UNREAD where parts of tables are stored."""
+        span = self.header.l2_span
+        low, high = np.searchsorted(self.entries, [start // span, -(-end // span)]).tolist()
+        entries, kinds = self.entries[low:high], self.kinds[low:high]
+        said = np.full(len(entries), fact(Mapping.UNALLOCATED), np.uint8)
+        said[kinds >= Kind.UNALIGNED] = fact(Mapping.INVALID)
+        said[self.pieces[low:high] > 0] = fact(Mapping.UNREAD)
+        # stretches of neighbours that say the same
+        first = np.flatnonzero((np.diff(entries, prepend=-2) != 1) | (np.diff(said, prepend=said[:1]) != 0))
+        after = np.append(first[1:], len(entries))[: len(first)]
+        edges = np.stack([entries[first], entries[after - 1] + 1], axis=1).reshape(-1) * span
+        # between them, and around them, the table says nothing
+        edges = np.clip(np.concatenate([[start], edges, [end]]), start, end)
         facts = np.full(len(edges) - 1, fact(Mapping.UNALLOCATED), np.uint8)
-        facts[1::2] = said[apart]
+        facts[1::2] = said[first]
         kept = np.diff(edges) > 0
-        edges = np.append(edges[:-1][kept], size)
+        edges = np.append(edges[:-1][kept], end)
         return Extents(edges, facts[kept], np.full(len(edges) - 1, NO_HOST, np.int64)).coalesce()
-
-    def invalid(self, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return starts and ends, guest bytes, of what is mapped by entries that cannot be followed.
-
-        Of the entries ``first`` up to ``last``; neighbours are taken together.
-        """
-        low, high = np.searchsorted(self.entries, [first, last]).tolist()
-        bad = self.entries[low:high][self.kinds[low:high] >= Kind.UNALIGNED]
-        apart = np.diff(bad) != 1
-        starts, ends = bad[np.append(True, apart)[: len(bad)]], bad[np.append(apart, True)[: len(bad)]]
-        return starts * self.header.l2_span, (ends + 1) * self.header.l2_span
 
     def stored(self, first: int, last: int) -> Pieces:
         """Return the pieces that entries ``first`` up to ``last`` lead to, by guest offset."""

@@ -21,7 +21,8 @@ from blockstrata.facts.builder import ExtentsBuilder, Runs
 from blockstrata.facts.codes import NO_HOST, Mapping, fact
 from blockstrata.facts.extents import Extents
 from blockstrata.facts.node import HostNode
-from blockstrata.formats.qcow2.directory import Directory, Pieces, parts_of
+from blockstrata.facts.overlay import overlaid, runs_of
+from blockstrata.formats.qcow2.directory import Directory, Kind, Pieces, parts_of
 from blockstrata.formats.qcow2.tables import Breaks, Entries, decode, telling
 
 _READ: Final = 1 << 19
@@ -34,77 +35,64 @@ _DECODED: Final = 1 << 15
 # one costs page faults anew, until a larger block was freed: from then on it keeps what is smaller
 np.empty(1 << 22, np.uint8)
 
-_UNALLOCATED: Final = fact(Mapping.UNALLOCATED)
-_INVALID: Final = fact(Mapping.INVALID)
-
 
 def mapped(file: HostNode, directory: Directory, start: int, end: int) -> Extents:
     """Return the facts of the guest bytes from ``start`` up to ``end``, storage left open."""
     header = directory.header
     first, last = start // header.l2_span, -(-end // header.l2_span)
     pieces = directory.stored(first, last)
-    at_once = _DECODED // parts_of(header, header.l2_entry_size)
     builder = ExtentsBuilder(1 + len(pieces.guest) * (1 + parts_of(header, directory.piece)))
     if not len(pieces.guest) or pieces.guest[0] > first * header.l2_span:
-        builder.add(_nothing(first * header.l2_span))
+        nothing = np.array([fact(Mapping.UNALLOCATED)], np.uint8)
+        builder.add(Runs(np.array([first * header.l2_span]), nothing, np.array([NO_HOST])))
+    at_once = _DECODED // parts_of(header, header.l2_entry_size)
     for entries in _regrouped(_entries(file, directory, pieces, last * header.l2_span), at_once):
         builder.add(decode(header, entries))
     found = builder.window(start, end)
-    starts, ends = directory.invalid(first, last)
-    return _with_invalid(found, starts, ends) if len(starts) else found
-
-
-def _nothing(at: int) -> Runs:
-    return Runs(np.array([at]), np.array([_UNALLOCATED], np.uint8), np.array([NO_HOST]))
+    if directory.kinds.max(initial=Kind.NOTHING) < Kind.UNALIGNED:
+        return found
+    # what no table maps says nothing, so the L1 table has the last word there
+    said = directory.overview(start, end)
+    invalid = runs_of(said, said.having(Mapping.INVALID), 0)
+    below = runs_of(found, np.ones(len(found), np.bool_), 1)
+    starts, _, facts, host, _ = overlaid([invalid, below], start, end)
+    return Extents(np.append(starts, end), facts, host).coalesce()
 
 
 def _entries(file: HostNode, directory: Directory, pieces: Pieces, end: int) -> Iterator[Entries]:
-    """Yield the entries that matter of pieces, which are read many at a time."""
-    for words, stretches in _words(file, directory, pieces, end):
-        yield telling(directory.header, words, stretches)
-
-
-def _words(
-    file: HostNode, directory: Directory, pieces: Pieces, end: int
-) -> Iterator[tuple[NDArray[np.uint64], Breaks]]:
-    """Yield the entries of pieces, many at a time.
+    """Yield the entries that matter of pieces, which are read many at a time.
 
     Behind a piece before a gap comes one entry of zeroes, which stands for what no table maps::
 
         guest    ├── A ──┼── B ──┤ · · · · · · ├── C ──┤
-        words    a a a a  b b b b 0              c c c c
+        entries  a a a a  b b b b 0              c c c c
         breaks   │                               │
     """
     header, piece = directory.header, directory.piece
-    guest, host = pieces
-    per_piece, width = piece // header.l2_entry_size, header.l2_entry_size // 8
-    at_once = max(1, min(_READ // piece, len(host)))
-    shape = (at_once * (per_piece + 1), width) if header.extended_l2 else (at_once * (per_piece + 1),)
-    has_gap = np.append(guest[1:], end) != guest + directory.piece_span
-    # what lies side by side in the file is read in one go
-    starts = np.ones(len(host), np.bool_)
-    starts[1:] = np.diff(host) != piece
-    starts[::at_once] = True
-    words, count, breaks = np.empty(shape, np.uint64), 0, []
-    for first, stop in pairwise([*np.flatnonzero(starts).tolist(), len(host)]):
-        if not count or has_gap[first - 1]:
-            breaks.append((count, int(guest[first])))
-        found = np.frombuffer(file.read(int(host[first]), (stop - first) * piece), ">u8").reshape(
-            -1, *shape[1:]
-        )
-        if has_gap[first : stop - 1].any():
-            after = np.flatnonzero(has_gap[first : stop - 1]) + 1
-            places = count + after * per_piece + np.arange(1, len(after) + 1)
-            breaks.extend(zip(places.tolist(), guest[first + after].tolist(), strict=True))
-            found = np.insert(found, after * per_piece, 0, axis=0)
-        words[count : count + len(found)] = found
-        count += len(found)
-        if has_gap[stop - 1]:
-            words[count] = 0
-            count += 1
-        if stop % at_once == 0 or stop == len(host):
-            yield words[:count], Breaks(*np.array(breaks).T)
-            words, count, breaks = np.empty(shape, np.uint64), 0, []
+    ends = pieces.guest + directory.piece_span
+    has_gap = np.append(pieces.guest[1:], end) != ends
+    at_once = _READ // piece
+    for at in range(0, len(ends), at_once):
+        part = slice(at, at + at_once)
+        first = np.flatnonzero(np.append(True, has_gap[part][:-1]))
+        breaks = Breaks(first * (piece // header.l2_entry_size), pieces.guest[part][first])
+        words = _words(file, pieces.host[part], piece)
+        guest, words = telling(header, words.reshape(-1, 2) if header.extended_l2 else words, breaks)
+        gaps = ends[part][has_gap[part]]
+        if len(gaps):
+            behind = np.searchsorted(guest, gaps)
+            guest, words = np.insert(guest, behind, gaps), np.insert(words, behind, 0, axis=0)
+        yield Entries(guest, words)
+
+
+def _words(file: HostNode, host: NDArray[np.int64], piece: int) -> NDArray[np.uint64]:
+    """Return the words of pieces at host bytes; what lies side by side in the file is read in one go."""
+    words = np.empty(len(host) * piece // 8, np.uint64)
+    first = np.flatnonzero(np.append(True, np.diff(host) != piece)).tolist()
+    for at, stop in pairwise([*first, len(host)]):
+        read = np.frombuffer(file.read(int(host[at]), (stop - at) * piece), ">u8")
+        words[at * piece // 8 : stop * piece // 8] = read
+    return words
 
 
 def _regrouped(found: Iterator[Entries], most: int) -> Iterator[Entries]:
@@ -115,33 +103,13 @@ def _regrouped(found: Iterator[Entries], most: int) -> Iterator[Entries]:
         parts.append(each)
         count += len(each.guest)
         if count >= most:
-            yield from _split(_joined(parts), most)
+            yield from _split(parts, most)
             parts, count = [], 0
     if parts:
-        yield from _split(_joined(parts), most)
+        yield from _split(parts, most)
 
 
-def _joined(parts: list[Entries]) -> Entries:
-    return parts[0] if len(parts) == 1 else Entries(*map(np.concatenate, zip(*parts, strict=True)))
-
-
-def _split(entries: Entries, most: int) -> Iterator[Entries]:
-    for at in range(0, len(entries.guest), most):
-        yield Entries(entries.guest[at : at + most], entries.words[at : at + most])
-
-
-def _with_invalid(found: Extents, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> Extents:
-    """Return the same runs, but for ranges of guest bytes that no table maps: these are INVALID.
-
-    The ranges, (m,) starts and ends, are ascending and may reach beyond the window.
-    """
-    inside = np.clip(np.stack([starts, ends]), found.start, found.end)
-    edges = np.union1d(found.edges, inside)
-    run = np.searchsorted(found.edges, edges[:-1], side="right") - 1
-    facts, host = found.facts.take(run), found.host.take(run)
-    # a range contains the edges between its start, counted, and its end, not counted yet
-    is_invalid = np.searchsorted(starts, edges[:-1], side="right") > np.searchsorted(
-        ends, edges[:-1], side="right"
-    )
-    facts[is_invalid] = _INVALID
-    return Extents(edges, facts, host).coalesce()
+def _split(parts: list[Entries], most: int) -> Iterator[Entries]:
+    guest, words = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
+    for at in range(0, len(guest), most):
+        yield Entries(guest[at : at + most], words[at : at + most])

@@ -150,7 +150,7 @@ class Qcow2Node(_Image):
     def overview(self) -> Extents:
         """Return what the L1 table alone says of all the image; what L2 tables say is UNREAD."""
         size = whole_sectors(self.length)
-        return self._directory.overview(size) if size else empty(0)
+        return self._directory.overview(0, size) if size else empty(0)
 
     @cached_property
     def _directory(self) -> Directory:
