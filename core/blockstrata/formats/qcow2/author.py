@@ -17,6 +17,7 @@ and compressing with zstd, which the standard library cannot.
 from __future__ import annotations
 
 import os
+import re
 import struct
 import zlib
 from collections.abc import Iterable, Mapping
@@ -29,6 +30,8 @@ import numpy as np
 from blockstrata.formats.qcow2.header import (
     COMPRESSION_NAMES,
     MAGIC,
+    VERSION_2,
+    VERSION_3,
     Autoclear,
     Encryption,
     Extension,
@@ -36,8 +39,8 @@ from blockstrata.formats.qcow2.header import (
 )
 from blockstrata.formats.qcow2.tables import COMPRESSED, COPIED, SUBCLUSTERS, ZERO
 
-_HEADER: Final = struct.Struct(">4sIQIIQIIQQIIQ QQQII B7x")
-_LENGTHS: Final = {2: 72, 3: _HEADER.size}
+_HEADER: Final = struct.Struct(f"{VERSION_2.format} {VERSION_3.format[1:]} B7x")
+_LENGTHS: Final = {2: VERSION_2.size, 3: _HEADER.size}
 """Bytes of the header that each version has; the older one is the start of the newer one."""
 
 _WINDOW_BITS: Final = -12
@@ -178,25 +181,17 @@ def write_raw(
     What reaches past the length is cut off.  Space for each ``reserved`` (offset, size) is allocated, and
     stays unwritten unless something is stored there.  ``FileExistsError`` if there is such a file already.
     """
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-    try:
-        os.ftruncate(fd, length)
+    with open(path, "xb") as file:
+        file.truncate(length)
         for offset, size in reserved:
-            os.posix_fallocate(fd, offset, size)
+            os.posix_fallocate(file.fileno(), offset, size)
         for offset, content in stored:
-            _write(fd, offset, memoryview(content)[: max(0, length - offset)])
-    finally:
-        os.close(fd)
-
-
-def _write(fd: int, offset: int, content: memoryview) -> None:
-    while content:
-        written = os.pwrite(fd, content, offset)
-        offset += written
-        content = content[written:]
+            file.seek(offset)
+            file.write(memoryview(content)[: max(0, length - offset)])
 
 
 def _check(image: Image, clusters: Mapping[int, Cluster]) -> None:
+    needs_version_3 = _incompatible(image) or image.refcount_order != 4
     faults = {
         "cluster_bits is not in 9 to 21": not 9 <= image.cluster_bits <= 21,
         "version is neither 2 nor 3": image.version not in _LENGTHS,
@@ -204,16 +199,12 @@ def _check(image: Image, clusters: Mapping[int, Cluster]) -> None:
         "clusters are too small for extended L2 entries": image.extended_l2 and image.cluster_bits < 14,
         "the compression type is not known": image.compression not in COMPRESSION_NAMES,
         "only a data file can be raw": image.data_file_raw and image.data_file is None,
-        "a feature needs version 3": image.version == 2 and _needs_version_3(image),
+        "a feature needs version 3": image.version == 2 and needs_version_3,
         "a cluster lies outside the image": any(not 0 <= guest < image.clusters for guest in clusters),
     }
     for what, wrong in faults.items():
         if wrong:
             raise ValueError(what)
-
-
-def _needs_version_3(image: Image) -> bool:
-    return bool(_incompatible(image)) or image.refcount_order != 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,48 +231,51 @@ class _HostClusters:
 
     def place(self, guest: int, cluster: Cluster) -> _Entry:
         """Find room for a guest cluster, note what is stored there, and return its L2 entry."""
-        if isinstance(cluster, Compressed):
-            return self._compress(cluster.pattern)
-        if isinstance(cluster, Subclusters) and not self.image.extended_l2:
-            raise ValueError("subclusters need extended L2 entries")
-        parts = _as_subclusters(cluster)
-        if len(parts.states) != SUBCLUSTERS or set(parts.states) - set("DdZzUu" if parts.hosted else "zu"):
-            raise ValueError(f"{parts.states!r} does not say what {SUBCLUSTERS} subclusters are")
-        if parts.hosted:
-            return self._place(guest, parts)
-        return self._entry(0, parts.states)
+        match cluster:
+            case Compressed(pattern):
+                return self._compress(pattern)
+            case Unallocated():
+                return self._place(guest, Subclusters("u" * SUBCLUSTERS, hosted=False))
+            case ZeroPlain():
+                return self._place(guest, Subclusters("z" * SUBCLUSTERS, hosted=False))
+            case ZeroAlloc(stale):
+                return self._place(guest, Subclusters(("Z" if stale else "z") * SUBCLUSTERS, stale))
+            case Preallocated(reserved):
+                return self._place(guest, Subclusters("d" * SUBCLUSTERS, reserved=reserved))
+            case Data(pattern):
+                return self._place(guest, Subclusters("D" * SUBCLUSTERS, pattern))
+            case Subclusters(states, hosted=hosted):
+                if not self.image.extended_l2:
+                    raise ValueError("subclusters need extended L2 entries")
+                if len(states) != SUBCLUSTERS or set(states) - set("DdZzUu" if hosted else "zu"):
+                    raise ValueError(f"{states!r} does not say what {SUBCLUSTERS} subclusters are")
+                return self._place(guest, cluster)
 
     def _place(self, guest: int, parts: Subclusters) -> _Entry:
-        size, states = self.image.cluster_size, parts.states
-        if self.image.data_file is None:
-            host = len(self.references) * size
-            self.references.append(1)
-        else:
-            host = guest * size
-        if parts.reserved:
-            self.reserved.append((host, size))
-        if any(map(str.isupper, states)):
-            self._store(host, states, _repeat(parts.pattern, size))
-        return self._entry(host | COPIED, states, hosted=self.image.data_file is None)
-
-    def _store(self, host: int, states: str, content: bytes) -> None:
-        """Note the stretches of a host cluster that have a capital letter."""
-        if states.isupper():
-            self.stored.append((host, content))
-            return
-        step = self.image.cluster_size // SUBCLUSTERS
-        for index, state in enumerate(states):
-            if state.isupper():
-                at = index * step
-                self.stored.append((host + at, content[at : at + step]))
-
-    def _entry(self, word: int, states: str, *, hosted: bool = False) -> _Entry:
-        zero = _bits(states, "Z")
-        if self.image.extended_l2:
-            return _Entry(word, zero << SUBCLUSTERS | _bits(states, "D"), hosted)
-        if zero and self.image.version == 2:
+        image, word = self.image, 0
+        hosted = parts.hosted and image.data_file is None
+        if parts.hosted:
+            host = (len(self.references) if hosted else guest) * image.cluster_size
+            self.references += [1] * hosted
+            self._store(host, parts)
+            word = host | COPIED
+        zero, data = (
+            sum(1 << index for index, state in enumerate(parts.states) if state in of) for of in ("Zz", "Dd")
+        )
+        if image.extended_l2:
+            return _Entry(word, zero << SUBCLUSTERS | data, hosted)
+        if zero and image.version == 2:
             raise ValueError("version 2 has no zero clusters")
         return _Entry(word | (ZERO if zero else 0), 0, hosted)
+
+    def _store(self, host: int, parts: Subclusters) -> None:
+        """Note what lies in a host cluster: the stretches of subclusters with capital letters."""
+        size = self.image.cluster_size
+        if parts.reserved:
+            self.reserved.append((host, size))
+        for stretch in re.finditer("[A-Z]+", parts.states):
+            at, end = (index * size // SUBCLUSTERS for index in stretch.span())
+            self.stored.append((host + at, _repeat(parts.pattern, size)[at:end]))
 
     def _compress(self, pattern: bytes) -> _Entry:
         image = self.image
@@ -320,29 +314,6 @@ class _HostClusters:
         return at
 
 
-def _as_subclusters(
-    cluster: Unallocated | Data | Preallocated | ZeroPlain | ZeroAlloc | Subclusters,
-) -> Subclusters:
-    """Return the cluster as one whose subclusters are all in the same state, unless it is of that kind."""
-    match cluster:
-        case Unallocated():
-            return Subclusters("u" * SUBCLUSTERS, hosted=False)
-        case ZeroPlain():
-            return Subclusters("z" * SUBCLUSTERS, hosted=False)
-        case ZeroAlloc(stale):
-            return Subclusters(("Z" if stale else "z") * SUBCLUSTERS, stale)
-        case Preallocated(reserved):
-            return Subclusters("d" * SUBCLUSTERS, reserved=reserved)
-        case Data(pattern):
-            return Subclusters("D" * SUBCLUSTERS, pattern)
-        case Subclusters():
-            return cluster
-
-
-def _bits(states: str, letter: str) -> int:
-    return sum(1 << index for index, state in enumerate(states) if state.upper() == letter)
-
-
 def _repeat(pattern: bytes, length: int) -> bytes:
     if not pattern:
         raise ValueError("an empty pattern fills nothing")
@@ -356,23 +327,21 @@ def _metadata(image: Image, entries: Mapping[int, _Entry], data_references: list
     """
     size = image.cluster_size
     l1_entries = -(-image.clusters // image.l2_entries)
-    used_l1 = sorted({guest // image.l2_entries for guest in entries})
     l1_clusters = -(-l1_entries * 8 // size)
+    used_l1 = sorted({guest // image.l2_entries for guest in entries})
     per_block = size * 8 >> image.refcount_order
-    blocks = 0
-    while True:
+    others = 1 + l1_clusters + len(used_l1) + len(data_references)
+    blocks = table_clusters = 0
+    while blocks * per_block < others + table_clusters + blocks:
+        blocks = -(-(others + table_clusters + blocks) // per_block)
         table_clusters = -(-blocks * 8 // size)
-        l1_offset = (1 + table_clusters + blocks) * size
-        l2_offset = l1_offset + l1_clusters * size
-        data_offset = l2_offset + len(used_l1) * size
-        needed = -(-(data_offset // size + len(data_references)) // per_block)
-        if needed <= blocks:
-            break
-        blocks = needed
+    blocks_offset = (1 + table_clusters) * size
+    l1_offset = blocks_offset + blocks * size
+    l2_offset = l1_offset + l1_clusters * size
+    data_offset = l2_offset + len(used_l1) * size
 
     l1 = np.zeros(l1_clusters * size // 8, ">u8")
     l1[used_l1] = [l2_offset + nth * size | COPIED for nth in range(len(used_l1))]
-    blocks_offset = (1 + table_clusters) * size
     table = np.zeros(table_clusters * size // 8, ">u8")
     table[:blocks] = blocks_offset + np.arange(blocks) * size
     references = [1] * (data_offset // size) + data_references
@@ -406,15 +375,12 @@ def _refcounts(references: list[int], order: int) -> bytes:
     return np.packbits(bits.astype(np.uint8), bitorder="little").tobytes()
 
 
-def _incompatible(image: Image) -> Incompatible:
-    features = Incompatible(0)
-    if image.data_file is not None:
-        features |= Incompatible.DATA_FILE
-    if image.compression != "zlib":
-        features |= Incompatible.COMPRESSION_TYPE
-    if image.extended_l2:
-        features |= Incompatible.EXTENDED_L2
-    return features
+def _incompatible(image: Image) -> int:
+    return (
+        Incompatible.DATA_FILE * (image.data_file is not None)
+        | Incompatible.COMPRESSION_TYPE * (image.compression != "zlib")
+        | Incompatible.EXTENDED_L2 * image.extended_l2
+    )
 
 
 def _header(image: Image, l1_entries: int, l1_offset: int, table_clusters: int) -> bytes:
