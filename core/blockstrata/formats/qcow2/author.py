@@ -181,13 +181,15 @@ def write_raw(
     What reaches past the length is cut off.  Space for each ``reserved`` (offset, size) is allocated, and
     stays unwritten unless something is stored there.  ``FileExistsError`` if there is such a file already.
     """
-    with open(path, "xb") as file:
+    with open(path, "xb", buffering=0) as file:
         file.truncate(length)
         for offset, size in reserved:
             os.posix_fallocate(file.fileno(), offset, size)
         for offset, content in stored:
-            file.seek(offset)
-            file.write(memoryview(content)[: max(0, length - offset)])
+            at, left = offset, memoryview(content)[: max(0, length - offset)]
+            while left:
+                written = os.pwrite(file.fileno(), left, at)
+                at, left = at + written, left[written:]
 
 
 def _check(image: Image, clusters: Mapping[int, Cluster]) -> None:

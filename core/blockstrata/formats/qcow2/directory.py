@@ -74,18 +74,12 @@ class Directory:
         """Guest bytes that a piece maps."""
         return self.piece // self.header.l2_entry_size << self.header.cluster_bits
 
-    def word(self, entry: int) -> int:
-        """Return an entry of the L1 table."""
-        at = int(np.searchsorted(self.entries, entry))
-        return int(self.words[at]) if self._has(at, entry) else 0
-
-    def kind(self, entry: int) -> Kind:
-        """Return what an entry of the L1 table says."""
-        at = int(np.searchsorted(self.entries, entry))
-        return Kind(self.kinds[at]) if self._has(at, entry) else Kind.NOTHING
-
-    def _has(self, at: int, entry: int) -> bool:
-        return at < len(self.entries) and bool(self.entries[at] == entry)
+    def entry(self, index: int) -> tuple[int, Kind]:
+        """Return an entry of the L1 table, and what it says."""
+        at = int(np.searchsorted(self.entries, index))
+        if at == len(self.entries) or self.entries[at] != index:
+            return 0, Kind.NOTHING
+        return int(self.words[at]), Kind(self.kinds[at])
 
     def batches(self, first: int, last: int, most: int) -> Iterator[tuple[int, int, int]]:
         """Yield (first, last, tables) of ranges of L1 entries that map about ``most`` stored (sub)clusters.

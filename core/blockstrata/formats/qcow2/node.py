@@ -170,7 +170,7 @@ class Qcow2Node(_Image):
         header = self.header
         l1_index, rest = divmod(offset, header.l2_span)
         l2_index = rest >> header.cluster_bits
-        l1_entry = self._directory.word(l1_index)
+        l1_entry = self._directory.entry(l1_index)[0]
         l2_offset = l1_entry & tables.OFFSET_MASK
         if l2_offset == 0 or l2_offset % header.cluster_size:
             return TableEntry(l1_index, l2_index, None, l1_entry, 0, None)
@@ -182,7 +182,7 @@ class Qcow2Node(_Image):
     def fault_at(self, offset: int) -> str:
         """Say why the entry that maps a guest byte is INVALID; an empty string if it is not."""
         at = offset // self.header.l2_span
-        if self._directory.kind(at) is Kind.REPEATED:
+        if self._directory.entry(at)[1] is Kind.REPEATED:
             return f"L1 entry {at}: names an L2 table again, as too many entries of this L1 table do"
         return tables.explain(
             self.header, offset // self.header.cluster_size * self.header.cluster_size, self.entry_at(offset)

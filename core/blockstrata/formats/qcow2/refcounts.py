@@ -8,11 +8,9 @@ clusters that the file really occupies.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from blockstrata.facts.node import HostNode, whole_sectors
 from blockstrata.formats.qcow2.header import END_OF_NODES, Header
@@ -43,53 +41,26 @@ def looks_preallocated(file: HostNode, header: Header) -> bool:
     bad = (offsets & np.uint64(header.cluster_size - 1) != 0) | (
         offsets > np.uint64(END_OF_NODES - header.cluster_size)
     )
-    good = int(bad.argmax()) if bad.any() else len(bad)
+    used = offsets != 0
+    used[int(bad.argmax()) if bad.any() else len(bad) :] = False
+    # an image made to hurt points many entries at one block, or at holes: each block is looked at once
+    tables, table = np.unique(offsets[used].astype(np.int64), return_inverse=True)
+    is_last = index[used] == blocks - 1
+    times = np.bincount(table[~is_last], minlength=len(tables)).tolist()
     counted = 0
-    # an image made to hurt points many entries at one block, or at holes
-    whole: dict[int, int] = {}
-    for block in _stored_blocks(file, index[:good], offsets[:good].astype(np.int64), header.cluster_size):
-        wanted = min(per_block, clusters - block.nth * per_block)
-        if wanted < per_block or block.offset not in whole:
-            count = sum(_counted(file, header, block, stretch, wanted) for stretch in block.stretches)
-            if wanted == per_block:
-                whole[block.offset] = count
-            counted += count
-        else:
-            counted += whole[block.offset]
+    stored = stored_stretches(file, tables, header.cluster_size)
+    for at, start, end in zip(*(each.tolist() for each in stored), strict=True):
+        block = file.read(start, end - start)
+        if times[at]:
+            counted += times[at] * count_references(block, header.refcount_order, per_block)
+        if at in table[is_last]:
+            # the last block counts as far as the file reaches
+            before = (start - int(tables[at])) * 8 >> header.refcount_order
+            left = clusters - (blocks - 1) * per_block - before
+            counted += count_references(block, header.refcount_order, max(0, left))
         if counted >= threshold:
             return True
     return False
-
-
-class _Block(NamedTuple):
-    """An entry of the refcount table, and (start, end) of what is stored of its block."""
-
-    nth: int
-    offset: int
-    stretches: list[tuple[int, int]]
-
-
-def _stored_blocks(
-    file: HostNode, index: NDArray[np.int64], offsets: NDArray[np.int64], size: int
-) -> Iterator[_Block]:
-    """Yield those entries of a refcount table whose blocks are stored at all."""
-    blocks, block = np.unique(offsets, return_inverse=True)
-    stored = stored_stretches(file, blocks, size)
-    bounds = np.searchsorted(stored.table, np.arange(len(blocks) + 1)).tolist()
-    # a block at 0 is none
-    has_some = (np.diff(bounds) > 0) & (blocks != 0)
-    for at in np.flatnonzero(has_some[block]).tolist():
-        nth = int(block[at])
-        part = slice(bounds[nth], bounds[nth + 1])
-        stretches = zip(stored.starts[part].tolist(), stored.ends[part].tolist(), strict=True)
-        yield _Block(int(index[at]), int(blocks[nth]), list(stretches))
-
-
-def _counted(file: HostNode, header: Header, block: _Block, stretch: tuple[int, int], wanted: int) -> int:
-    """Return how many of the first ``wanted`` refcounts of a block are in a stretch of it, and not zero."""
-    start, end = stretch
-    before = (start - block.offset) * 8 >> header.refcount_order
-    return count_references(file.read(start, end - start), header.refcount_order, max(0, wanted - before))
 
 
 def count_references(block: bytes, refcount_order: int, entries: int) -> int:

@@ -96,9 +96,7 @@ def telling(header: Header, words: NDArray[np.uint64], breaks: Breaks) -> Entrie
     at = np.flatnonzero(apart)
     if len(at) == len(words):
         return Entries(_mapped_by(header, at, breaks), words)
-    more = np.empty_like(at)
-    more[:-1], more[-1] = at[1:] - at[:-1], len(words) - at[-1]
-    more -= 1
+    more = np.diff(at, append=len(words)) - 1
     several = np.flatnonzero(more != 0)
     is_one = _is_one_run(header, firsts, at.take(several), more.take(several))
     if not is_one.all():
