@@ -90,17 +90,15 @@ def _check_slots(name: str, raw: bytes, payload: int, key_bytes: int) -> None:
     taken: list[int] = []
     for index, slot in enumerate(_SLOT.iter_unpack(raw[_HEADER.size :])):
         state, iterations, _, start, stripes = slot
-        field = f"LUKS key slot {index}"
-        if stripes != _STRIPES:
-            raise BadImageError(name, field, f"has {stripes} stripes, not {_STRIPES}")
-        if state not in _STATES:
-            raise BadImageError(name, field, f"has an unknown state, {state:#x}")
-        if _STATES[state] and iterations == 0:
-            raise BadImageError(name, field, "takes no iterations")
-        if start < _ALIGNMENT:
-            raise BadImageError(name, field, "overlaps the header")
-        if start + size > payload:
-            raise BadImageError(name, field, "overlaps the payload")
-        if any(abs(start - other) < size for other in taken):
-            raise BadImageError(name, field, "overlaps another key slot")
+        faults = {
+            f"has {stripes} stripes, not {_STRIPES}": stripes != _STRIPES,
+            f"has an unknown state, {state:#x}": state not in _STATES,
+            "takes no iterations": _STATES.get(state) and iterations == 0,
+            "overlaps the header": start < _ALIGNMENT,
+            "overlaps the payload": start + size > payload,
+            "overlaps another key slot": any(abs(start - other) < size for other in taken),
+        }
+        for what, is_wrong in faults.items():
+            if is_wrong:
+                raise BadImageError(name, f"LUKS key slot {index}", what)
         taken.append(start)

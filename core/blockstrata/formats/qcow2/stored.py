@@ -24,13 +24,6 @@ _ZEROES: Final = np.array(
 )
 
 
-class Words(NamedTuple):
-    """The words of a table that are not zero: ``at`` int64 (n,), their indices, and ``words`` uint64 (n,)."""
-
-    at: NDArray[np.int64]
-    words: NDArray[np.uint64]
-
-
 class Stretches(NamedTuple):
     """Stored parts of tables, ascending, in whole pieces.
 
@@ -42,15 +35,11 @@ class Stretches(NamedTuple):
     ends: NDArray[np.int64]
 
 
-class Counting(NamedTuple):
-    """Numbers from 0 in groups: for each of m, the ``group`` and which it is of that, int64 (m,)."""
+def stored_words(file: HostNode, offset: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Return the words of a table that are not zero, after their indices, (n,) each.
 
-    group: NDArray[np.int64]
-    nth: NDArray[np.int64]
-
-
-def stored_words(file: HostNode, offset: int, count: int) -> Words:
-    """Return the words of a table of ``count`` words at a host byte, which is a multiple of 512."""
+    The table has ``count`` words at a host byte, which is a multiple of 512.
+    """
     index, words = [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
     end = offset + count * 8
     starts, ends = _stored(file, offset, end, 512)
@@ -59,7 +48,7 @@ def stored_words(file: HostNode, offset: int, count: int) -> Words:
         used = np.flatnonzero(raw)
         index.append(used + (start - offset) // 8)
         words.append(raw[used].astype(np.uint64))
-    return Words(np.concatenate(index), np.concatenate(words))
+    return np.concatenate(index), np.concatenate(words)
 
 
 def stored_stretches(file: HostNode, tables: NDArray[np.int64], size: int) -> Stretches:
@@ -80,10 +69,10 @@ def stored_stretches(file: HostNode, tables: NDArray[np.int64], size: int) -> St
     return Stretches(table, np.maximum(starts[at], tables[table]), np.minimum(ends[at], tables[table] + size))
 
 
-def counting(counts: NDArray[np.int64]) -> Counting:
-    """Count from 0 up to each of some numbers: ``[2, 0, 1]`` gives ``(0, 0) (0, 1) (2, 0)``."""
+def counting(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Count from 0 up to each of some numbers: which it is, and how far, so ``[2, 0, 1]`` gives 0 0 2, 0 1 0."""
     group = np.repeat(np.arange(len(counts)), counts)
-    return Counting(group, np.arange(len(group)) - np.repeat(np.cumsum(counts) - counts, counts))
+    return group, np.arange(len(group)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def _stored(file: HostNode, start: int, end: int, piece: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

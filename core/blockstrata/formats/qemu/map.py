@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 
 from blockstrata.errors import OpenError
 from blockstrata.facts.codes import NO_HOST, Mapping, fact
-from blockstrata.facts.extents import Extents, empty
+from blockstrata.facts.extents import Extents
 
 _KEYS: Final = ("start", "length", "depth", "present", "zero", "data")
-_PRESENT, _ZERO, _DATA, _COMPRESSED, _OFFSET = 1, 2, 4, 8, 16
+_PRESENT, _ZERO, _DATA, _COMPRESSED, _OFFSET = _BITS = 1 << np.arange(5)
+"""Bits of what an entry says."""
 _MOST_LINE: Final = 1 << 16
 """Bytes; an entry of qemu-img's takes some hundred."""
 
@@ -58,17 +59,11 @@ _MAPPINGS: Final = np.array([fact(_mapping(bits)) for bits in range(32)], np.uin
 class QemuMap:
     """The facts of a layer, storage left open, and what QEMU has found out about storage.
 
-    ``asked``: QEMU asks the file below about some data of this layer; ``holes`` bool of shape (n,), where it
-    said that the file has a hole there.
+    ``holes`` bool of shape (n,): where it asked the file below about data, and found a hole.
     """
 
     extents: Extents
     holes: NDArray[np.bool_]
-
-    @property
-    def asked(self) -> bool:
-        """Whether QEMU asks the file below about data."""
-        return bool(self.holes.any())
 
 
 def read_map(pieces: Iterable[bytes], size: int, name: str) -> QemuMap:
@@ -84,8 +79,6 @@ def read_map(pieces: Iterable[bytes], size: int, name: str) -> QemuMap:
     covers = np.array_equal(np.append(start, size), np.append(0, end))
     if not covers or (offset < NO_HOST).any() or (offset + length < offset).any():
         raise OpenError(name, "qemu-img map", f"does not cover the {size} bytes of the image once")
-    if not size:
-        return QemuMap(empty(0), np.zeros(0, np.bool_))
     # what a layer further down serves is unallocated in this one
     facts = np.where(depth > 0, np.uint8(fact(Mapping.UNALLOCATED)), _MAPPINGS[bits])
     holes = (facts == fact(Mapping.NORMAL)) & (bits & _ZERO != 0)
@@ -120,17 +113,8 @@ def _columns(body: bytes, name: str) -> NDArray[np.int64]:
         table = np.array(rows, np.int64).reshape(-1, 8).T
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise _senseless(name) from None
-    start, length, depth, present, zero, data, compressed, offset = table
-    bits = sum(
-        np.where(column, bit, 0)
-        for column, bit in (
-            (present, _PRESENT),
-            (zero, _ZERO),
-            (data, _DATA),
-            (compressed, _COMPRESSED),
-            (offset != NO_HOST, _OFFSET),
-        )
-    )
+    start, length, depth, *said, offset = table
+    bits = _BITS @ np.array([*said, offset != NO_HOST], np.bool_)
     return np.stack([start, length, depth, bits, offset])
 
 

@@ -18,13 +18,13 @@ from typing import Any, Final
 import numpy as np
 
 from blockstrata.access import Access, Consent
-from blockstrata.errors import BlockstrataError, ConsentError, OpenError, UnsupportedError
-from blockstrata.facts.codes import MAX_LENGTH, NO_HOST, SYNTHESISED, Mapping, Storage, Traits, fact
+from blockstrata.errors import ConsentError, OpenError, UnsupportedError
+from blockstrata.facts.codes import CODES, MAX_LENGTH, NO_HOST, SYNTHESISED, Mapping, Storage, Traits, fact
 from blockstrata.facts.compose import compose
 from blockstrata.facts.extents import Extents, uniform
 from blockstrata.facts.node import Driver, HostNode, ProtocolNode, check_open, whole_sectors
 from blockstrata.formats.qemu import process as qemu
-from blockstrata.formats.qemu.map import read_map
+from blockstrata.formats.qemu.map import QemuMap, read_map
 from blockstrata.naming.drivers import BY_NAME_DRIVERS, REMOTE_DRIVERS
 from blockstrata.naming.options import Options
 from blockstrata.naming.paths import has_protocol
@@ -38,6 +38,11 @@ _HOLE = fact(Mapping.NORMAL, Storage.HOLE)
 _DATA = fact(Mapping.NORMAL, Storage.DATA)
 _EMPTY = [fact(Mapping.NORMAL, storage) for storage in (Storage.HOLE, Storage.BEYOND_EOF)]
 _ZEROES = [*_EMPTY, fact(Mapping.NORMAL, Storage.UNWRITTEN)]
+
+_AS_STORAGE: Final = np.full(CODES, fact(Mapping.PASSTHROUGH, Storage.UNDEFINED), np.uint8)
+"""The answers of a protocol node as its own storage."""
+_AS_STORAGE[[fact(Mapping.NORMAL), fact(Mapping.OPAQUE_DATA)]] = fact(Mapping.PASSTHROUGH, Storage.OPAQUE)
+_AS_STORAGE[[fact(Mapping.ZERO_ALLOC), fact(Mapping.ZERO_PLAIN)]] = fact(Mapping.PASSTHROUGH, Storage.HOLE)
 
 
 class UnknownHost(ProtocolNode):
@@ -114,42 +119,35 @@ class ForeignNode(Driver):
         with closing(qemu.map_pieces(self._reference, self.name, self._access)) as pieces:
             found = read_map(pieces, whole_sectors(self.length), self.name)
         if self.is_protocol:
-            return _as_protocol(found.extents), False
-        marked = np.where(found.holes, found.extents.facts | _MARK, found.extents.facts)
-        return self._on_storage(Extents(found.extents.edges, marked, found.extents.host)), found.asked
+            facts = _AS_STORAGE[found.extents.facts]
+            return Extents(found.extents.edges, facts, found.extents.host).coalesce(), False
+        return self._on_storage(found), bool(found.holes.any())
 
-    def _on_storage(self, mapped: Extents) -> Extents:
-        """Return runs with their storage; those with a mark are holes, as QEMU said, and lose the mark.
+    def _on_storage(self, found: QemuMap) -> Extents:
+        """Return runs with their storage.
 
         What the file says is overruled only where it contradicts QEMU, which may happen when it changes.
         """
+        mapped = found.extents
         if not (mapped.host != NO_HOST).any():
             return mapped
-        asked = bool((mapped.facts & _MARK).any())
-        mapped = compose(mapped, self.host.extents)
-        marked = mapped.facts & _MARK != 0
-        facts = mapped.facts & ~_MARK
-        if asked:
+        # a mark stays with the parts of a run that is cut
+        marked = np.where(found.holes, mapped.facts | _MARK, mapped.facts)
+        mapped = compose(Extents(mapped.edges, marked, mapped.host), self.host.extents)
+        is_hole, facts = mapped.facts & _MARK != 0, mapped.facts & ~_MARK
+        if found.holes.any():
             is_normal = mapped.having(Mapping.NORMAL)
-            facts = np.where(marked & ~np.isin(facts, _ZEROES), np.uint8(_HOLE), facts)
-            facts = np.where(is_normal & ~marked & np.isin(facts, _EMPTY), np.uint8(_DATA), facts)
+            facts = np.where(is_hole & ~np.isin(facts, _ZEROES), np.uint8(_HOLE), facts)
+            facts = np.where(is_normal & ~is_hole & np.isin(facts, _EMPTY), np.uint8(_DATA), facts)
         return Extents(mapped.edges, facts, mapped.host).coalesce()
 
 
 def open_foreign(driver: str, file: HostNode, options: Options, access: Access) -> ForeignNode:
     """Open an image of a format that QEMU knows, on a file that is open here."""
-    below = dict(options["file"])
-    below["driver"] = file.driver
-    asked = {**options, "driver": driver, "backing": None, "file": below}
-    reference = _json_reference(asked)
+    below = {**options["file"], "driver": file.driver}
+    reference = _json_reference({**options, "driver": driver, "backing": None, "file": below})
     found = qemu.info(reference, file.name, access)
-    host = _host_of(found, file, access)
-    try:
-        return ForeignNode(file.name, reference, found, access, file, host)
-    except BlockstrataError:
-        if host is not file:
-            host.close()
-        raise
+    return ForeignNode(file.name, reference, found, access, file, _host_of(found, file, access))
 
 
 def open_graph(options: Options, name: str, access: Access) -> ForeignNode:
@@ -179,23 +177,13 @@ def open_graph(options: Options, name: str, access: Access) -> ForeignNode:
 
 def _host_of(found: Dict[str, Any], file: HostNode, access: Access) -> HostNode:
     """Return the node that holds the guest's bytes: the image's file, unless it says that others do."""
+    length = whole_sectors(_size(found, "virtual-size", file.name))
     names = _extent_names(found)
     if not names or names == [file.name]:
         return file
     if len(names) == 1 and not has_protocol(names[0]):
         return open_file(names[0], probe=access.probe)
-    length = whole_sectors(_size(found, "virtual-size", file.name))
     return UnknownHost(f"{file.name} ({len(names)} extents)", "file", length, file.allocated)
-
-
-def _as_protocol(extents: Extents) -> Extents:
-    """Return the answers of a protocol node as its own storage."""
-    storage = {Mapping.NORMAL: Storage.OPAQUE, Mapping.OPAQUE_DATA: Storage.OPAQUE}
-    zeroes = {Mapping.ZERO_ALLOC: Storage.HOLE, Mapping.ZERO_PLAIN: Storage.HOLE}
-    table = np.full(256, fact(Mapping.PASSTHROUGH, Storage.UNDEFINED), np.uint8)
-    for mapping, stored in {**storage, **zeroes}.items():
-        table[fact(mapping)] = fact(Mapping.PASSTHROUGH, stored)
-    return Extents(extents.edges, table[extents.facts], extents.host).coalesce()
 
 
 def _json_reference(options: Options) -> list[str]:
@@ -225,15 +213,12 @@ def _is_node(options: Options) -> bool:
 
 def _without_backing(options: Options) -> Options:
     """Return options in which no node has a layer below."""
-    alone: Options = _without_backings(options)
-    return {**alone, "backing": None}
-
-
-def _without_backings(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    inner = {key: _without_backings(each) for key, each in value.items() if key != "backing"}
-    return {**inner, "backing": None} if _is_node(value) else inner
+    inner = {
+        key: _without_backing(each) if isinstance(each, dict) else each
+        for key, each in options.items()
+        if key != "backing"
+    }
+    return {**inner, "backing": None} if _is_node(options) else inner
 
 
 def _check_no_backing(options: Options, name: str, access: Access) -> None:
@@ -243,7 +228,7 @@ def _check_no_backing(options: Options, name: str, access: Access) -> None:
     while waiting:
         key, node = waiting.pop()
         waiting += _inside(node)
-        if not isinstance(node, dict) or not _is_node(node):
+        if not _is_node(node):
             continue
         count += 1
         if count > _MOST_NESTED:
@@ -260,9 +245,9 @@ def _check_no_backing(options: Options, name: str, access: Access) -> None:
             )
 
 
-def _inside(value: object) -> list[tuple[str, Any]]:
-    """Return what options hold, by key; a node's backing does not count."""
-    return [pair for pair in value.items() if pair[0] != "backing"] if isinstance(value, dict) else []
+def _inside(options: Options) -> list[tuple[str, Options]]:
+    """Return the options that others hold, by key; a node's backing does not count."""
+    return [(key, each) for key, each in options.items() if key != "backing" and isinstance(each, dict)]
 
 
 def _specific(found: Dict[str, Any]) -> Dict[str, Any]:

@@ -155,7 +155,10 @@ def _pieces(
             if access.is_cancelled():
                 raise OpenError(name, "qemu-img", "was ended, nobody waits for its answer")
             if time.monotonic() > ended:
-                raise _too_long(name, access)
+                what = (
+                    f"has not answered within {access.timeout:g} seconds and was ended; --timeout allows more"
+                )
+                raise OpenError(name, "qemu-img", what)
             # before the pipes are looked at: all that it has said is in them then
             has_ended = child.poll() is not None
             ready = selector.select(0 if has_ended else _TICK) if selector.get_map() else []
@@ -170,11 +173,6 @@ def _pieces(
             if not selector.get_map():
                 with suppress(subprocess.TimeoutExpired):
                     child.wait(_TICK)
-
-
-def _too_long(name: str, access: Access) -> OpenError:
-    what = f"has not answered within {access.timeout:g} seconds and was ended; --timeout allows more"
-    return OpenError(name, "qemu-img", what)
 
 
 def _reason(complaint: bytes, status: int) -> str:
