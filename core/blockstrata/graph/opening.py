@@ -22,8 +22,7 @@ from blockstrata.facts.node import Driver, HostNode
 from blockstrata.formats.luks import LuksNode
 from blockstrata.formats.probe import probe_format
 from blockstrata.formats.qcow2.header import Header, read_header
-from blockstrata.formats.qcow2.node import HeaderNode, Qcow2Node, open_qcow2
-from blockstrata.formats.qcow2.options import check_for_image
+from blockstrata.formats.qcow2.node import HeaderNode, Qcow2Node, check_for_image, open_qcow2
 from blockstrata.formats.qemu.node import ForeignNode, open_foreign, open_graph
 from blockstrata.formats.qemu.process import require_qemu
 from blockstrata.formats.qemu.vmdk import remote_names

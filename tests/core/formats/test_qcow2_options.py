@@ -7,7 +7,7 @@ import pytest
 from blockstrata.errors import BadReferenceError
 from blockstrata.formats.qcow2.author import Image, write_image
 from blockstrata.formats.qcow2.header import read_header
-from blockstrata.formats.qcow2.options import check_for_image
+from blockstrata.formats.qcow2.node import check_for_image
 from blockstrata.protocols.file import open_file
 
 

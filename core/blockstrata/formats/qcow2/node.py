@@ -29,9 +29,13 @@ from blockstrata.formats.qcow2.mapping import mapped
 from blockstrata.formats.qcow2.refcounts import looks_preallocated
 from blockstrata.formats.qcow2.snapshots import Snapshot
 from blockstrata.formats.qcow2.tables import TableEntry
+from blockstrata.naming.options import Options, size_option, switch_of, text_of
 
 _WINDOW: Final = 1 << 19
 """As many in a window of :meth:`Qcow2Node.windows`: some tens of milliseconds."""
+
+_MOST_CACHED: Final = 2**31 - 1
+"""Clusters of refcounts that QEMU would cache."""
 
 
 class _Image(Driver):
@@ -230,6 +234,36 @@ def open_qcow2(file: HostNode, header: Header, data_file: HostNode | None) -> Qc
     if data_file is not None and not header.has_data_file:
         raise BadImageError(file.name, "data-file", "is given, but the image has no external data file")
     return Qcow2Node(file, header, data_file)
+
+
+def check_for_image(options: Options, header: Header, name: str) -> None:
+    """Refuse what does not fit the qcow2 image or each other; ``BadReferenceError`` names the option."""
+    if header.version < 3 and switch_of(options, "lazy-refcounts"):
+        raise BadReferenceError(name, "lazy-refcounts", "an image of compat 0.10 has none")
+    entry = size_option(options, "l2-cache-entry-size", name)
+    if entry is not None and (entry.bit_count() != 1 or not 512 <= entry <= header.cluster_size):
+        what = f"{entry} is no power of two from 512 to the cluster size ({header.cluster_size})"
+        raise BadReferenceError(name, "l2-cache-entry-size", what)
+    _check_caches(options, header, name)
+    stated = text_of(options.get("encrypt") or {}, "format")
+    encryption = header.encryption.name.lower()
+    if stated is not None and stated != encryption:
+        raise BadReferenceError(
+            name, "encrypt.format", f"is '{stated}', the image's encryption is {encryption}"
+        )
+
+
+def _check_caches(options: Options, header: Header, name: str) -> None:
+    whole = size_option(options, "cache-size", name)
+    parts = {key: size_option(options, key, name) for key in ("l2-cache-size", "refcount-cache-size")}
+    for key, part in parts.items():
+        if whole is not None and part is not None and part > whole:
+            raise BadReferenceError(name, key, f"{part} is more than cache-size ({whole})")
+    if whole is not None and None not in parts.values():
+        raise BadReferenceError(name, "cache-size", "cannot stand beside those of both its parts")
+    for key, size in (("cache-size", whole), ("refcount-cache-size", parts["refcount-cache-size"])):
+        if size is not None and size // header.cluster_size > _MOST_CACHED:
+            raise BadReferenceError(name, key, f"{size} is too large")
 
 
 def at_snapshot(node: Driver, wanted: str) -> Qcow2Node:

@@ -70,7 +70,7 @@ def stored_stretches(file: HostNode, tables: NDArray[np.int64], size: int) -> St
 
 
 def counting(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Count from 0 up to each of some numbers: which it is, and how far, so ``[2, 0, 1]`` gives 0 0 2, 0 1 0."""
+    """Count up to each of some numbers: ``[2, 0, 1]`` gives ``[0, 0, 2]``, which it is, and ``[0, 1, 0]``."""
     group = np.repeat(np.arange(len(counts)), counts)
     return group, np.arange(len(group)) - np.repeat(np.cumsum(counts) - counts, counts)
 
