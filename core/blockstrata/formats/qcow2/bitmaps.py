@@ -130,8 +130,7 @@ def read_table(file: HostNode, header: Header, bitmap: Bitmap) -> NDArray[np.uin
     """Return the table of a bitmap, uint64 (entries,); ``BadImageError`` names what QEMU refuses in it."""
     needed = -(-header.size // (bitmap.granularity * header.cluster_size * 8))
     if bitmap.table_entries != needed:
-        what = f"the table has {bitmap.table_entries} entries, the disk needs {needed}"
-        raise _bad(file, bitmap, what)
+        raise _bad(file, bitmap, f"the table has {bitmap.table_entries} entries, the disk needs {needed}")
     if bitmap.table_offset + bitmap.table_entries * 8 > END_OF_NODES:
         raise _bad(file, bitmap, f"the table at {bitmap.table_offset:#x} is past the end of the longest file")
     table = np.frombuffer(file.read(bitmap.table_offset, bitmap.table_entries * 8), ">u8").astype(np.uint64)
@@ -224,6 +223,5 @@ def _joined(
     starts = np.maximum(starts, start)
     keep = np.append(starts[1:] > starts[:-1], True) & (starts < end)
     starts, dirty = starts[keep], dirty[keep]
-    keep = np.ones(len(dirty), np.bool_)
-    keep[1:] = dirty[1:] != dirty[:-1]
+    keep = np.diff(dirty, prepend=~dirty[:1])
     return DirtyRuns(np.append(starts[keep], end), dirty[keep])

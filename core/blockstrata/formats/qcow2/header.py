@@ -162,14 +162,9 @@ class Header:
         return 16 if self.extended_l2 else 8
 
     @property
-    def l2_entries(self) -> int:
-        """Entries in one L2 table, which is one cluster long."""
-        return self.cluster_size // self.l2_entry_size
-
-    @property
     def l2_span(self) -> int:
-        """Guest bytes that one L2 table maps."""
-        return self.l2_entries << self.cluster_bits
+        """Guest bytes that one L2 table, a cluster long, maps."""
+        return self.cluster_size // self.l2_entry_size << self.cluster_bits
 
     @property
     def has_data_file(self) -> bool:
