@@ -52,7 +52,6 @@ class Option(IntEnum):
     """The options that are asked for."""
 
     EXPORT_NAME = 1
-    ABORT = 2
     STARTTLS = 5
     GO = 7
     STRUCTURED_REPLY = 8
@@ -61,64 +60,48 @@ class Option(IntEnum):
     EXTENDED_HEADERS = 11
 
 
+IS_ERROR_REPLY: Final = 1 << 31
+
+
 class OptionReply(IntEnum):
-    """How a server replies to an option; errors have bit 31."""
+    """How a server replies to an option; of the errors, those that are told apart."""
 
     ACK = 1
-    SERVER = 2
     INFO = 3
     META_CONTEXT = 4
-    ERR_UNSUP = 1 << 31 | 1
-    ERR_POLICY = 1 << 31 | 2
-    ERR_INVALID = 1 << 31 | 3
-    ERR_PLATFORM = 1 << 31 | 4
-    ERR_TLS_REQD = 1 << 31 | 5
-    ERR_UNKNOWN = 1 << 31 | 6
-    ERR_SHUTDOWN = 1 << 31 | 7
-    ERR_BLOCK_SIZE_REQD = 1 << 31 | 8
-    ERR_TOO_BIG = 1 << 31 | 9
-    ERR_EXT_HEADER_REQD = 1 << 31 | 10
+    ERR_UNSUP = IS_ERROR_REPLY | 1
+    ERR_TLS_REQD = IS_ERROR_REPLY | 5
 
 
-REFUSALS: Final = {
-    OptionReply.ERR_UNSUP: "the server does not know this",
-    OptionReply.ERR_POLICY: "the server's policy forbids it",
-    OptionReply.ERR_INVALID: "the server finds the question malformed",
-    OptionReply.ERR_PLATFORM: "the server's platform cannot",
-    OptionReply.ERR_TLS_REQD: "the server wants TLS; name it nbds:// or nbds+unix://",
-    OptionReply.ERR_UNKNOWN: "the server has no export of this name",
-    OptionReply.ERR_SHUTDOWN: "the server is shutting down",
-    OptionReply.ERR_BLOCK_SIZE_REQD: "the server wants other block sizes",
-    OptionReply.ERR_TOO_BIG: "the server finds the question too long",
-    OptionReply.ERR_EXT_HEADER_REQD: "the server wants extended headers, which it does not offer",
+_REFUSALS: Final = {
+    1: "the server does not know this",
+    2: "the server's policy forbids it",
+    3: "the server finds the question malformed",
+    4: "the server's platform cannot",
+    5: "the server wants TLS; name it nbds:// or nbds+unix://",
+    6: "the server has no export of this name",
+    7: "the server is shutting down",
+    8: "the server wants other block sizes",
+    9: "the server finds the question too long",
+    10: "the server wants extended headers, which it does not offer",
 }
+"""What the errors mean, by number without bit 31."""
 
 
 class Info(IntEnum):
     """The kinds of information that come with GO."""
 
     EXPORT = 0
-    NAME = 1
     DESCRIPTION = 2
     BLOCK_SIZE = 3
 
 
 class ExportFlag(IntFlag):
-    """What holds for an export."""
+    """What holds for an export, as far as it is told here."""
 
-    HAS_FLAGS = 1 << 0
     READ_ONLY = 1 << 1
-    SEND_FLUSH = 1 << 2
-    SEND_FUA = 1 << 3
     ROTATIONAL = 1 << 4
-    SEND_TRIM = 1 << 5
-    SEND_WRITE_ZEROES = 1 << 6
-    SEND_DF = 1 << 7
     CAN_MULTI_CONN = 1 << 8
-    SEND_RESIZE = 1 << 9
-    SEND_CACHE = 1 << 10
-    SEND_FAST_ZERO = 1 << 11
-    BLOCK_STATUS_PAYLOAD = 1 << 12
 
 
 class Command(IntEnum):
@@ -131,22 +114,19 @@ class Command(IntEnum):
 
 CHUNK_DONE: Final = 1
 """The flag of the last chunk of a reply."""
+IS_ERROR_CHUNK: Final = 1 << 15
 
 
 class ChunkType(IntEnum):
-    """What a chunk of a structured reply holds; errors have bit 15."""
+    """What a chunk of a structured reply holds."""
 
     NONE = 0
     OFFSET_DATA = 1
     OFFSET_HOLE = 2
     BLOCK_STATUS = 5
     BLOCK_STATUS_EXT = 6
-    ERROR = 1 << 15 | 1
-    ERROR_OFFSET = 1 << 15 | 2
+    ERROR_OFFSET = IS_ERROR_CHUNK | 2
 
-
-IS_ERROR_CHUNK: Final = 1 << 15
-IS_ERROR_REPLY: Final = 1 << 31
 
 OPTION_REPLY_HEADER: Final = struct.Struct(">QIII")
 SIMPLE_REPLY_REST: Final = struct.Struct(">IQ")
@@ -201,11 +181,9 @@ def parse_option_reply(raw: bytes, option: int) -> tuple[int, int]:
 
 def refusal(kind: int, payload: bytes) -> str:
     """Return what an error reply to an option says, the server's own words included."""
-    words = REFUSALS.get(OptionReply(kind)) if kind in OptionReply._value2member_map_ else None
-    said = text_of(payload[:MAX_STRING])
-    return (words or f"the server replies with error {kind & ~IS_ERROR_REPLY}") + (
-        f": {said}" if said else ""
-    )
+    number, said = kind ^ IS_ERROR_REPLY, text_of(payload[:MAX_STRING])
+    words = _REFUSALS.get(number, f"the server replies with error {number}")
+    return f"{words}: {said}" if said else words
 
 
 def text_of(raw: bytes) -> str:
@@ -229,11 +207,11 @@ class BlockSizes:
     maximum: int
 
 
-def parse_export(payload: bytes) -> tuple[int, int]:
+def parse_export(payload: bytes) -> tuple[int, ExportFlag]:
     """Return size in bytes and flags, from an INFO reply past its type."""
     if len(payload) != 10:
         raise WireError(f"the export's size and flags take {len(payload)} bytes, not 10")
-    return int.from_bytes(payload[:8], "big"), int.from_bytes(payload[8:], "big")
+    return int.from_bytes(payload[:8], "big"), ExportFlag(int.from_bytes(payload[8:], "big"))
 
 
 def parse_block_sizes(payload: bytes) -> BlockSizes:
