@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable
+from typing import Final
 
+from blockstrata.access import Access
 from blockstrata.protocols.nbd import wire
-from blockstrata.protocols.nbd.handshake import shake_hands
-from blockstrata.protocols.nbd.jobs import most_of_chunk
+from blockstrata.protocols.nbd.address import Address
+from blockstrata.protocols.nbd.handshake import Export, shake_hands
+from blockstrata.protocols.nbd.jobs import Agenda, Job
 from blockstrata.protocols.nbd.patience import Patience
-from blockstrata.protocols.nbd.stream import LostError, connect
-from blockstrata.protocols.nbd.wire import ChunkType, Command, WireError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from blockstrata.access import Access
-    from blockstrata.protocols.nbd.address import Address
-    from blockstrata.protocols.nbd.handshake import Export
-    from blockstrata.protocols.nbd.jobs import Agenda, Job
-    from blockstrata.protocols.nbd.stream import Stream
-    from blockstrata.protocols.nbd.wire import Chunk
+from blockstrata.protocols.nbd.stream import LostError, Stream, connect
+from blockstrata.protocols.nbd.wire import Chunk, ChunkType, Command, WireError
 
 _IN_FLIGHT: Final = 16
 """Questions that wait for their answers at one time."""
 _FEW: Final = 8
 """Questions in flight below which more are sent, many with one call."""
+_MOST_ERROR: Final = 6 + wire.MAX_STRING + 8
+"""Bytes of an error chunk."""
 _MOST_ERRORS: Final = 64
 """Error chunks in one reply."""
 
@@ -69,7 +64,7 @@ class Connection:
                     agenda.put_first(done(job))
                 self._stream.patience.renew()
         except LostError:
-            agenda.put_first(job.again() for job in self._flying.values())
+            agenda.put_first(type(job)(job.offset, job.length) for job in self._flying.values())
             raise
         if refused:
             raise RefusedError(refused)
@@ -120,11 +115,14 @@ class Connection:
             job.accept_simple(self._stream.receive(job.length))
 
     def _receive_chunk(self, chunk: Chunk, kind: int, job: Job) -> None:
-        most = most_of_chunk(job, kind)
+        is_error = kind & wire.IS_ERROR_CHUNK
+        most = _MOST_ERROR if is_error else job.most.get(kind)
+        if most is None:
+            raise WireError(f"a chunk of type {kind} is no answer to {job.command.name}")
         if chunk.length > most:
             raise WireError(f"a chunk declares {chunk.length} bytes, more than the {most} there can be")
         payload = self._stream.receive(chunk.length)
-        if kind & wire.IS_ERROR_CHUNK:
+        if is_error:
             self._errors[chunk.cookie] = self._errors.get(chunk.cookie, 0) + 1
             if self._errors[chunk.cookie] > _MOST_ERRORS:
                 raise WireError("a reply holds errors without end")

@@ -3,42 +3,35 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import Final, TypeAlias
 
 from blockstrata.protocols.nbd import wire
-from blockstrata.protocols.nbd.wire import ChunkType, Command, WireError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from blockstrata.protocols.nbd.handshake import Export
-    from blockstrata.protocols.nbd.wire import Extent, Statuses
-
-_MOST_ERROR: Final = 6 + wire.MAX_STRING + 8
-"""Bytes of an error chunk."""
+from blockstrata.protocols.nbd.handshake import Export
+from blockstrata.protocols.nbd.wire import ChunkType, Command, Extent, Statuses, WireError
 
 
 class ReadJob:
-    """Reading ``length`` bytes at ``offset``.  The parts of an answer come in any order, each byte once."""
+    """Reading ``length`` bytes at ``offset``.  The parts of an answer come in any order, each byte once.
+
+    ``most`` is how many bytes a chunk of each kind may have, as in any job; ``data`` is whole once finished.
+    """
 
     command: Final = Command.READ
 
     def __init__(self, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
+        self.most: dict[int, int] = {
+            ChunkType.NONE: 0,
+            ChunkType.OFFSET_DATA: 8 + length,
+            ChunkType.OFFSET_HOLE: 12,
+        }
         self.error = ""
-        self._whole: bytes | None = None
-        self._data = bytearray()
+        self.data: bytes | bytearray = b""
+        self._parts = bytearray()
         self._came = bytearray()
         self._missing = length
-
-    def again(self) -> ReadJob:
-        """Return the same question with no answer."""
-        return ReadJob(self.offset, self.length)
-
-    def most(self, kind: int) -> int:
-        """Return how many bytes a chunk may have; -1 if there may be none of its kind."""
-        return {ChunkType.OFFSET_DATA: 8 + self.length, ChunkType.OFFSET_HOLE: 12}.get(ChunkType(kind), -1)
 
     def accept(self, kind: int, payload: bytes, export: Export) -> None:  # noqa: ARG002
         """Take a chunk."""
@@ -58,47 +51,40 @@ class ReadJob:
         if at < 0 or end > self.length:
             raise WireError(f"bytes {start} to {start + length} come, which were not asked for")
         if length == self._missing == self.length:
-            self._whole, self._missing = bytes(length) if data is None else data, 0
+            self.data, self._missing = bytes(length) if data is None else data, 0
             return
-        if not self._came and self._missing:
+        if self._missing == self.length:
             # as many bytes however many parts they come in
-            self._data, self._came = bytearray(self.length), bytearray(self.length)
+            self.data = self._parts = bytearray(self.length)
+            self._came = bytearray(self.length)
         if not self._missing or 1 in self._came[at:end]:
             raise WireError(f"of the bytes {start} to {start + length} some come twice")
         self._came[at:end] = b"\1" * length
         self._missing -= length
         if data is not None:
-            self._data[at:end] = data
+            self._parts[at:end] = data
 
     def finish(self, export: Export) -> None:  # noqa: ARG002
         """``WireError`` if bytes are missing."""
         if self._missing:
             raise WireError(f"{self._missing} of {self.length} bytes do not come")
 
-    def data(self) -> bytes:
-        """Return the bytes, once finished."""
-        return bytes(self._data) if self._whole is None else self._whole
-
 
 class StatusJob:
     """Asking for the block status of ``length`` bytes at ``offset``, in every context that was agreed on."""
 
     command: Final = Command.BLOCK_STATUS
+    most: Final[dict[int, int]] = {
+        ChunkType.NONE: 0,
+        ChunkType.BLOCK_STATUS: wire.MAX_STATUS_PAYLOAD,
+        ChunkType.BLOCK_STATUS_EXT: wire.MAX_STATUS_PAYLOAD,
+    }
 
     def __init__(self, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
         self.error = ""
         self.found: dict[str, Extent | Statuses] = {}
-
-    def again(self) -> StatusJob:
-        """Return the same question with no answer."""
-        return StatusJob(self.offset, self.length)
-
-    def most(self, kind: int) -> int:
-        """Return how many bytes a chunk may have; -1 if there may be none of its kind."""
-        is_status = kind in (ChunkType.BLOCK_STATUS, ChunkType.BLOCK_STATUS_EXT)
-        return wire.MAX_STATUS_PAYLOAD if is_status else -1
 
     def accept(self, kind: int, payload: bytes, export: Export) -> None:
         """Take a chunk: the extents of one context."""
@@ -120,9 +106,8 @@ class StatusJob:
 
     def finish(self, export: Export) -> None:
         """``WireError`` if a context is missing."""
-        if len(self.found) < len(set(export.contexts.values())):
-            missing = min(set(export.contexts.values()) - set(self.found))
-            raise WireError(f"context '{missing}' is not answered")
+        if missing := set(export.contexts.values()) - set(self.found):
+            raise WireError(f"context '{min(missing)}' is not answered")
 
 
 Job: TypeAlias = ReadJob | StatusJob
@@ -142,15 +127,3 @@ class Agenda:
     def put_first(self, jobs: Iterable[Job]) -> None:
         """Put jobs before all others."""
         self._first.extendleft(reversed(list(jobs)))
-
-
-def most_of_chunk(job: Job, kind: int) -> int:
-    """Return how many bytes a chunk of the reply to a job may have; ``WireError`` if it must not come."""
-    if kind & wire.IS_ERROR_CHUNK:
-        return _MOST_ERROR
-    if kind == ChunkType.NONE:
-        return 0
-    most = job.most(kind) if kind in ChunkType._value2member_map_ else -1
-    if most < 0:
-        raise WireError(f"a chunk of type {kind} is no answer to {job.command.name}")
-    return most

@@ -133,11 +133,11 @@ class NbdNode(ProtocolNode):
         most = self._export.blocks.maximum if self._export.blocks else _READ_SLICE
         step = max(block, min(most, _READ_SLICE) // block * block)
         agenda = Agenda(ReadJob(at, min(step, high - at)) for at in range(low, high, step))
-        parts: dict[int, bytes] = {}
+        parts: dict[int, bytes | bytearray] = {}
 
         def keep(job: Job) -> Iterable[Job]:
             assert isinstance(job, ReadJob)  # noqa: S101  the agenda holds no others
-            parts[job.offset] = job.data()
+            parts[job.offset] = job.data
             return ()
 
         if start < end:
