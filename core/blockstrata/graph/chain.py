@@ -15,9 +15,8 @@ from blockstrata.facts.node import Driver, check_open, whole_sectors
 from blockstrata.formats.qcow2.node import at_snapshot
 from blockstrata.graph.backing import below
 from blockstrata.graph.opening import Opener
-from blockstrata.naming.image_opts import parse_image_opts
 from blockstrata.naming.named import Named
-from blockstrata.naming.parse import parse_reference
+from blockstrata.naming.parse import parse_image_opts, parse_reference
 from blockstrata.naming.paths import has_protocol
 from blockstrata.protocols.null import NullNode
 

@@ -37,11 +37,11 @@ from blockstrata.naming.drivers import (
     needs_qemu,
 )
 from blockstrata.naming.named import Named
+from blockstrata.naming.nbd import Address, address_of
 from blockstrata.naming.options import driver_option, inherited, size_option, switch_of, text_option
 from blockstrata.naming.parse import export_options
 from blockstrata.naming.paths import is_stored
 from blockstrata.protocols.file import open_file
-from blockstrata.protocols.nbd.address import Address, address_of
 from blockstrata.protocols.null import DEFAULT_SIZE, NullNode
 from blockstrata.protocols.recorded import open_recorded
 

@@ -6,17 +6,15 @@ Checked so that what QEMU refuses is refused, whether it concerns block status o
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, TypeAlias
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from blockstrata.errors import BadReferenceError
-from blockstrata.naming.drivers import RECORDED
-from blockstrata.naming.options import SWITCH, Options, size_of, switch_of, text_of
+from blockstrata.naming.drivers import FILE_DRIVERS, RECORDED
+from blockstrata.naming.options import SWITCH, Options, size_of, switch_of, text_of, texts
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    Check: TypeAlias = Callable[[str], str]
-    """Says what is wrong with an option's text; nothing if it is fine."""
+Check: TypeAlias = Callable[[str], str]
+"""Says what is wrong with an option's text; nothing if it is fine."""
 
 _NUMBER: Final = re.compile(r"\s*([+-]?)(0x[0-9a-f]+|0[0-7]*|[1-9][0-9]*)", re.ASCII | re.IGNORECASE)
 _LONGEST: Final = 64
@@ -66,23 +64,14 @@ def _node_name(text: str) -> str:
     return "" if _NODE_NAME.fullmatch(text) else f"'{text}' is no name for a node"
 
 
-def _no_manager(text: str) -> str:
-    return f"there is no persistent reservation manager '{text}'"
-
-
-_DISCARD: Final = ("ignore", "off", "unmap", "on")
 _OVERLAPS: Final = _one_of("none", "constant", "cached", "all")
 _ANY_NUMBER: Final = _number(2**64 - 1)
 
 _COMMON: Final[dict[str, Check]] = {
     "driver": _any,
     "node-name": _node_name,
-    "cache.direct": _switch,
-    "cache.no-flush": _switch,
-    "read-only": _switch,
-    "auto-read-only": _switch,
-    "force-share": _switch,
-    "discard": _one_of(*_DISCARD),
+    **dict.fromkeys("cache.direct cache.no-flush read-only auto-read-only force-share".split(), _switch),
+    "discard": _one_of("ignore", "off", "unmap", "on"),
     "detect-zeroes": _one_of("off", "on", "unmap"),
 }
 COMMON_KEYS: Final = frozenset(key.partition(".")[0] for key in _COMMON)
@@ -94,9 +83,8 @@ _FILE: Final[dict[str, Check]] = {
     "aio": _one_of("threads", "native", "io_uring"),
     "aio-max-batch": _ANY_NUMBER,
     "locking": _one_of("on", "off", "auto"),
-    "pr-manager": _no_manager,
-    "drop-cache": _switch,
-    "x-check-cache-dropped": _switch,
+    "pr-manager": lambda text: f"there is no persistent reservation manager '{text}'",
+    **dict.fromkeys(("drop-cache", "x-check-cache-dropped"), _switch),
 }
 _NULL: Final[dict[str, Check]] = {
     **_COMMON,
@@ -105,35 +93,36 @@ _NULL: Final[dict[str, Check]] = {
     "read-zeroes": _switch,
 }
 SERVER_KEYS: Final = {
-    "inet": frozenset("type host port to ipv4 ipv6 numeric keep-alive mptcp".split()),
-    "unix": frozenset("type path abstract tight".split()),
+    kind: frozenset(f"server.{key}" for key in keys.split())
+    for kind, keys in {
+        "inet": "type host port to ipv4 ipv6 numeric keep-alive mptcp",
+        "unix": "type path abstract tight",
+    }.items()
 }
 """Options of the server of an NBD export, by its kind."""
 _NBD: Final[dict[str, Check]] = {
     **_COMMON,
     **dict.fromkeys("export path host port tls tls-creds tls-hostname x-dirty-bitmap".split(), _any),
     # which of them a kind of server has is looked at where the address is taken apart
-    **dict.fromkeys((f"server.{key}" for key in {"cid", "str"}.union(*SERVER_KEYS.values())), _any),
-    **dict.fromkeys("server.ipv4 server.ipv6 server.keep-alive server.mptcp".split(), _switch),
-    **dict.fromkeys("server.numeric server.abstract server.tight".split(), _switch),
+    **dict.fromkeys({"server.cid", "server.str"}.union(*SERVER_KEYS.values()), _any),
+    **dict.fromkeys(
+        (f"server.{key}" for key in "ipv4 ipv6 keep-alive mptcp numeric abstract tight".split()), _switch
+    ),
     "server.to": _number(2**16 - 1),
     **dict.fromkeys(("reconnect-delay", "open-timeout"), _number(2**32 - 1)),
 }
 _RAW: Final[dict[str, Check]] = {**_COMMON, "file": _any, "offset": _size, "size": _size}
+_OVERLAP_PARTS: Final = (
+    "main-header active-l1 active-l2 refcount-table refcount-block snapshot-table inactive-l1 inactive-l2"
+    " bitmap-directory"
+).split()
 _QCOW2: Final[dict[str, Check]] = {
     **_COMMON,
-    **dict.fromkeys(("file", "backing", "data-file"), _any),
-    **dict.fromkeys(("encrypt.format", "encrypt.key-secret"), _any),
-    **dict.fromkeys(("lazy-refcounts", "pass-discard-request", "pass-discard-snapshot"), _switch),
-    **dict.fromkeys(("pass-discard-other", "discard-no-unref"), _switch),
+    **dict.fromkeys("file backing data-file encrypt.format encrypt.key-secret".split(), _any),
+    **dict.fromkeys("lazy-refcounts discard-no-unref".split(), _switch),
+    **dict.fromkeys((f"pass-discard-{what}" for what in ("request", "snapshot", "other")), _switch),
     **dict.fromkeys(("overlap-check", "overlap-check.template"), _OVERLAPS),
-    **{
-        f"overlap-check.{what}": _switch
-        for what in (
-            "main-header active-l1 active-l2 refcount-table refcount-block snapshot-table inactive-l1"
-            " inactive-l2 bitmap-directory"
-        ).split()
-    },
+    **dict.fromkeys((f"overlap-check.{part}" for part in _OVERLAP_PARTS), _switch),
     **dict.fromkeys(("cache-size", "l2-cache-size", "refcount-cache-size", "l2-cache-entry-size"), _size),
     "cache-clean-interval": _number(2**32 - 1),
 }
@@ -159,28 +148,21 @@ def check_options(options: Options, driver: str, name: str) -> None:
     seen; that of a qcow2 image is by the format.
     """
     checks = _DRIVERS[driver]
-    for key, text in sorted(_texts(options)):
+    # a child's are looked at with the child
+    own = {
+        key: None if key in _CHILDREN and isinstance(value, dict) else value for key, value in options.items()
+    }
+    for key, text in sorted(texts(own).items()):
+        check = checks.get(key)
         # to have no backing layer is allowed for every driver
-        if key not in checks and not (key == "backing" and options[key] in (None, "")):
+        if check is None and not (key == "backing" and options[key] in (None, "")):
             raise BadReferenceError(name, key, f"driver '{driver}' has no such option")
-        wrong = checks[key](text) if text is not None and key in checks else ""
-        if wrong:
+        if check and text is not None and (wrong := check(text)):
             raise BadReferenceError(name, key, wrong)
     if text_of(options, "detect-zeroes") == "unmap" and text_of(options, "discard") not in ("unmap", "on"):
         raise BadReferenceError(name, "detect-zeroes", "'unmap' needs discard to be unmap too")
     if switch_of(options, "force-share") and switch_of(options, "read-only") is False:
         raise BadReferenceError(name, "force-share", "does not go with read-only being off")
     direct = switch_of(options.get("cache") or {}, "direct")
-    if driver in ("file", "host_device") and text_of(options, "aio") == "native" and not direct:
+    if driver in FILE_DRIVERS and text_of(options, "aio") == "native" and not direct:
         raise BadReferenceError(name, "aio", "'native' needs cache.direct to be on")
-
-
-def _texts(options: Options) -> Iterator[tuple[str, str | None]]:
-    """Yield the node's own options by dotted key, as text; those of its children under the child's key."""
-    waiting = list(options.items())
-    while waiting:
-        key, value = waiting.pop()
-        if isinstance(value, dict) and value and key not in _CHILDREN:
-            waiting += [(f"{key}.{inner}", item) for inner, item in value.items()]
-        else:
-            yield key, text_of({key: value}, key)

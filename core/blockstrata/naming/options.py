@@ -10,7 +10,6 @@ A key with dots leads into the options under another key: ``file.filename`` is t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from blockstrata.errors import BadReferenceError
@@ -26,23 +25,22 @@ SWITCH: Final = {
 }
 """How a switch may be written."""
 
-Members: TypeAlias = Callable[[object], list[tuple[str, object]]]
-"""What is in a value, by key: nothing if it is a plain one."""
-
 _MAX_NESTING: Final = 128
 """Keys in one another; far more than anyone writes, far less than a stack holds."""
 
 
-def flattened(level: list[tuple[str, object]], members: Members) -> dict[str, object]:
+def flattened(options: Options) -> dict[str, object]:
     """Return values by dotted key; of one key in two spellings the more deeply nested wins, as in QEMU."""
     found: dict[str, object] = {}
+    level = list(options.items())
     while level:
         deeper: list[tuple[str, object]] = []
         for key, value in level:
-            inside = members(value)
-            deeper += [(f"{key}.{inner}", item) for inner, item in inside]
-            if not inside:
-                found[key] = {} if isinstance(value, list) else value
+            inside = dict(enumerate(value)) if isinstance(value, list) else value
+            if isinstance(inside, dict) and inside:
+                deeper += [(f"{key}.{inner}", item) for inner, item in inside.items()]
+            else:
+                found[key] = inside
         level = deeper
     return found
 
@@ -83,11 +81,7 @@ def _options_at(options: Options, key: str, other: object, name: str) -> Options
 
 def merge(below: Options, above: Options, name: str) -> Options:
     """Return options in which those of ``above`` replace or complete those of ``below``, at every depth."""
-    return nest({**flattened(_members(below), _members), **flattened(_members(above), _members)}, name)
-
-
-def _members(value: object) -> list[tuple[str, object]]:
-    return list(value.items()) if isinstance(value, dict) else []
+    return nest({**flattened(below), **flattened(above)}, name)
 
 
 def child(options: Options, key: str, name: str) -> Options | None:
@@ -120,18 +114,10 @@ def text_of(options: Options, key: str) -> str | None:
     return f"{value:.17g}" if isinstance(value, float) else str(value)
 
 
-def in_text(options: Options) -> Options:
-    """Return options with JSON's values as text, at every depth; what counts as not given is left out."""
-    found: Options = {}
-    for key, value in options.items():
-        if isinstance(value, dict) and value:
-            found[key] = in_text(value)
-        elif value is None or isinstance(value, (dict, bool, int, float)):
-            text = text_of(options, key)
-            found |= {} if text is None else {key: text}
-        else:
-            found[key] = value
-    return found
+def texts(options: Options) -> dict[str, str | None]:
+    """Return options by dotted key as text; None for what is not given."""
+    flat = flattened(options)
+    return {key: text_of(flat, key) for key in flat}
 
 
 def driver_option(options: Options) -> str | None:

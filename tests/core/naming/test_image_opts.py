@@ -6,7 +6,7 @@ import pytest
 
 from blockstrata.errors import BadReferenceError
 from blockstrata.graph.chain import open_chain
-from blockstrata.naming.image_opts import parse_image_opts
+from blockstrata.naming.parse import parse_image_opts
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,9 @@ from blockstrata.errors import BadReferenceError, BlockstrataError, ConsentError
 from blockstrata.formats.qcow2.author import Image, write_image
 from blockstrata.graph.chain import open_chain
 from blockstrata.interchange import nbdinfo
-from blockstrata.naming.nbd_uri import Tls
+from blockstrata.naming.nbd import Address, Tls, address_of
 from blockstrata.naming.parse import parse_reference
 from blockstrata.protocols.nbd import tls, wire
-from blockstrata.protocols.nbd.address import Address, address_of
 from blockstrata.protocols.nbd.status import StatusMap, joined, runs_of
 from blockstrata.protocols.nbd.wire import Command, Extent, Info, Option, Statuses, WireError
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from blockstrata.access import Access
+from blockstrata.naming.nbd import Address
 from blockstrata.protocols.nbd import wire
-from blockstrata.protocols.nbd.address import Address
 from blockstrata.protocols.nbd.handshake import Export, shake_hands
 from blockstrata.protocols.nbd.jobs import Agenda, Job
 from blockstrata.protocols.nbd.patience import Patience

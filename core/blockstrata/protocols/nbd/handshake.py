@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from blockstrata.naming.nbd import Address
 from blockstrata.protocols.nbd import wire
-from blockstrata.protocols.nbd.address import Address
 from blockstrata.protocols.nbd.stream import Stream
 from blockstrata.protocols.nbd.tls import tls_context
 from blockstrata.protocols.nbd.wire import (

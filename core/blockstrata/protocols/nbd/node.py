@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blockstrata.access import Access
-    from blockstrata.protocols.nbd.address import Address
+    from blockstrata.naming.nbd import Address
     from blockstrata.protocols.nbd.connection import Connection
     from blockstrata.protocols.nbd.jobs import Job
 

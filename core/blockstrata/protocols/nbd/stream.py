@@ -20,7 +20,7 @@ from blockstrata.protocols.nbd.wire import WireError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from blockstrata.protocols.nbd.address import Address
+    from blockstrata.naming.nbd import Address
     from blockstrata.protocols.nbd.patience import Patience
 
 _PIECE: Final = 1 << 18

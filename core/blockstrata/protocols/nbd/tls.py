@@ -10,7 +10,7 @@ from blockstrata.protocols.nbd.stream import reason
 from blockstrata.protocols.nbd.wire import WireError
 
 if TYPE_CHECKING:
-    from blockstrata.naming.nbd_uri import Tls
+    from blockstrata.naming.nbd import Tls
 
 
 def tls_context(tls: Tls, host: str | None) -> tuple[ssl.SSLContext, str | None]:

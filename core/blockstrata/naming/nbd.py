@@ -1,4 +1,4 @@
-"""Names of NBD exports, as options of QEMU's driver ``nbd``.
+"""Where an NBD export is: its names, QEMU's options of the driver ``nbd``, and the address that they mean.
 
 ::
 
@@ -18,9 +18,10 @@ from typing import Final
 from urllib.parse import unquote
 
 from blockstrata.errors import BadReferenceError, UnsupportedError
-from blockstrata.naming.options import Options
+from blockstrata.naming.checks import SERVER_KEYS
+from blockstrata.naming.options import Options, switch_of, text_option, texts
 
-DEFAULT_PORT: Final = 10809
+_DEFAULT_PORT: Final = "10809"
 
 _URI: Final = re.compile(
     r"(?P<scheme>nbds?(?:\+[a-z]+)?)://(?P<server>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#.*)?",
@@ -30,6 +31,8 @@ _SERVER: Final = re.compile(
     r"(?:(?P<user>[^@]*)@)?(?P<host>\[[^\]]*\]|[^:\[\]@]*)(?::(?P<port>[0-9]{0,5}))?", re.DOTALL
 )
 _OLD_SERVER: Final = re.compile(r"(?P<host>\[[^\]]+\]|[^:\[\],]+):(?P<port>[0-9]{1,5})", re.DOTALL)
+_PORT: Final = re.compile(r"\s*\+?0*([0-9]{1,5})", re.ASCII)
+"""As libc reads a service that is a number."""
 _PARAMETERS: Final = ("socket", "tls-certificates", "tls-verify-peer", "tls-hostname", "tls-psk-file")
 
 
@@ -46,6 +49,32 @@ class Tls:
     hostname: str | None = None
     psk_file: str | None = None
     username: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A server, by host and port or by the path of its socket, and the export there."""
+
+    host: str | None
+    port: int
+    path: str | None
+    export: str
+    tls: Tls | None = None
+
+    @property
+    def name(self) -> str:
+        """The URI as QEMU writes it: nothing in it is escaped."""
+        scheme = "nbds" if self.tls else "nbd"
+        export = f"/{self.export}" if self.export else ""
+        if self.path is not None:
+            return f"{scheme}+unix://{export}?socket={self.path}"
+        host = f"[{self.host}]" if ":" in str(self.host) else self.host
+        return f"{scheme}://{host}:{self.port}{export}"
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Equal for two addresses of one export."""
+        return ("nbd", self.host, self.port, self.path, self.export)
 
 
 def parse_nbd(text: str) -> Options | None:
@@ -77,7 +106,7 @@ def _parse_uri(text: str) -> Options:
         if "socket" in given:
             raise BadReferenceError(text, "socket", "goes with nbd+unix and nbds+unix only")
         host = _decoded(server["host"]).strip("[]") or "localhost"
-        options["server"] = {"type": "inet", "host": host, "port": server["port"] or str(DEFAULT_PORT)}
+        options["server"] = {"type": "inet", "host": host, "port": server["port"] or _DEFAULT_PORT}
     export = _decoded(uri["path"]).removeprefix("/")
     if export:
         options["export"] = export
@@ -129,3 +158,60 @@ def _parse_old(text: str) -> Options:
 
 def _decoded(text: str) -> str:
     return unquote(text, errors="surrogateescape")
+
+
+def address_of(options: Options, name: str) -> Address:
+    """Return what checked options of the driver ``nbd`` mean.
+
+    ``BadReferenceError`` if they make no sense together, ``UnsupportedError`` for what is not spoken here.
+    """
+    told = texts(options)
+    given = {key: text for key, text in told.items() if text is not None}
+    if "tls-creds" in given:
+        raise UnsupportedError(
+            name, "tls-creds", "names an object of QEMU's; use nbds:// and tls-certificates="
+        )
+    if "x-dirty-bitmap" in given:
+        raise UnsupportedError(name, "x-dirty-bitmap", "is not read; map has --context for other contexts")
+    export = given.get("export", "")
+    tls = options["tls"] if "tls" in given else None
+    if tls is not None and not isinstance(tls, Tls):
+        raise BadReferenceError(name, "tls", "driver 'nbd' has no such option")
+    older = [key for key in ("path", "host", "port") if key in given]
+    if any(key.startswith("server.") for key in told):
+        if older:
+            raise BadReferenceError(name, "server", f"and '{older[0]}' both name the server")
+    elif "path" in given:
+        if len(older) > 1:
+            raise BadReferenceError(name, "path", "and a host both name the server")
+        given |= {"server.type": "unix", "server.path": given["path"]}
+    elif "host" in given:
+        port = given.get("port", _DEFAULT_PORT)
+        given |= {"server.type": "inet", "server.host": given["host"], "server.port": port}
+    else:
+        raise BadReferenceError(name, "server", "is missing")
+    return _address(given, export, tls, name)
+
+
+def _address(given: dict[str, str], export: str, tls: Tls | None, name: str) -> Address:
+    kind = given.get("server.type", "")
+    if kind in ("vsock", "fd"):
+        raise UnsupportedError(name, "server.type", f"NBD over {kind} is not spoken")
+    if kind not in SERVER_KEYS:
+        raise BadReferenceError(name, "server.type", "is neither inet nor unix")
+    if unknown := {key for key in given if key.startswith("server.")} - SERVER_KEYS[kind]:
+        raise BadReferenceError(name, min(unknown), f"is no option of {kind} servers")
+    if kind == "unix":
+        if switch_of(given, "server.abstract"):
+            raise UnsupportedError(name, "server.abstract", "abstract sockets are not spoken to")
+        path = text_option(given, "server.path", name)
+        if "\0" in path:
+            raise BadReferenceError(name, "server.path", "holds a null byte")
+        return Address(None, 0, path, export, tls)
+    host, port = text_option(given, "server.host", name), given.get("server.port")
+    if port is None:
+        raise BadReferenceError(name, "server.port", "is missing")
+    number = _PORT.fullmatch(port)
+    if not number or not 0 < int(number[1]) < 65536:
+        raise BadReferenceError(name, "server.port", f"{port} is no port")
+    return Address(host, int(number[1]), None, export, tls)
