@@ -12,18 +12,15 @@ from __future__ import annotations
 
 import fcntl
 import struct
+from collections.abc import Iterator
 from enum import IntFlag
 from itertools import chain
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blockstrata.facts.codes import Mapping, Storage, fact
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
 _FS_IOC_FIEMAP: Final = 0xC020660B
 _HEAD: Final = struct.Struct("=QQIIII")

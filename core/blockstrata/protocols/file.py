@@ -13,9 +13,10 @@ import resource
 import stat
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blockstrata.access import Probe
 from blockstrata.errors import OpenError, UnsupportedError
@@ -25,9 +26,6 @@ from blockstrata.facts.node import ProtocolNode, check_open, whole_sectors
 from blockstrata.naming.paths import directory_of
 from blockstrata.protocols.fiemap import fiemap_probe
 from blockstrata.protocols.seek import seek_probe
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 END: Final = 2**63 - 1
 """First byte past what a file can hold; host windows reach up to here."""

@@ -5,15 +5,13 @@ It reads as zero only where ``read-zeroes`` is on; else nothing is promised abou
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping as Dict
+from typing import Final
 
 from blockstrata.facts.codes import Mapping, Storage, fact
 from blockstrata.facts.extents import Extents, join, uniform
 from blockstrata.facts.node import ProtocolNode, whole_sectors
 from blockstrata.protocols.file import END
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping as Dict
 
 DEFAULT_SIZE: Final = 1 << 30
 """Bytes, where no size is given."""

@@ -9,24 +9,20 @@ after run from the file's start::
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Dict
 from itertools import accumulate
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
+from blockstrata.access import Probe
 from blockstrata.errors import BadReferenceError
 from blockstrata.facts.codes import Mapping, Storage, fact
 from blockstrata.facts.extents import Extents
 from blockstrata.facts.node import ProtocolNode
 from blockstrata.naming.drivers import RECORDED
-from blockstrata.protocols.file import END, open_file
+from blockstrata.protocols.file import END, FileNode, open_file
 from blockstrata.text.sizes import parse_size
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping as Dict
-
-    from blockstrata.access import Probe
-    from blockstrata.protocols.file import FileNode
 
 _WORDS: Final = {"data": Storage.DATA, "hole": Storage.HOLE, "unwritten": Storage.UNWRITTEN}
 

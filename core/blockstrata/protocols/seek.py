@@ -15,19 +15,16 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blockstrata.facts.codes import Mapping, Storage, fact
 from blockstrata.protocols.fiemap import Extent, extents, runs_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from numpy.typing import NDArray
 
 _ONE_BY_ONE: Final = 64
 """Runs of data that are sought before FIEMAP is tried: most files have fewer."""

@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Mapping as Dict
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from blockstrata.access import Probe
+from blockstrata.access import Access, Probe
 from blockstrata.errors import OpenError, ServerError, UnsupportedError
 from blockstrata.facts.codes import MAX_LENGTH, Mapping, Storage, fact
 from blockstrata.facts.extents import Extents, join, uniform
 from blockstrata.facts.node import ProtocolNode, check_open, whole_sectors
-from blockstrata.protocols.nbd.connection import RefusedError, open_connection
+from blockstrata.naming.nbd import Address
+from blockstrata.protocols.nbd.connection import Connection, RefusedError, open_connection
 from blockstrata.protocols.nbd.handshake import ALLOCATION_DEPTH, BASE_ALLOCATION
-from blockstrata.protocols.nbd.jobs import Agenda, ReadJob, StatusJob
+from blockstrata.protocols.nbd.jobs import Agenda, Job, ReadJob, StatusJob
 from blockstrata.protocols.nbd.patience import Pace
 from blockstrata.protocols.nbd.status import Runs, StatusMap, runs_of
 from blockstrata.protocols.nbd.stream import LostError, reason
 from blockstrata.protocols.nbd.wire import MAX_STATUS_LENGTH, ExportFlag, Extent, Statuses, WireError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from collections.abc import Mapping as Dict
-
-    from numpy.typing import NDArray
-
-    from blockstrata.access import Access
-    from blockstrata.naming.nbd import Address
-    from blockstrata.protocols.nbd.connection import Connection
-    from blockstrata.protocols.nbd.jobs import Job
 
 STORAGES: Final = (Storage.DATA, Storage.UNDEFINED, Storage.UNWRITTEN, Storage.HOLE)
 """What an export's storage is, by the two bits of docs/semantics.md, "base:allocation"."""

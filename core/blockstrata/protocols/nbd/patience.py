@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import copy
 import time
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from blockstrata.access import Access
 from blockstrata.protocols.nbd.wire import WireError
-
-if TYPE_CHECKING:
-    from blockstrata.access import Access
 
 _SLICE: Final = 0.1
 """Seconds of waiting after which it is asked whether anybody still wants the answer."""

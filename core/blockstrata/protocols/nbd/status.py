@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from blockstrata.protocols.nbd.wire import Extent, WireError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from blockstrata.protocols.nbd.wire import Statuses
+from blockstrata.protocols.nbd.wire import Extent, Statuses, WireError
 
 _MOST_RUNS: Final = 1 << 23
 """Runs kept of one export, 16 bytes each: 128 MiB, and some hundred more while they are worked on."""

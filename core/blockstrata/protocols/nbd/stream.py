@@ -13,15 +13,12 @@ import socket
 import ssl
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
+from collections.abc import Callable
+from typing import Any, Final, TypeVar, TypeVarTuple
 
+from blockstrata.naming.nbd import Address
+from blockstrata.protocols.nbd.patience import Patience
 from blockstrata.protocols.nbd.wire import WireError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from blockstrata.naming.nbd import Address
-    from blockstrata.protocols.nbd.patience import Patience
 
 _PIECE: Final = 1 << 18
 """Bytes received at once."""

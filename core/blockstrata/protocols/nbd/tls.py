@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from blockstrata.naming.nbd import Tls
 from blockstrata.protocols.nbd.stream import reason
 from blockstrata.protocols.nbd.wire import WireError
-
-if TYPE_CHECKING:
-    from blockstrata.naming.nbd import Tls
 
 
 def tls_context(tls: Tls, host: str | None) -> tuple[ssl.SSLContext, str | None]:
