@@ -72,3 +72,8 @@ class ClosedError(BlockstrataError):
 
 class BadRangeError(BlockstrataError):
     """An offset, length or layer number lies outside what there is."""
+
+
+def words_of(error: Exception) -> str:
+    """Return what an error of the system or the interpreter says, without number and file."""
+    return getattr(error, "strerror", None) or str(error)

@@ -15,7 +15,7 @@ import struct
 from collections.abc import Iterator
 from enum import IntFlag
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,14 +50,6 @@ class Extent(IntFlag):
     SHARED = 0x2000
 
 
-class Found(NamedTuple):
-    """Extents of a file, sorted and apart: starts and ends int64 (n,), bytes; flags uint32 (n,)."""
-
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    flags: NDArray[np.uint32]
-
-
 _STORES: Final = (
     Extent.UNKNOWN
     | Extent.DELALLOC
@@ -80,7 +72,7 @@ def fiemap_probe(fd: int, length: int) -> tuple[NDArray[np.int64], NDArray[np.ui
     Starts int64 (n,), bytes, codes uint8 (n,).
     """
     starts, ends, flags = extents(fd, length)
-    is_unwritten = (flags & np.uint32(Extent.UNWRITTEN) != 0) & (flags & np.uint32(_STORES) == 0)
+    is_unwritten = flags & np.uint32(Extent.UNWRITTEN | _STORES) == Extent.UNWRITTEN
     return runs_of(starts, ends, np.where(is_unwritten, _UNWRITTEN, _DATA), length)
 
 
@@ -104,9 +96,12 @@ def runs_of(
     return edges.take(there).take(first), facts.take(first)
 
 
-def extents(fd: int, length: int, *, sync: bool = True) -> Found:
+def extents(
+    fd: int, length: int, *, sync: bool = True
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]:
     """Return the extents in the first ``length`` bytes of a file, cut there; ``OSError`` without FIEMAP.
 
+    They are sorted and apart: starts and ends int64 (n,), bytes; flags uint32 (n,).
     ``sync``: what was written and has no place yet is given one first.
     """
     told = [
@@ -120,7 +115,7 @@ def extents(fd: int, length: int, *, sync: bool = True) -> Found:
     ends = np.maximum.accumulate(np.minimum(start + np.minimum(size, most), most).astype(np.int64))
     starts = np.maximum(start.astype(np.int64), np.append(0, ends[:-1])[: len(ends)])
     there = np.flatnonzero(ends > starts)
-    return Found(starts.take(there), ends.take(there), flags.take(there))
+    return starts.take(there), ends.take(there), flags.take(there)
 
 
 def _batches(fd: int, length: int, *, sync: bool) -> Iterator[NDArray[np.void]]:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blockstrata.access import Probe
-from blockstrata.errors import OpenError, UnsupportedError
+from blockstrata.errors import OpenError, UnsupportedError, words_of
 from blockstrata.facts.codes import MAX_LENGTH, Mapping, Storage, fact
 from blockstrata.facts.extents import Extents
 from blockstrata.facts.node import ProtocolNode, check_open, whole_sectors
@@ -58,7 +58,7 @@ class FileNode(ProtocolNode):
         self.directory = directory_of(name)
         self.allocated = status.st_blocks * 512
         self.identity = (driver, status.st_dev, status.st_ino, status.st_rdev)
-        self._stamp = _stamp(status)
+        self._stamp = status.st_size, status.st_mtime_ns
         self._fiemap_error = ""
         self._fd = fd
         self._probe = probe
@@ -84,7 +84,7 @@ class FileNode(ProtocolNode):
             try:
                 part = os.pread(self._fd, min(missing, 1 << 30), offset)
             except OSError as error:
-                raise OpenError(self.name, f"byte {offset}", _reason(error)) from None
+                raise OpenError(self.name, f"byte {offset}", words_of(error)) from None
             if not part:
                 break
             parts.append(part)
@@ -98,16 +98,14 @@ class FileNode(ProtocolNode):
         found = []
         if self._fiemap_error:
             found.append(f"no FIEMAP here ({self._fiemap_error}); asked as without it")
-        if self._has_changed():
+        try:
+            now = os.fstat(self._fd)
+            has_changed = (now.st_size, now.st_mtime_ns) != self._stamp
+        except OSError:  # a network's file that is gone
+            has_changed = True
+        if has_changed:
             found.append("changed while it was read")
         return found
-
-    def _has_changed(self) -> bool:
-        """Say whether somebody wrote to the file since it was opened: its size or time is another."""
-        try:
-            return _stamp(os.fstat(self._fd)) != self._stamp
-        except OSError:  # a network's file that is gone
-            return True
 
     def close(self) -> None:
         """Close the file; a second time nothing happens."""
@@ -124,13 +122,13 @@ class FileNode(ProtocolNode):
         if self.driver == "host_device" and self._probe is Probe.FIEMAP:
             self._fiemap_error = "a device"
         if self.driver == "host_device" or self._probe is Probe.NONE:
-            return _runs(np.zeros(min(1, self.length), np.int64), _OPAQUE, self._end)
+            return host_runs(np.zeros(min(1, self.length), np.int64), _OPAQUE, self._end)
         if self._probe is Probe.FIEMAP:
             try:
-                return _runs(*fiemap_probe(self._fd, self.length), self._end)
+                return host_runs(*fiemap_probe(self._fd, self.length), self._end)
             except OSError as error:
-                self._fiemap_error = _reason(error)
-        return _runs(*seek_probe(self._fd, self.length), self._end)
+                self._fiemap_error = words_of(error)
+        return host_runs(*seek_probe(self._fd, self.length), self._end)
 
 
 def open_file(
@@ -151,26 +149,23 @@ def open_file(
         if direct:
             _check_direct(name, flags)
         fd = os.open(name, flags)
+        try:
+            most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+            if most != resource.RLIM_INFINITY and fd >= most - _SPARE:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            status = os.fstat(fd)
+            kind = _kind(name, status)
+            if driver is not None and driver != kind:
+                wanted, found = ("regular file", "block device")[:: 1 if driver == "file" else -1]
+                raise UnsupportedError(name, "driver", f"'{driver}' wants a {wanted}, this is a {found}")
+            length = os.lseek(fd, 0, os.SEEK_END)
+            if length > MAX_LENGTH:
+                raise UnsupportedError(name, "", f"{length} bytes are 8 EiB or more")
+        except BaseException:
+            os.close(fd)
+            raise
     except (OSError, ValueError) as error:
-        raise OpenError(name, "", _reason(error)) from None
-    try:
-        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if most != resource.RLIM_INFINITY and fd >= most - _SPARE:
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        status = os.fstat(fd)
-        kind = _kind(name, status)
-        if driver is not None and driver != kind:
-            wanted, found = ("regular file", "block device")[:: 1 if driver == "file" else -1]
-            raise UnsupportedError(name, "driver", f"'{driver}' wants a {wanted}, this is a {found}")
-        length = os.lseek(fd, 0, os.SEEK_END)
-        if length > MAX_LENGTH:
-            raise UnsupportedError(name, "", f"{length} bytes are 8 EiB or more")
-    except OSError as error:
-        os.close(fd)
-        raise OpenError(name, "", _reason(error)) from None
-    except UnsupportedError:
-        os.close(fd)
-        raise
+        raise OpenError(name, "", words_of(error)) from None
     return FileNode(name, fd, driver or kind, status, length, probe, direct=direct)
 
 
@@ -199,19 +194,9 @@ def _kind(name: str, status: os.stat_result) -> str:
     raise UnsupportedError(name, "", f"is {what}, not a disk image")
 
 
-def _stamp(status: os.stat_result) -> tuple[int, int]:
-    return status.st_size, status.st_mtime_ns
-
-
-def _reason(error: OSError | ValueError) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error)
-
-
-def _runs(starts: NDArray[np.int64], codes: NDArray[np.uint8] | int, length: int) -> Extents:
-    """Return runs over all host offsets: those given, and BEYOND_EOF from ``length`` on."""
-    edges = np.concatenate([starts, [length, END]])
+def host_runs(starts: NDArray[np.int64], codes: NDArray[np.uint8] | int, end: int) -> Extents:
+    """Return runs over all host offsets: those given, and BEYOND_EOF from ``end`` on."""
+    edges = np.concatenate([starts, [end, END]])
     facts = np.full(len(starts) + 1, _BEYOND, np.uint8)
     facts[:-1] = codes
     return Extents(edges, facts, edges[:-1].copy())

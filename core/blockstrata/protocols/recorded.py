@@ -21,7 +21,7 @@ from blockstrata.facts.codes import Mapping, Storage, fact
 from blockstrata.facts.extents import Extents
 from blockstrata.facts.node import ProtocolNode
 from blockstrata.naming.drivers import RECORDED
-from blockstrata.protocols.file import END, FileNode, open_file
+from blockstrata.protocols.file import FileNode, host_runs, open_file
 from blockstrata.text.sizes import parse_size
 
 _WORDS: Final = {"data": Storage.DATA, "hole": Storage.HOLE, "unwritten": Storage.UNWRITTEN}
@@ -37,10 +37,9 @@ class RecordedNode(ProtocolNode):
         self.identity = source.identity
         self.allocated = sum(length for storage, length in runs if storage is not Storage.HOLE)
         self._source = source
-        edges = np.array([0, *accumulate(length for _, length in runs), END], np.int64)
-        storages = [*(storage for storage, _ in runs), Storage.BEYOND_EOF]
-        facts = np.array([fact(Mapping.PASSTHROUGH, storage) for storage in storages], np.uint8)
-        self._runs = Extents(edges, facts, edges[:-1].copy())
+        starts = np.array([0, *accumulate(length for _, length in runs)], np.int64)[:-1]
+        codes = np.array([fact(Mapping.PASSTHROUGH, storage) for storage, _ in runs], np.uint8)
+        self._runs = host_runs(starts, codes, source.length)
 
     @property
     def is_closed(self) -> bool:

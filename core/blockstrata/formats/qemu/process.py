@@ -28,7 +28,7 @@ from contextlib import ExitStack, suppress
 from typing import IO, Any, Final
 
 from blockstrata.access import Access, Consent
-from blockstrata.errors import ConsentError, OpenError, UnsupportedError
+from blockstrata.errors import ConsentError, OpenError, UnsupportedError, words_of
 
 _UNDER_WATCH: Final = """
 exec 3<&0 </dev/null
@@ -119,8 +119,7 @@ def run(words: Sequence[str], name: str, access: Access, most: int) -> Generator
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else None
-            raise OpenError(name, "qemu-img", f"cannot be run: {reason or error}") from None
+            raise OpenError(name, "qemu-img", f"cannot be run: {words_of(error)}") from None
         watched.close()
         for pipe in filter(None, (child.stdout, child.stderr)):
             pipes.enter_context(pipe)

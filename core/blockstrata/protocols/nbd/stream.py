@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar, TypeVarTuple
 
+from blockstrata.errors import words_of
 from blockstrata.naming.nbd import Address
 from blockstrata.protocols.nbd.patience import Patience
 from blockstrata.protocols.nbd.wire import WireError
@@ -181,6 +182,4 @@ def reason(error: Exception) -> str:
         return _CLOSED
     if isinstance(error, ssl.SSLError):
         return (error.reason or str(error)).replace("_", " ").lower()
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error)
+    return words_of(error)
