@@ -64,11 +64,6 @@ class FileNode(ProtocolNode):
         self._probe = probe
         self._end = whole_sectors(length) if direct else length
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether the file was closed."""
-        return self._fd < 0
-
     def extents(self, start: int, length: int) -> Extents:
         """Return the storage of a window of host bytes; past the end it is BEYOND_EOF."""
         check_open(self)
@@ -109,6 +104,7 @@ class FileNode(ProtocolNode):
 
     def close(self) -> None:
         """Close the file; a second time nothing happens."""
+        super().close()
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)

@@ -41,11 +41,6 @@ class RecordedNode(ProtocolNode):
         codes = np.array([fact(Mapping.PASSTHROUGH, storage) for storage, _ in runs], np.uint8)
         self._runs = host_runs(starts, codes, source.length)
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether the file was closed."""
-        return self._source.is_closed
-
     def extents(self, start: int, length: int) -> Extents:
         """Return the recorded storage of a window of host bytes; past the end it is BEYOND_EOF."""
         return self._runs.cut(start, start + length)
@@ -64,6 +59,7 @@ class RecordedNode(ProtocolNode):
 
     def close(self) -> None:
         """Close the file."""
+        super().close()
         self._source.close()
 
 

@@ -50,6 +50,11 @@ class Export:
     extended: bool = False
     tls: str | None = None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The contexts that were chosen, each once, sorted."""
+        return tuple(sorted(set(self.contexts.values())))
+
 
 def shake_hands(stream: Stream, address: Address, contexts: tuple[str, ...]) -> Export:
     """Agree on everything; ``WireError`` in the server's words or ours if that fails.

@@ -106,8 +106,9 @@ class StatusJob:
 
     def finish(self, export: Export) -> None:
         """``WireError`` if a context is missing."""
-        if missing := set(export.contexts.values()) - set(self.found):
-            raise WireError(f"context '{min(missing)}' is not answered")
+        for name in export.names:
+            if name not in self.found:
+                raise WireError(f"context '{name}' is not answered")
 
 
 Job: TypeAlias = ReadJob | StatusJob

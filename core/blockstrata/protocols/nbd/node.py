@@ -9,7 +9,6 @@ from collections.abc import Mapping as Dict
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from blockstrata.access import Access, Probe
 from blockstrata.errors import OpenError, ServerError, UnsupportedError
@@ -26,13 +25,8 @@ from blockstrata.protocols.nbd.stream import LostError, reason
 from blockstrata.protocols.nbd.wire import MAX_STATUS_LENGTH, ExportFlag, Extent, Statuses, WireError
 
 STORAGES: Final = (Storage.DATA, Storage.UNDEFINED, Storage.UNWRITTEN, Storage.HOLE)
-"""What an export's storage is, by the two bits of docs/semantics.md, "base:allocation"."""
-
-_STORAGE: Final = np.array(
-    [fact(Mapping.PASSTHROUGH, storage) for storage in STORAGES],
-    np.uint8,
-)
-"""What the types mean, bit 0 HOLE, bit 1 ZERO, as in docs/semantics.md, "base:allocation"."""
+"""What an export's storage is, by bit 0 HOLE and bit 1 ZERO of docs/semantics.md, "base:allocation"."""
+_FACTS: Final = np.array([fact(Mapping.PASSTHROUGH, storage) for storage in STORAGES], np.uint8)
 _OPAQUE: Final = fact(Mapping.PASSTHROUGH, Storage.OPAQUE)
 _BEYOND: Final = fact(Mapping.PASSTHROUGH, Storage.BEYOND_EOF)
 
@@ -60,11 +54,12 @@ class NbdNode(ProtocolNode):
         super().__init__(address.name, "nbd", export.size)
         self.identity = address.identity
         self._address = address
-        self._contexts = contexts
+        self._asked = contexts
         self._access = access
         self._connection: Connection | None = connection
         self._export = export
-        self._names = sorted(set(export.contexts.values()))
+        self.contexts = export.names
+        """The metadata contexts that the server answers in on this connection, sorted."""
         self._block = export.blocks.minimum if export.blocks else 1
         self._known = StatusMap()
         self._pace = Pace(export.size, access.timeout)
@@ -73,11 +68,6 @@ class NbdNode(ProtocolNode):
         self._failure: ServerError | None = None
         self._lock = threading.RLock()
 
-    @property
-    def contexts(self) -> tuple[str, ...]:
-        """The metadata contexts that the server answers in on this connection."""
-        return tuple(self._names)
-
     def extents(self, start: int, length: int) -> Extents:
         """Return the storage of a window of the export; past the end it is BEYOND_EOF.
 
@@ -85,7 +75,7 @@ class NbdNode(ProtocolNode):
         ``ServerError`` if the server does not answer as it should.
         """
         end = start + length
-        if BASE_ALLOCATION in self._names and self._access.probe is not Probe.NONE:
+        if BASE_ALLOCATION in self.contexts and self._access.probe is not Probe.NONE:
             told = min(self.length, end)
             inside = self._storage(start, told) if start < told else uniform(start, start, _OPAQUE)
         else:
@@ -98,15 +88,14 @@ class NbdNode(ProtocolNode):
 
         ``UnsupportedError`` if it does not answer in that context; ``ServerError`` as :meth:`extents`.
         """
-        if context not in self._names:
+        if context not in self.contexts:
             offers = ", ".join(self._export.offered)
             what = f"is not offered, but {offers}" if offers else "is not offered; the server has none"
             raise UnsupportedError(self.name, f"context '{context}'", what)
-        block = self._block
-        low, high = start // block * block, min(-(-(start + length) // block) * block, self.length)
+        low, high = self._in_blocks(start, start + length)
         with self._lock:
             self._ask(low, high)
-            return self._known.runs(self._names.index(context), start, start + length)
+            return self._known.runs(self.contexts.index(context), start, start + length)
 
     def allocation_depth(self, start: int, length: int) -> Runs | None:
         """Return how deep in the server's chain a window's bytes lie, None if the server does not tell.
@@ -114,17 +103,16 @@ class NbdNode(ProtocolNode):
         Types: 0 allocated in no layer, 1 in the layer that is exported, N in the Nth
         (docs/semantics.md, "qemu:allocation-depth").
         """
-        if ALLOCATION_DEPTH not in self._names:
+        if ALLOCATION_DEPTH not in self.contexts:
             return None
         return self.status(ALLOCATION_DEPTH, start, length)
 
     def read(self, offset: int, length: int) -> bytes:
         """Return bytes, zeroes past the end; ``ServerError`` if the server does not give them."""
         start, end = min(offset, self.length), min(offset + length, self.length)
-        block = self._block
-        low, high = start // block * block, min(-(-end // block) * block, self.length)
+        low, high = self._in_blocks(start, end)
         most = self._export.blocks.maximum if self._export.blocks else _READ_SLICE
-        step = max(block, min(most, _READ_SLICE) // block * block)
+        step = max(self._block, min(most, _READ_SLICE) // self._block * self._block)
         agenda = Agenda(ReadJob(at, min(step, high - at)) for at in range(low, high, step))
         parts: dict[int, bytes | bytearray] = {}
 
@@ -141,7 +129,7 @@ class NbdNode(ProtocolNode):
     def notices(self) -> list[str]:
         """Say that the server does not tell what is a hole, if so."""
         found = []
-        if BASE_ALLOCATION not in self._names:
+        if BASE_ALLOCATION not in self.contexts:
             found.append("the server has no block status: nobody knows where its holes are")
         if self._access.probe is Probe.FIEMAP:
             found.append("no FIEMAP over NBD; the server's block status it is")
@@ -173,20 +161,21 @@ class NbdNode(ProtocolNode):
             "structured-replies": export.structured,
             "extended-headers": export.extended,
             "contexts": list(export.offered),
-            "block-status": BASE_ALLOCATION in self._names,
+            "block-status": BASE_ALLOCATION in self.contexts,
         }
         if export.blocks:
-            found["block-size-minimum"] = export.blocks.minimum
-            found["block-size-preferred"] = export.blocks.preferred
-            found["block-size-maximum"] = export.blocks.maximum
+            found |= {f"block-size-{name}": size for name, size in export.blocks._asdict().items()}
         return found
 
     def close(self) -> None:
         """Say goodbye and close the connection, also if another thread is asking over it."""
         super().close()
-        connection, self._connection = self._connection, None
-        if connection:
-            connection.close(politely=True)
+        self._hang_up(politely=True)
+
+    def _in_blocks(self, start: int, end: int) -> tuple[int, int]:
+        """Return start and end of the whole minimum blocks that hold a window."""
+        block = self._block
+        return start // block * block, min(-(-end // block) * block, self.length)
 
     def _storage(self, start: int, end: int) -> Extents:
         """Return what ``base:allocation`` says of a window inside the export, in whole minimum blocks.
@@ -198,7 +187,7 @@ class NbdNode(ProtocolNode):
             storage  ├──── data ────┼─── hole ─┼──── data ───┤
         """
         block = self._block
-        low, high = start // block * block, min(-(-end // block) * block, self.length)
+        low, high = self._in_blocks(start, end)
         runs = self.status(BASE_ALLOCATION, low, high - low)
         edges, types = runs.edges, (runs.types & np.uint64(3)).astype(np.uint8)
         inner = edges[1:-1]
@@ -209,13 +198,10 @@ class NbdNode(ProtocolNode):
             aligned = edges[edges % block == 0]
             starts = np.unique(np.concatenate([aligned[aligned < high], mixed, mixed + block]))
             starts = starts[starts < high]
-            types = np.where(
-                np.isin(starts, mixed),
-                np.uint8(0),
-                types[np.searchsorted(edges, starts, side="right") - 1],
-            )
+            at = np.searchsorted(edges, starts, side="right") - 1
+            types = np.where(np.isin(starts, mixed), np.uint8(0), types[at])
             edges = np.append(starts, high)
-        return Extents(edges, _STORAGE[types], edges[:-1].copy()).coalesce().cut(start, end)
+        return Extents(edges, _FACTS[types], edges[:-1].copy()).coalesce().cut(start, end)
 
     def _ask(self, start: int, end: int) -> None:
         """Ask the server for what is not known of a window in whole blocks."""
@@ -239,7 +225,7 @@ class NbdNode(ProtocolNode):
         """Keep an answer as far as it goes in every context, and ask for the rest."""
         assert isinstance(job, StatusJob)  # noqa: S101  the agenda holds no others
         start, asked_end = job.offset, job.offset + job.length
-        told = [job.found[name] for name in self._names]
+        told = [job.found[name] for name in self.contexts]
         extents = [each for each in told if isinstance(each, Extent)]
         if len(extents) == len(told) and all(each.length == job.length for each in extents):
             end = asked_end
@@ -259,7 +245,7 @@ class NbdNode(ProtocolNode):
         if end == start:
             # less than a block is told, and less cannot be asked for
             end = min(start + self._block, asked_end)
-            found = [_stretched(name, runs, end) for name, runs in zip(self._names, found, strict=True)]
+            found = [_stretched(name, runs, end) for name, runs in zip(self.contexts, found, strict=True)]
         self._known.add(tuple(runs.cut(start, end) for runs in found))
         return end
 
@@ -298,21 +284,19 @@ class NbdNode(ProtocolNode):
             raise WireError(f"{lost}, {_RECONNECTS + 1} times")
         self._reconnects += 1
         try:
-            connection = open_connection(self._address, self._access, self._contexts)
+            connection = open_connection(self._address, self._access, self._asked)
         except (OSError, ValueError, WireError) as error:
             raise WireError(f"{lost}; then: {reason(error) or 'no answer'}") from None
         self._connection = connection
         again = connection.export
-        if (again.size, again.blocks) != (self.length, self._export.blocks) or sorted(
-            set(again.contexts.values())
-        ) != self._names:
+        if (again.size, again.blocks, again.names) != (self.length, self._export.blocks, self.contexts):
             raise WireError(f"{lost}; then it was another export")
         self._export = again
 
-    def _hang_up(self) -> None:
+    def _hang_up(self, *, politely: bool = False) -> None:
         connection, self._connection = self._connection, None
         if connection:
-            connection.close(politely=False)
+            connection.close(politely=politely)
 
 
 def _step(length: int, block: int, *, extended: bool) -> int:
@@ -326,9 +310,7 @@ def _stretched(context: str, runs: Runs, end: int) -> Runs:
     if runs.end >= end:
         return runs
     types = np.zeros_like(runs.types) if context == BASE_ALLOCATION else runs.types
-    edges: NDArray[np.int64] = runs.edges.copy()
-    edges[-1] = end
-    return Runs(edges, types)
+    return Runs(np.append(runs.edges[:-1], end), types)
 
 
 def open_nbd(address: Address, access: Access, contexts: tuple[str, ...] = ()) -> NbdNode:
@@ -345,13 +327,13 @@ def open_nbd(address: Address, access: Access, contexts: tuple[str, ...] = ()) -
     except (OSError, ValueError) as error:
         raise OpenError(address.name, "", reason(error)) from None
     export = connection.export
-    try:
-        if export.size > MAX_LENGTH:
-            raise UnsupportedError(address.name, "", f"{export.size} bytes are 8 EiB or more")
-        if export.blocks and export.size % export.blocks.minimum:
-            what = f"{export.size} bytes are no whole number of blocks of {export.blocks.minimum}"
-            raise ServerError(address.name, "export size", what)
-    except (ServerError, UnsupportedError):
+    fault: UnsupportedError | ServerError | None = None
+    if export.size > MAX_LENGTH:
+        fault = UnsupportedError(address.name, "", f"{export.size} bytes are 8 EiB or more")
+    elif export.blocks and export.size % export.blocks.minimum:
+        what = f"{export.size} bytes are no whole number of blocks of {export.blocks.minimum}"
+        fault = ServerError(address.name, "export size", what)
+    if fault:
         connection.close(politely=True)
-        raise
+        raise fault
     return NbdNode(address, connection, contexts, access)

@@ -96,8 +96,7 @@ class StatusMap:
         self._runs = 0
         self._tidy_runs = most
         self._loose = _LOOSE_PIECES
-        self._growing: tuple[int, tuple[int, ...]] | None = None
-        self._grown = 0
+        self._growing: tuple[int, int, tuple[int, ...]] | None = None
 
     def gaps(self, start: int, end: int) -> list[tuple[int, int]]:
         """Return start and end of each range in a window that was not answered."""
@@ -121,18 +120,19 @@ class StatusMap:
 
         What goes on from the range before it is no piece of its own.
         """
-        if self._growing is None or (self._grown, types) != (start, self._growing[1]):
+        first = start
+        if self._growing and self._growing[1:] == (start, types):
+            first = self._growing[0]
+        else:
             self._settle()
-            self._growing = start, types
-        self._grown = end
+        self._growing = first, end, types
 
     def _settle(self) -> None:
         """Make a piece of the ranges that went on from one another."""
         if self._growing:
-            start, types = self._growing
+            start, end, types = self._growing
             self._growing = None
-            edges = np.array([start, self._grown], np.int64)
-            self._insert(tuple(Runs(edges, np.array([kind], np.uint64)) for kind in types))
+            self._insert(tuple(runs_of(start, Extent(0, end - start, kind)) for kind in types))
 
     def _insert(self, piece: tuple[Runs, ...]) -> None:
         start = piece[0].start

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import struct
-from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Final, NamedTuple
 
@@ -196,8 +195,7 @@ def parse_context(payload: bytes) -> tuple[int, str]:
     return int.from_bytes(payload[:4], "big"), text_of(payload[4:])
 
 
-@dataclass(frozen=True, slots=True)
-class BlockSizes:
+class BlockSizes(NamedTuple):
     """The lengths, in bytes, that a server states for requests."""
 
     minimum: int
