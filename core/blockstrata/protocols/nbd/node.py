@@ -16,9 +16,16 @@ from blockstrata.facts.codes import MAX_LENGTH, Mapping, Storage, fact
 from blockstrata.facts.extents import Extents, join, uniform
 from blockstrata.facts.node import ProtocolNode, check_open, whole_sectors
 from blockstrata.naming.nbd import Address
-from blockstrata.protocols.nbd.connection import Connection, RefusedError, open_connection
+from blockstrata.protocols.nbd.connection import (
+    Agenda,
+    Connection,
+    Job,
+    ReadJob,
+    RefusedError,
+    StatusJob,
+    open_connection,
+)
 from blockstrata.protocols.nbd.handshake import ALLOCATION_DEPTH, BASE_ALLOCATION
-from blockstrata.protocols.nbd.jobs import Agenda, Job, ReadJob, StatusJob
 from blockstrata.protocols.nbd.patience import Pace
 from blockstrata.protocols.nbd.status import Runs, StatusMap, runs_of
 from blockstrata.protocols.nbd.stream import LostError, reason

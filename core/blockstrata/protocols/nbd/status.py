@@ -42,9 +42,7 @@ class Runs:
         return int(self.edges[-1])
 
     def cut(self, start: int, end: int) -> Runs:
-        """Return the part from byte ``start`` up to ``end``, which must lie in the window."""
-        if start == end:
-            return no_runs(start)
+        """Return the part from byte ``start`` up to ``end``, some bytes that must lie in the window."""
         if (start, end) == (self.start, self.end):
             return self
         first = int(np.searchsorted(self.edges, start, side="right")) - 1
@@ -54,19 +52,12 @@ class Runs:
         return Runs(edges, self.types[first:last])
 
 
-def no_runs(at: int) -> Runs:
-    """Return the window of no bytes at an offset."""
-    return Runs(np.array([at], np.int64), np.empty(0, np.uint64))
-
-
 def runs_of(start: int, told: Extent | Statuses) -> Runs:
     """Return extents that follow one another from a byte on as runs."""
     if isinstance(told, Extent):
         edges = np.array([start, start + told.length], np.int64)
         return Runs(edges, np.array([told.type], np.uint64))
-    edges = np.empty(len(told.lengths) + 1, np.int64)
-    edges[0] = start
-    edges[1:] = told.lengths
+    edges = np.append(start, told.lengths)
     edges.cumsum(out=edges)
     return joined([Runs(edges, told.types)])
 
@@ -77,8 +68,6 @@ def joined(parts: Sequence[Runs]) -> Runs:
         return parts[0]
     types = np.concatenate([part.types for part in parts]) if len(parts) > 1 else parts[0].types
     edges = np.concatenate([parts[0].edges[:1], *(part.edges[1:] for part in parts)])
-    if len(types) < 2:
-        return Runs(edges, types)
     keep = np.append(True, types[1:] != types[:-1])
     return Runs(np.append(edges[:-1][keep], edges[-1]), types[keep])
 
@@ -146,7 +135,7 @@ class StatusMap:
     def runs(self, context: int, start: int, end: int) -> Runs:
         """Return a context's runs over a window that was answered; the context is counted from 0."""
         if start == end:
-            return no_runs(start)
+            return Runs(np.array([start], np.int64), np.empty(0, np.uint64))
         self._settle()
         parts = [
             piece[context].cut(max(start, piece[0].start), min(end, piece[0].end))

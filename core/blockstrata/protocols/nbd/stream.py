@@ -49,21 +49,15 @@ class Stream:
 
     def send(self, data: bytes) -> None:
         """Send all bytes."""
-        try:
-            while data:
-                data = data[self._do(select.POLLOUT, self._plug.send, data) :]
-        except (OSError, ValueError) as error:
-            raise LostError(reason(error)) from None
+        while data:
+            data = data[self._do(select.POLLOUT, self._plug.send, data) :]
 
     def receive(self, length: int) -> bytes:
         """Return exactly so many bytes; memory grows with what arrives, not with what was announced."""
         while len(self._buffer) < length:
             # a server that never leaves us waiting is not heard for ever either
             self.patience.left()
-            try:
-                piece = self._do(select.POLLIN, self._plug.recv, _PIECE)
-            except (OSError, ValueError) as error:
-                raise LostError(reason(error)) from None
+            piece = self._do(select.POLLIN, self._plug.recv, _PIECE)
             if not piece:
                 raise LostError(_CLOSED)
             self._buffer += piece
@@ -80,7 +74,7 @@ class Stream:
             plug = context.wrap_socket(self._plug, server_hostname=hostname, do_handshake_on_connect=False)
             self._plug = plug
             self._do(select.POLLIN, plug.do_handshake)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, LostError) as error:
             raise WireError(f"TLS: {reason(error)}") from None
         return plug.version() or "TLS"
 
@@ -109,6 +103,8 @@ class Stream:
                 wait_for(self._plug, select.POLLOUT, self.patience)
             except BlockingIOError:
                 wait_for(self._plug, event, self.patience)
+            except (OSError, ValueError) as error:
+                raise LostError(reason(error)) from None
 
 
 def wait_for(plug: socket.socket, event: int, patience: Patience) -> None:

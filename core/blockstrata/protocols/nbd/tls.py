@@ -26,23 +26,19 @@ def tls_context(tls: Tls, host: str | None) -> tuple[ssl.SSLContext, str | None]
     if not tls.verify:
         context.verify_mode = ssl.CERT_NONE
     try:
-        _load(context, tls)
+        if tls.certificates is None:
+            context.load_default_certs()
+            return context, hostname
+        directory = Path(tls.certificates)
+        certificate = directory / "client-cert.pem"
+        if tls.verify:
+            context.load_verify_locations(directory / "ca-cert.pem")
+        if certificate.exists():
+            # an encrypted key must not ask at the terminal
+            context.load_cert_chain(certificate, directory / "client-key.pem", password=lambda: "")
     except (OSError, ValueError) as error:
         raise WireError(f"TLS certificates: {reason(error)}") from None
     return context, hostname
-
-
-def _load(context: ssl.SSLContext, tls: Tls) -> None:
-    if tls.certificates is None:
-        context.load_default_certs()
-        return
-    directory = Path(tls.certificates)
-    if tls.verify:
-        context.load_verify_locations(directory / "ca-cert.pem")
-    certificate = directory / "client-cert.pem"
-    if certificate.exists():
-        # an encrypted key must not ask at the terminal
-        context.load_cert_chain(certificate, directory / "client-key.pem", password=lambda: "")
 
 
 def _share_key(context: ssl.SSLContext, tls: Tls) -> None:
@@ -50,7 +46,7 @@ def _share_key(context: ssl.SSLContext, tls: Tls) -> None:
     set_callback = getattr(context, "set_psk_client_callback", None)
     if set_callback is None:
         raise WireError("TLS with a shared key takes Python 3.13 or later")
-    user, key = _key_of(tls)
+    user, key = _key_of(str(tls.psk_file), tls.username)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     # the list of ciphers says nothing about TLS 1.3, whose own would take a server without the key
@@ -62,13 +58,12 @@ def _share_key(context: ssl.SSLContext, tls: Tls) -> None:
     set_callback(lambda _hint: (user, key))
 
 
-def _key_of(tls: Tls) -> tuple[str, bytes]:
+def _key_of(file: str, wanted: str | None) -> tuple[str, bytes]:
     try:
-        lines = Path(str(tls.psk_file)).read_text("utf-8").splitlines()
-        keys = [line.split(":", 1) for line in lines if ":" in line]
-        for user, key in keys:
-            if tls.username in (None, user):
+        for line in Path(file).read_text("utf-8").splitlines():
+            user, colon, key = line.partition(":")
+            if colon and wanted in (None, user):
                 return user, bytes.fromhex(key)
     except (OSError, ValueError) as error:
         raise WireError(f"tls-psk-file: {reason(error)}") from None
-    raise WireError("tls-psk-file: holds no key" + (f" for user '{tls.username}'" if tls.username else ""))
+    raise WireError("tls-psk-file: holds no key" + (f" for user '{wanted}'" if wanted else ""))

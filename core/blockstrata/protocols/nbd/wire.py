@@ -356,18 +356,15 @@ def parse_status(payload: bytes, asked: int, *, extended: bool) -> Statuses:
     return Statuses(int.from_bytes(payload[:4], "big"), clipped, types)
 
 
-def parse_data(payload: bytes) -> tuple[int, bytes]:
-    """Return offset and bytes of a chunk of data."""
-    if len(payload) <= 8:
-        raise WireError("a chunk of data that holds none")
-    return int.from_bytes(payload[:8], "big"), payload[8:]
-
-
-def parse_hole(payload: bytes) -> tuple[int, int]:
-    """Return offset and length of a chunk that stands for zeroes."""
+def parse_bytes(kind: int, payload: bytes) -> tuple[int, int, bytes | None]:
+    """Return offset and length of a chunk of data or of a hole, and the bytes; None stands for zeroes."""
+    if kind == ChunkType.OFFSET_DATA:
+        if len(payload) <= 8:
+            raise WireError("a chunk of data that holds none")
+        return int.from_bytes(payload[:8], "big"), len(payload) - 8, payload[8:]
     if len(payload) != 12:
         raise WireError(f"a hole's chunk of {len(payload)} bytes")
     offset, length = struct.unpack(">QI", payload)
     if not length:
         raise WireError("a hole of no bytes")
-    return offset, length
+    return offset, length, None
