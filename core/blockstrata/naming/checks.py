@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from blockstrata.errors import BadReferenceError
-from blockstrata.naming.drivers import FILE_DRIVERS, RECORDED
+from blockstrata.naming.drivers import FILE_DRIVERS, NULL_DRIVERS, RECORDED
 from blockstrata.naming.options import SWITCH, Options, size_of, switch_of, text_of, texts
 
 Check: TypeAlias = Callable[[str], str]
@@ -64,9 +64,6 @@ def _node_name(text: str) -> str:
     return "" if _NODE_NAME.fullmatch(text) else f"'{text}' is no name for a node"
 
 
-_OVERLAPS: Final = _one_of("none", "constant", "cached", "all")
-_ANY_NUMBER: Final = _number(2**64 - 1)
-
 _COMMON: Final[dict[str, Check]] = {
     "driver": _any,
     "node-name": _node_name,
@@ -78,20 +75,14 @@ COMMON_KEYS: Final = frozenset(key.partition(".")[0] for key in _COMMON)
 """Options that every driver has.  None of them names anything that could be opened."""
 
 _FILE: Final[dict[str, Check]] = {
-    **_COMMON,
     "filename": _any,
     "aio": _one_of("threads", "native", "io_uring"),
-    "aio-max-batch": _ANY_NUMBER,
+    "aio-max-batch": _number(2**64 - 1),
     "locking": _one_of("on", "off", "auto"),
     "pr-manager": lambda text: f"there is no persistent reservation manager '{text}'",
     **dict.fromkeys(("drop-cache", "x-check-cache-dropped"), _switch),
 }
-_NULL: Final[dict[str, Check]] = {
-    **_COMMON,
-    "size": _size,
-    "latency-ns": _number(2**63 - 1),
-    "read-zeroes": _switch,
-}
+_NULL: Final[dict[str, Check]] = {"size": _size, "latency-ns": _number(2**63 - 1), "read-zeroes": _switch}
 SERVER_KEYS: Final = {
     kind: frozenset(f"server.{key}" for key in keys.split())
     for kind, keys in {
@@ -101,7 +92,6 @@ SERVER_KEYS: Final = {
 }
 """Options of the server of an NBD export, by its kind."""
 _NBD: Final[dict[str, Check]] = {
-    **_COMMON,
     **dict.fromkeys("export path host port tls tls-creds tls-hostname x-dirty-bitmap".split(), _any),
     # which of them a kind of server has is looked at where the address is taken apart
     **dict.fromkeys({"server.cid", "server.str"}.union(*SERVER_KEYS.values()), _any),
@@ -111,30 +101,28 @@ _NBD: Final[dict[str, Check]] = {
     "server.to": _number(2**16 - 1),
     **dict.fromkeys(("reconnect-delay", "open-timeout"), _number(2**32 - 1)),
 }
-_RAW: Final[dict[str, Check]] = {**_COMMON, "file": _any, "offset": _size, "size": _size}
 _OVERLAP_PARTS: Final = (
     "main-header active-l1 active-l2 refcount-table refcount-block snapshot-table inactive-l1 inactive-l2"
     " bitmap-directory"
 ).split()
 _QCOW2: Final[dict[str, Check]] = {
-    **_COMMON,
     **dict.fromkeys("file backing data-file encrypt.format encrypt.key-secret".split(), _any),
     **dict.fromkeys("lazy-refcounts discard-no-unref".split(), _switch),
     **dict.fromkeys((f"pass-discard-{what}" for what in ("request", "snapshot", "other")), _switch),
-    **dict.fromkeys(("overlap-check", "overlap-check.template"), _OVERLAPS),
+    **dict.fromkeys(
+        ("overlap-check", "overlap-check.template"), _one_of("none", "constant", "cached", "all")
+    ),
     **dict.fromkeys((f"overlap-check.{part}" for part in _OVERLAP_PARTS), _switch),
     **dict.fromkeys(("cache-size", "l2-cache-size", "refcount-cache-size", "l2-cache-entry-size"), _size),
     "cache-clean-interval": _number(2**32 - 1),
 }
 _DRIVERS: Final[dict[str, dict[str, Check]]] = {
-    "file": _FILE,
-    "host_device": _FILE,
-    "null-co": _NULL,
-    "null-aio": _NULL,
+    **dict.fromkeys(FILE_DRIVERS, _FILE),
+    **dict.fromkeys(NULL_DRIVERS, _NULL),
     "nbd": _NBD,
-    RECORDED: {**_COMMON, "filename": _any, "storage": _any},
-    "raw": _RAW,
-    "luks": {**_COMMON, "file": _any, "key-secret": _any},
+    RECORDED: {"filename": _any, "storage": _any},
+    "raw": {"file": _any, "offset": _size, "size": _size},
+    "luks": {"file": _any, "key-secret": _any},
     "qcow2": _QCOW2,
 }
 _CHILDREN: Final = ("file", "backing", "data-file")
@@ -147,7 +135,7 @@ def check_options(options: Options, driver: str, name: str) -> None:
     ``BadReferenceError`` names the option.  What several options or the image together forbid is not all
     seen; that of a qcow2 image is by the format.
     """
-    checks = _DRIVERS[driver]
+    checks = _COMMON | _DRIVERS[driver]
     # a child's are looked at with the child
     own = {
         key: None if key in _CHILDREN and isinstance(value, dict) else value for key, value in options.items()

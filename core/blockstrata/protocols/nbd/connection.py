@@ -201,10 +201,14 @@ class Connection:
         job = self._flying.get(chunk.cookie)
         if job is None:
             raise WireError(f"a reply to question {chunk.cookie}, which was not asked")
-        if chunk.kind is None:
-            self._receive_simple(chunk, job)
-        else:
+        if chunk.kind is not None:
             self._receive_chunk(chunk, chunk.kind, job)
+        elif chunk.error:
+            job.error = wire.error_words(chunk.error)
+        elif structured or isinstance(job, StatusJob):
+            raise WireError("a simple reply where structured ones were agreed on")
+        else:
+            job.take(job.offset, job.length, self._stream.receive(job.length))
         if not chunk.is_done:
             return None
         del self._flying[chunk.cookie]
@@ -212,14 +216,6 @@ class Connection:
         if not job.error:
             job.finish(self.export)
         return job
-
-    def _receive_simple(self, chunk: Chunk, job: Job) -> None:
-        if chunk.error:
-            job.error = wire.error_words(chunk.error)
-        elif self.export.structured or isinstance(job, StatusJob):
-            raise WireError("a simple reply where structured ones were agreed on")
-        else:
-            job.take(job.offset, job.length, self._stream.receive(job.length))
 
     def _receive_chunk(self, chunk: Chunk, kind: int, job: Job) -> None:
         is_error = kind & wire.IS_ERROR_CHUNK

@@ -14,22 +14,14 @@ from blockstrata.naming.nbd import Address
 from blockstrata.protocols.nbd import wire
 from blockstrata.protocols.nbd.stream import Stream
 from blockstrata.protocols.nbd.tls import tls_context
-from blockstrata.protocols.nbd.wire import (
-    BlockSizes,
-    ExportFlag,
-    HandshakeFlag,
-    Info,
-    Option,
-    OptionReply,
-    WireError,
-)
+from blockstrata.protocols.nbd.wire import Info, Option, OptionReply, WireError
 
 BASE_ALLOCATION: Final = "base:allocation"
 ALLOCATION_DEPTH: Final = "qemu:allocation-depth"
 
 _MOST_REPLIES: Final = 4096
 """Replies to one option, each a context or a piece of information."""
-_CLIENT_FLAGS: Final = HandshakeFlag.FIXED_NEWSTYLE | HandshakeFlag.NO_ZEROES
+_CLIENT_FLAGS: Final = wire.HandshakeFlag.FIXED_NEWSTYLE | wire.HandshakeFlag.NO_ZEROES
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +33,8 @@ class Export:
     """
 
     size: int
-    flags: ExportFlag
-    blocks: BlockSizes | None = None
+    flags: wire.ExportFlag
+    blocks: wire.BlockSizes | None = None
     description: str = ""
     offered: tuple[str, ...] = ()
     contexts: dict[int, str] = field(default_factory=dict)
@@ -62,7 +54,7 @@ def shake_hands(stream: Stream, address: Address, contexts: tuple[str, ...]) -> 
     ``contexts`` are asked for by name; with them QEMU's allocation depth, where it is offered.
     """
     flags = _greet(stream)
-    if not flags & HandshakeFlag.FIXED_NEWSTYLE:
+    if not flags & wire.HandshakeFlag.FIXED_NEWSTYLE:
         if address.tls:
             raise WireError("the server does not know TLS")
         return _export_name(stream, address.export, flags)
@@ -88,7 +80,7 @@ def shake_hands(stream: Stream, address: Address, contexts: tuple[str, ...]) -> 
     )
 
 
-def _greet(stream: Stream) -> HandshakeFlag:
+def _greet(stream: Stream) -> wire.HandshakeFlag:
     """Return the server's flags; those that both know are sent back."""
     if stream.receive(8) != wire.INIT_MAGIC:
         raise WireError("this is no NBD server")
@@ -97,7 +89,7 @@ def _greet(stream: Stream) -> HandshakeFlag:
         raise WireError("the server speaks the oldstyle protocol, which is not spoken here")
     if style != wire.NEWSTYLE_MAGIC:
         raise WireError("this is no NBD server: its second magic number is wrong")
-    flags = HandshakeFlag(int.from_bytes(stream.receive(2), "big") & _CLIENT_FLAGS)
+    flags = wire.HandshakeFlag(int.from_bytes(stream.receive(2), "big") & _CLIENT_FLAGS)
     stream.send(int(flags).to_bytes(4, "big"))
     return flags
 
@@ -144,7 +136,7 @@ def _contexts(stream: Stream, option: Option, export: str, *queries: str) -> lis
 
 def _go(stream: Stream, export: str) -> Export | None:
     """Return what is told of the export; None if the server does not know GO."""
-    size, flags, blocks, description = None, ExportFlag(0), None, ""
+    size, flags, blocks, description = None, wire.ExportFlag(0), None, ""
     for kind, payload in _replies(stream, Option.GO, wire.pack_go(export, Info.DESCRIPTION, Info.BLOCK_SIZE)):
         if kind == OptionReply.ERR_UNSUP:
             return None
@@ -166,10 +158,10 @@ def _go(stream: Stream, export: str) -> Export | None:
     return Export(size, flags, blocks, description)
 
 
-def _export_name(stream: Stream, export: str, flags: HandshakeFlag) -> Export:
+def _export_name(stream: Stream, export: str, flags: wire.HandshakeFlag) -> Export:
     """Return size and flags by the older option, to which a server that says no just hangs up."""
     stream.send(wire.pack_option(Option.EXPORT_NAME, wire.pack_string(export)[4:]))
     size, export_flags = wire.parse_export(stream.receive(10))
-    if not flags & HandshakeFlag.NO_ZEROES:
+    if not flags & wire.HandshakeFlag.NO_ZEROES:
         stream.receive(124)
     return Export(size, export_flags)

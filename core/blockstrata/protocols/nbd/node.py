@@ -82,13 +82,12 @@ class NbdNode(ProtocolNode):
         ``ServerError`` if the server does not answer as it should.
         """
         end = start + length
-        if BASE_ALLOCATION in self.contexts and self._access.probe is not Probe.NONE:
-            told = min(self.length, end)
-            inside = self._storage(start, told) if start < told else uniform(start, start, _OPAQUE)
-        else:
-            told = min(whole_sectors(self.length), end)
-            inside = uniform(start, max(start, told), _OPAQUE, start)
-        return join([inside, uniform(inside.end, end, _BEYOND, inside.end)])
+        is_told = BASE_ALLOCATION in self.contexts and self._access.probe is not Probe.NONE
+        last = max(start, min(end, self.length if is_told else whole_sectors(self.length)))
+        inside = (
+            self._storage(start, last) if is_told and start < last else uniform(start, last, _OPAQUE, start)
+        )
+        return join([inside, uniform(last, end, _BEYOND, last)])
 
     def status(self, context: str, start: int, length: int) -> Runs:
         """Return the types that the server gives a window in a context, as it gives them.
@@ -151,8 +150,9 @@ class NbdNode(ProtocolNode):
         most = size if self._export.extended else min(size, _MOST_ASKED)
         step = max(_QUESTIONS * _MOST_SLICE, -(-most // _MOST_WINDOWS >> 25) << 25)
         for start in range(0, size, step):
-            self._require_askable(min(step, size - start), start)
-            yield start, min(step, size - start), 1
+            length = min(step, size - start)
+            self._require_askable(start + length)
+            yield start, length, 1
 
     def features(self) -> Dict[str, object]:
         """Return what the server says of the export and what is spoken with it."""
@@ -214,17 +214,20 @@ class NbdNode(ProtocolNode):
         """Ask the server for what is not known of a window in whole blocks."""
         gaps = self._known.gaps(start, end)
         self._require_askable(sum(high - low for low, high in gaps))
-        steps = [_step(high - low, self._block, extended=self._export.extended) for low, high in gaps]
-        agenda = Agenda(
-            StatusJob(at, min(step, high - at))
-            for (low, high), step in zip(gaps, steps, strict=True)
-            for at in range(low, high, step)
-        )
-        self._run("block status", agenda, self._remember)
+        self._run("block status", Agenda(self._status_jobs(gaps)), self._remember)
 
-    def _require_askable(self, length: int, start: int = 0) -> None:
-        """``ServerError`` if so many bytes, and those before them, take too many questions."""
-        if not self._export.extended and start + length > _MOST_ASKED:
+    def _status_jobs(self, gaps: list[tuple[int, int]]) -> Iterator[StatusJob]:
+        """Yield questions about whole blocks of some ranges."""
+        most = MAX_STATUS_LENGTH if self._export.extended else _MOST_SLICE
+        for low, high in gaps:
+            share = -(-(high - low) // _QUESTIONS // self._block) * self._block
+            step = min(most, max(_LEAST_SLICE, share))
+            for at in range(low, high, step):
+                yield StatusJob(at, min(step, high - at))
+
+    def _require_askable(self, length: int) -> None:
+        """``ServerError`` if so many bytes take too many questions."""
+        if not self._export.extended and length > _MOST_ASKED:
             what = "of more than 1 PiB is asked with extended headers, which the server does not know"
             raise ServerError(self.name, "block status", what)
 
@@ -304,12 +307,6 @@ class NbdNode(ProtocolNode):
         connection, self._connection = self._connection, None
         if connection:
             connection.close(politely=politely)
-
-
-def _step(length: int, block: int, *, extended: bool) -> int:
-    """Return how much of a range of some length one question is about, in whole blocks."""
-    most = MAX_STATUS_LENGTH if extended else _MOST_SLICE
-    return min(most, max(_LEAST_SLICE, -(-length // _QUESTIONS // block) * block))
 
 
 def _stretched(context: str, runs: Runs, end: int) -> Runs:

@@ -109,19 +109,20 @@ class StatusMap:
 
         What goes on from the range before it is no piece of its own.
         """
-        first = start
-        if self._growing and self._growing[1:] == (start, types):
-            first = self._growing[0]
+        before = self._growing
+        if before and before[1] == start and before[2] == types:
+            start = before[0]
         else:
             self._settle()
-        self._growing = first, end, types
+        self._growing = start, end, types
 
     def _settle(self) -> None:
         """Make a piece of the ranges that went on from one another."""
         if self._growing:
             start, end, types = self._growing
             self._growing = None
-            self._insert(tuple(runs_of(start, Extent(0, end - start, kind)) for kind in types))
+            edges = np.array([start, end], np.int64)
+            self._insert(tuple([Runs(edges, np.array([kind], np.uint64)) for kind in types]))
 
     def _insert(self, piece: tuple[Runs, ...]) -> None:
         start = piece[0].start

@@ -132,7 +132,6 @@ EXTENDED_REPLY_REST: Final = struct.Struct(">HHQQQ")
 _OPTION: Final = struct.Struct(">8sII")
 _REQUEST: Final = struct.Struct(">IHHQQI")
 _EXTENDED_REQUEST: Final = struct.Struct(">IHHQQQ")
-_MAGIC: Final = struct.Struct(">I")
 _ONE_EXTENT: Final = struct.Struct(">III")
 _ONE_EXTENT_EXT: Final = struct.Struct(">IIQQ")
 
@@ -246,7 +245,7 @@ class Chunk(NamedTuple):
 
 def rest_of_reply(magic: bytes, *, structured: bool, extended: bool) -> struct.Struct:
     """Return the layout of what follows a reply's magic number; ``WireError`` if it is none we agreed on."""
-    (number,) = _MAGIC.unpack(magic)
+    number = int.from_bytes(magic, "big")
     if number == EXTENDED_REPLY_MAGIC and extended:
         return EXTENDED_REPLY_REST
     if number == STRUCTURED_REPLY_MAGIC and structured and not extended:
