@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
-from textual.command import DiscoveryHit, Hit, Provider
+from textual.command import DiscoveryHit, Hit, Hits, Matcher, Provider
+from textual.content import Content
 
 from blockstrata.semantics import SWITCH
 from blockstrata.text.printable import base_name, printable, shortened
 from blockstrata_viewer.app.bindings import BINDINGS, help_keys
+from blockstrata_viewer.lessons.course import Course
+from blockstrata_viewer.lessons.lesson import Lesson
+from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.widgets.plain import plain
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from textual.command import Hits, Matcher
-    from textual.content import Content
-
-    from blockstrata_viewer.lessons.course import Course
-    from blockstrata_viewer.lessons.lesson import Lesson
-    from blockstrata_viewer.model.scene import Scene
 
 _PREFIXES: Final = {
     "cursor": "go",

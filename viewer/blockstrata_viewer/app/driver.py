@@ -25,23 +25,20 @@ import termios
 import threading
 import time
 from codecs import getincrementaldecoder
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from textual import events
 from textual._xterm_parser import XTermParser
+from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
 
 from blockstrata_viewer.process.leaving import Undo, hang_up, is_told
 from blockstrata_viewer.process.terminal import bounded
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from textual.app import App
-    from textual.message import Message
 
 MODES: Final = "\x1b[?25l\x1b[?1004h\x1b[?1000h\x1b[?1003h\x1b[?1015h\x1b[?1006h\x1b[?2004h\x1b[?7l"
 """What Textual sets when it starts, but for what would count twice: the other screen, the keyboard's mode."""

@@ -8,32 +8,27 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+
+from textual.filter import LineFilter
+from textual.pilot import Pilot
+from textual.strip import Strip
 
 from blockstrata.errors import BadRangeError, BlockstrataError
 from blockstrata.facts.codes import Storage, storage_of
+from blockstrata.graph.chain import Chain
 from blockstrata.protocols.file import FileNode
 from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.app.main_screen import MainScreen
 from blockstrata_viewer.app.shot import Shot, read_shot
 from blockstrata_viewer.export import text
 from blockstrata_viewer.export.capture import strips_of
 from blockstrata_viewer.model.opening import Opening
-from blockstrata_viewer.model.scene import GUEST
+from blockstrata_viewer.model.scene import GUEST, Scene
 from blockstrata_viewer.process.terminal import bounded
 from blockstrata_viewer.widgets.plain import NET
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from textual.filter import LineFilter
-    from textual.pilot import Pilot
-    from textual.strip import Strip
-
-    from blockstrata.graph.chain import Chain
-    from blockstrata_viewer.app.main_screen import MainScreen
-    from blockstrata_viewer.model.scene import Scene
 
 _SIZE = (120, 36)
 _LOOKS = 100

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
+from textual.dom import DOMNode
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from blockstrata.access import Probe
+from blockstrata.access import Consent, Probe
 from blockstrata.errors import BlockstrataError, OpenError
+from blockstrata.graph.chain import Chain
 from blockstrata_viewer.app.forgetting import collect_and_freeze
+from blockstrata_viewer.model.disk import Disk
 from blockstrata_viewer.model.loading import Loader
 from blockstrata_viewer.model.opening import Opening
+from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.process.memory import TAKES_TOO_MUCH
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from textual.dom import DOMNode
-
-    from blockstrata.access import Consent
-    from blockstrata.graph.chain import Chain
-    from blockstrata_viewer.model.disk import Disk
-    from blockstrata_viewer.model.scene import Scene
 
 
 @dataclass

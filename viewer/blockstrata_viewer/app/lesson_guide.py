@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from blockstrata_viewer.lessons import taught
 from blockstrata_viewer.lessons.aim import aim
 from blockstrata_viewer.lessons.course import Course, Shelf
+from blockstrata_viewer.lessons.lesson import Lesson
+from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.process.scratch import scratch_directory
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from blockstrata_viewer.lessons.lesson import Lesson
-    from blockstrata_viewer.model.scene import Scene
 
 Spot = tuple[object, ...]
 """Where a screen is: image, axis, flags, layer, byte."""

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+import asyncio
+from collections.abc import Iterator
+from typing import ClassVar
 
 from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Container
 
 from blockstrata.errors import BlockstrataError, ConsentError
 from blockstrata.semantics import by_name
 from blockstrata.text.printable import printable
 from blockstrata_viewer.app.bindings import BINDINGS, footer_keys
-from blockstrata_viewer.app.commands import ViewerCommands, commands_of
+from blockstrata_viewer.app.commands import Command, ViewerCommands, commands_of
 from blockstrata_viewer.app.forgetting import forget_lines
 from blockstrata_viewer.app.images import Images, Opened
 from blockstrata_viewer.app.lesson_guide import LessonGuide, spot_of
 from blockstrata_viewer.app.pages_screen import PagesScreen
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.app.shot import save
 from blockstrata_viewer.draw.keys import draw_keys
 from blockstrata_viewer.draw.layout import SIDE_PANEL, WIDE, chain_layout
 from blockstrata_viewer.draw.legend import draw_legend
-from blockstrata_viewer.draw.palette import THEMES, palette_for
+from blockstrata_viewer.draw.palette import THEMES, Palette, palette_for
 from blockstrata_viewer.draw.title import draw_title
+from blockstrata_viewer.model.disk import Disk
 from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.model.viewport import Viewport
 from blockstrata_viewer.process.memory import TOO_LARGE
@@ -33,18 +39,6 @@ from blockstrata_viewer.widgets.chain_view import ChainView
 from blockstrata_viewer.widgets.inspector import Inspector
 from blockstrata_viewer.widgets.lesson_panel import LessonPanel, lesson_height
 from blockstrata_viewer.widgets.plain import Words
-
-if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Iterator
-
-    from textual.app import ComposeResult
-    from textual.binding import BindingType
-
-    from blockstrata_viewer.app.commands import Command
-    from blockstrata_viewer.app.setup import Setup
-    from blockstrata_viewer.draw.palette import Palette
-    from blockstrata_viewer.model.disk import Disk
 
 _TALL = 30
 """Rows from which the inspector has its full height under the chain."""

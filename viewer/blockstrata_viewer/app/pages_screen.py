@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from blockstrata_viewer.app.bindings import help_keys
+from blockstrata_viewer.app.images import Opened
 from blockstrata_viewer.app.scene_screen import SceneScreen
+from blockstrata_viewer.draw.palette import Palette
+from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.screens.audit import AuditScreen
 from blockstrata_viewer.screens.details import DetailsScreen
 from blockstrata_viewer.screens.go_to import GoToScreen
 from blockstrata_viewer.screens.help import HelpScreen
 from blockstrata_viewer.screens.tables import TablesScreen, Target
 from blockstrata_viewer.screens.trace import TraceScreen
-
-if TYPE_CHECKING:
-    from blockstrata_viewer.app.images import Opened
-    from blockstrata_viewer.draw.palette import Palette
-    from blockstrata_viewer.model.scene import Scene
 
 _NOT_YET = "not yet: the image is still being read"
 _NOT_IN_MEMORY = "not all of this image is in memory; --memory allows more, map and info do without"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from textual import on
 from textual.reactive import var
@@ -12,13 +12,9 @@ from textual.screen import Screen
 from blockstrata.errors import BlockstrataError
 from blockstrata.semantics import by_name
 from blockstrata.text.printable import printable
+from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.process.memory import TOO_LARGE
 from blockstrata_viewer.widgets.chain_view import ChainView
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from blockstrata_viewer.model.scene import Scene
 
 
 class SceneScreen(Screen[None]):

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+
+from textual.app import App
 
 from blockstrata.text.printable import base_name
+from blockstrata_viewer.app.images import Images
+from blockstrata_viewer.app.lesson_guide import LessonGuide
 from blockstrata_viewer.draw.palette import palette_for, palette_of
 from blockstrata_viewer.export import Screen, format_of, write_screenshot
 from blockstrata_viewer.export.capture import capture
 from blockstrata_viewer.export.inputs import inputs_of
-
-if TYPE_CHECKING:
-    from textual.app import App
-
-    from blockstrata_viewer.app.images import Images
-    from blockstrata_viewer.app.lesson_guide import LessonGuide
-    from blockstrata_viewer.model.scene import Scene
+from blockstrata_viewer.model.scene import Scene
 
 
 class Shown(Protocol):

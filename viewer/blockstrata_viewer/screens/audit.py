@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 from rich.text import Text
+from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
+from blockstrata.graph.chain import Chain
 from blockstrata.graph.export_layers import as_opened
+from blockstrata_viewer.draw.palette import Palette
 from blockstrata_viewer.reports.audit import AuditReport
 from blockstrata_viewer.screens.pages import folded, heading
 from blockstrata_viewer.screens.read_page import ReadPage
 from blockstrata_viewer.widgets.plain import Words
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from textual.app import ComposeResult
-
-    from blockstrata.graph.chain import Chain
-    from blockstrata_viewer.draw.palette import Palette
 
 
 class AuditScreen(ModalScreen[None]):

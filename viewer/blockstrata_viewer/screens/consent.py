@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from blockstrata.access import Consent
+from blockstrata.errors import ConsentError
 from blockstrata.text.printable import printable
 from blockstrata_viewer.widgets.plain import Words
-
-if TYPE_CHECKING:
-    from textual.app import ComposeResult
-
-    from blockstrata.errors import ConsentError
 
 _QUESTIONS = {
     Consent.VIA_QEMU: "Run qemu-img, for every such layer of this chain, to find out where its bytes are?",

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
 from blockstrata_viewer.draw.palette import palette_of
+from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.reports.extent import describe
 from blockstrata_viewer.screens.pages import heading, labelled
 from blockstrata_viewer.screens.read_page import ReadPage
 from blockstrata_viewer.widgets.plain import Words
-
-if TYPE_CHECKING:
-    from textual.app import ComposeResult
-
-    from blockstrata_viewer.model.scene import Scene
 
 
 class DetailsScreen(ModalScreen[None]):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
+from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 
@@ -14,10 +15,6 @@ from blockstrata_viewer.export.write import FORMATS, format_of
 from blockstrata_viewer.process.directories import expanded
 from blockstrata_viewer.screens.question import Question
 from blockstrata_viewer.widgets.plain import Prompt, Words
-
-if TYPE_CHECKING:
-    from textual.app import ComposeResult
-
 
 _LONGEST: Final = 255
 """Bytes of a file's name, where Linux keeps files."""

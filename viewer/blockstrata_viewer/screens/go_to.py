@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 
 from blockstrata_viewer.model.offsets import FORMS, parse_offset
+from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.screens.question import Question
 from blockstrata_viewer.widgets.plain import Prompt, Words
-
-if TYPE_CHECKING:
-    from textual.app import ComposeResult
-
-    from blockstrata_viewer.model.scene import Scene
 
 
 class GoToScreen(Question[int | None]):

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 from rich.text import Text
+from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
-from blockstrata_viewer.model.scene import GUEST
+from blockstrata_viewer.draw.palette import Palette
+from blockstrata_viewer.model.scene import GUEST, Scene
 from blockstrata_viewer.widgets.plain import Words
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from textual.app import ComposeResult
-
-    from blockstrata_viewer.draw.palette import Palette
-    from blockstrata_viewer.model.scene import Scene
 
 _GUEST = (
     "This strip is what the guest reads: at every byte the answer of the first layer, from the top, that "

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
+from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 
+from blockstrata_viewer.draw.palette import Palette
+from blockstrata_viewer.lessons.course import Course
+from blockstrata_viewer.lessons.lesson import Lesson
 from blockstrata_viewer.screens.list_screen import ListScreen
 from blockstrata_viewer.widgets.lesson_list import LessonList
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from textual.app import ComposeResult
-
-    from blockstrata_viewer.draw.palette import Palette
-    from blockstrata_viewer.lessons.course import Course
-    from blockstrata_viewer.lessons.lesson import Lesson
 
 
 class LessonsScreen(ListScreen[str | None]):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from textwrap import wrap
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from blockstrata_viewer.draw.palette import Palette
+from blockstrata_viewer.draw.palette import Palette
 
 _COLUMNS: Final = re.compile(r"(.*\S {2,})\S.*")
 """A line with columns, up to the last one."""

@@ -6,14 +6,12 @@ focus; they are the answer all the same.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from textual.events import Key
 from textual.screen import ModalScreen
 
 from blockstrata_viewer.widgets.plain import Prompt
-
-if TYPE_CHECKING:
-    from textual.events import Key
 
 Answer = TypeVar("Answer")
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Final
 
+from rich.text import Text
 from textual import work
 
 from blockstrata.errors import BlockstrataError
@@ -12,12 +15,6 @@ from blockstrata_viewer.process.aside import Aside
 from blockstrata_viewer.process.memory import TOO_LARGE
 from blockstrata_viewer.screens.pages import page_width
 from blockstrata_viewer.widgets.plain import Words
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from concurrent.futures import Future
-
-    from rich.text import Text
 
 _SOON: Final = 0.2
 """Seconds for which the screen waits, so that nothing flickers where it does not take long."""

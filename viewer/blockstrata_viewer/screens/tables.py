@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from textual import on, work
+from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.message import Message
@@ -12,19 +13,14 @@ from textual.message import Message
 from blockstrata.errors import BlockstrataError
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.nbd import NBD_6_0, wire_of
+from blockstrata.semantics.table import Semantics
 from blockstrata_viewer.draw.palette import palette_of
+from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.process.memory import TOO_LARGE
-from blockstrata_viewer.reports.tables import tables
+from blockstrata_viewer.reports.tables import Entry, Place, Table, tables
 from blockstrata_viewer.screens.list_screen import ListScreen
 from blockstrata_viewer.widgets.plain import Words
 from blockstrata_viewer.widgets.table_view import TableView, entries_of
-
-if TYPE_CHECKING:
-    from textual.app import ComposeResult
-
-    from blockstrata.semantics.table import Semantics
-    from blockstrata_viewer.model.scene import Scene
-    from blockstrata_viewer.reports.tables import Entry, Place, Table
 
 
 class Target(NamedTuple):

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar, Final
+from collections.abc import Sequence
+from typing import ClassVar, Final
 
+from rich.text import Text
+from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
+from blockstrata.graph.chain import Chain
+from blockstrata_viewer.draw.palette import Palette
 from blockstrata_viewer.reports.trace import trace_lines
 from blockstrata_viewer.screens.pages import folded, heading, labelled
 from blockstrata_viewer.screens.read_page import ReadPage
 from blockstrata_viewer.widgets.plain import Words
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.text import Text
-    from textual.app import ComposeResult
-
-    from blockstrata.graph.chain import Chain
-    from blockstrata_viewer.draw.palette import Palette
 
 _LAYER: Final = re.compile("[0-9]")
 """A layer's line starts with its depth."""

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from textual.reactive import reactive
 from textual.strip import Strip
 
+from blockstrata_viewer.draw.lines import Line
+from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.widgets.drawn import DrawnWidget
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from blockstrata_viewer.draw.lines import Line
-    from blockstrata_viewer.model.scene import Scene
 
 
 class Bar(DrawnWidget):

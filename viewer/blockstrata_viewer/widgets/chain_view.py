@@ -7,20 +7,16 @@ One widget draws the whole chain line by line, because that is several times qui
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from textual import events
 from textual.message import Message
 from textual.reactive import reactive
 
 from blockstrata_viewer.draw.layout import ChainLayout, chain_layout
+from blockstrata_viewer.draw.lines import Line
 from blockstrata_viewer.draw.painter import draw_chain
+from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.widgets.drawn import DrawnWidget
-
-if TYPE_CHECKING:
-    from textual import events
-
-    from blockstrata_viewer.draw.lines import Line
-    from blockstrata_viewer.model.scene import Scene
 
 _PAN = 4
 """Columns that one turn of the wheel pans."""

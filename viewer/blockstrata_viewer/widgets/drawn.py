@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from textual.filter import LineFilter
 from textual.strip import Strip
 from textual.widget import Widget
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from textual.filter import LineFilter
-
-    from blockstrata_viewer.draw.lines import Line
+from blockstrata_viewer.draw.lines import Line
 
 
 class DrawnWidget(Widget):

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from textual.reactive import reactive
 
 from blockstrata_viewer.draw.inspector import draw_inspector
+from blockstrata_viewer.draw.lines import Line
+from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.widgets.drawn import DrawnWidget
-
-if TYPE_CHECKING:
-    from blockstrata_viewer.draw.lines import Line
-    from blockstrata_viewer.model.scene import Scene
 
 
 class Inspector(DrawnWidget):

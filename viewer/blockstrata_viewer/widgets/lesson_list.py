@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from textwrap import wrap
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from textual.reactive import reactive
 
 from blockstrata.text.printable import printable
 from blockstrata_viewer.draw.keys import put_keys
 from blockstrata_viewer.draw.lines import Ink, Line, clip, list_line
+from blockstrata_viewer.draw.palette import Palette
+from blockstrata_viewer.lessons.course import Course
+from blockstrata_viewer.lessons.lesson import Lesson
 from blockstrata_viewer.widgets.drawn import DrawnWidget
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from blockstrata_viewer.draw.palette import Palette
-    from blockstrata_viewer.lessons.course import Course
-    from blockstrata_viewer.lessons.lesson import Lesson
 
 _MARGIN: Final = 2
 _WORDS: Final = _MARGIN + 4

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from textwrap import wrap
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from rich.cells import cell_len
 from textual.reactive import reactive
@@ -13,17 +14,12 @@ from blockstrata.semantics import by_name
 from blockstrata.text.printable import printable
 from blockstrata_viewer.draw.layout import NARROW
 from blockstrata_viewer.draw.lines import Ink, Line, clip
-from blockstrata_viewer.draw.palette import palette_of
+from blockstrata_viewer.draw.palette import Palette, palette_of
+from blockstrata_viewer.lessons.course import Course
+from blockstrata_viewer.lessons.lesson import Lesson, Step
+from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.model.states import Paint
 from blockstrata_viewer.widgets.drawn import DrawnWidget
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from blockstrata_viewer.draw.palette import Palette
-    from blockstrata_viewer.lessons.course import Course
-    from blockstrata_viewer.lessons.lesson import Lesson, Step
-    from blockstrata_viewer.model.scene import Scene
 
 _MARGIN: Final = 2
 _LEAST: Final = 6

@@ -6,23 +6,20 @@ the viewer makes widgets of text, and the linter holds it to that.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.text import Text
 from textual.app import App
+from textual.color import Color
 from textual.content import Content
 from textual.filter import LineFilter
+from textual.notifications import SeverityLevel
 from textual.widgets import Input, Static
 
 from blockstrata.text.printable import printable
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.text import Text
-    from textual.color import Color
-    from textual.notifications import SeverityLevel
 
 
 def plain(text: str) -> Content:

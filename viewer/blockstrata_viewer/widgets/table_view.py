@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from textwrap import wrap
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from textual.reactive import reactive
 
@@ -12,15 +13,11 @@ from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.keys import put_keys
 from blockstrata_viewer.draw.layout import NARROW
 from blockstrata_viewer.draw.lines import Ink, Line, clip, list_line, shorten
+from blockstrata_viewer.draw.palette import Palette
 from blockstrata_viewer.draw.strips import draw_swatch
 from blockstrata_viewer.model.states import state_of_flags
+from blockstrata_viewer.reports.tables import Entry, Table
 from blockstrata_viewer.widgets.drawn import DrawnWidget
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from blockstrata_viewer.draw.palette import Palette
-    from blockstrata_viewer.reports.tables import Entry, Table
 
 _MARGIN: Final = 2
 _AMOUNTS: Final = 10
