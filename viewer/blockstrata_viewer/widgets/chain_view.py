@@ -10,24 +10,21 @@ from dataclasses import dataclass
 
 from textual import events
 from textual.message import Message
-from textual.reactive import reactive
 
 from blockstrata_viewer.draw.layout import ChainLayout, chain_layout
 from blockstrata_viewer.draw.lines import Line
 from blockstrata_viewer.draw.painter import draw_chain
 from blockstrata_viewer.model.scene import Scene
-from blockstrata_viewer.widgets.drawn import DrawnWidget
+from blockstrata_viewer.widgets.drawn import SceneWidget
 
 _PAN = 4
 """Columns that one turn of the wheel pans."""
 
 
-class ChainView(DrawnWidget):
+class ChainView(SceneWidget):
     """Shows a scene; posts what the mouse does to it."""
 
     DEFAULT_CSS = "ChainView { height: 1fr; width: 1fr; }"
-
-    scene: reactive[Scene | None] = reactive(None, always_update=True)
 
     @dataclass
     class Placed(Message):
@@ -62,23 +59,16 @@ class ChainView(DrawnWidget):
 
         columns: int
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._pressed: int | None = None
+    _pressed: int | None = None
+    """The byte at which the mouse was pressed, and still is."""
 
     def layout_for(self, scene: Scene) -> ChainLayout:
         """Return where things stand for a scene in this widget."""
         return chain_layout(*self.size, len(scene.disk.tracks), scene.selected)
 
-    def shows(self) -> tuple[object, ...] | None:
-        """Return the scene."""
-        return (self.scene,) if self.scene else None
-
-    def draw(self) -> list[Line]:
-        """Return the lines; there is a scene."""
-        if self.scene is None:
-            return []
-        return draw_chain(self.scene, self.layout_for(self.scene))
+    def draw_scene(self, scene: Scene, _width: int, _height: int) -> list[Line]:
+        """Return the lines."""
+        return draw_chain(scene, self.layout_for(scene))
 
     def _offset_at(self, x: int, y: int) -> int | None:
         """Return the byte at a cell, on the overview that of the whole disk; None beside the strips."""

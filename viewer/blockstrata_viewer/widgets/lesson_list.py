@@ -106,10 +106,6 @@ class LessonList(DrawnWidget):
         """How many entries there are; the last one leaves the lesson that is open."""
         return len(self.lessons) + (1 if self._course else 0)
 
-    def shows(self) -> tuple[object, ...]:
-        """Return which lesson is chosen."""
-        return (self.at,)
-
-    def draw(self) -> list[Line]:
+    def draw(self, width: int, height: int) -> list[Line]:
         """Return the lines."""
-        return draw_lessons(self.lessons, self._course, self.at, self._palette, *self.size)
+        return draw_lessons(self.lessons, self._course, self.at, self._palette, width, height)

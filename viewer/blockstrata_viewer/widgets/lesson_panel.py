@@ -19,7 +19,7 @@ from blockstrata_viewer.lessons.course import Course
 from blockstrata_viewer.lessons.lesson import Lesson, Step
 from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.model.states import Paint
-from blockstrata_viewer.widgets.drawn import DrawnWidget
+from blockstrata_viewer.widgets.drawn import SceneWidget
 
 _MARGIN: Final = 2
 _LEAST: Final = 6
@@ -287,12 +287,11 @@ def _inked(words: list[_Word], palette: Palette) -> list[tuple[str, Ink]]:
     return [(f"{' ' if word.space else ''}{word.text}", inks[word.kind]) for word in words]
 
 
-class LessonPanel(DrawnWidget):
+class LessonPanel(SceneWidget):
     """Shows the step that a course is at."""
 
     DEFAULT_CSS = "LessonPanel { width: 1fr; height: 9; }"
 
-    scene: reactive[Scene | None] = reactive(None, always_update=True)
     is_alone: reactive[bool] = reactive(False)
     """Whether the inspector is hidden."""
 
@@ -300,15 +299,8 @@ class LessonPanel(DrawnWidget):
         super().__init__(id="lesson")
         self.course = course
 
-    def shows(self) -> tuple[object, ...] | None:
-        """Return the step as it is now, what is answered of it, and how it looks."""
-        if self.scene is None or (course := self.course) is None:
-            return None
-        step = (course.nth, course.at, course.question, tuple(course.answers))
-        return (*step, palette_of(self.scene), self.is_alone)
-
-    def draw(self) -> list[Line]:
-        """Return the lines; there is a scene, and a course."""
-        if self.scene is None or self.course is None:
+    def draw_scene(self, scene: Scene, width: int, height: int) -> list[Line]:
+        """Return the lines."""
+        if self.course is None:
             return []
-        return draw_lesson(self.course, palette_of(self.scene), *self.size, is_alone=self.is_alone)
+        return draw_lesson(self.course, palette_of(scene), width, height, is_alone=self.is_alone)

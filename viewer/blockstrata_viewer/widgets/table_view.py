@@ -147,10 +147,6 @@ class TableView(DrawnWidget):
         """How many entries there are."""
         return len(entries_of(self.tables))
 
-    def shows(self) -> tuple[object, ...]:
-        """Return the tables, and which entry is chosen."""
-        return self.tables, self.at
-
-    def draw(self) -> list[Line]:
+    def draw(self, width: int, height: int) -> list[Line]:
         """Return the lines."""
-        return draw_tables(self.tables, self.at, self._palette, *self.size)
+        return draw_tables(self.tables, self.at, self._palette, width, height)
