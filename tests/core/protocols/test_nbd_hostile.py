@@ -873,7 +873,7 @@ async def test_a_server_that_lies_later_is_a_note_in_the_viewer(serve):
         await pilot.press("v")
         await pilot.pause()
         assert not app.scene.disk.is_file
-        assert "an extent of no bytes" in app.main.footnote
+        assert "an extent of no bytes" in app.main.pane.footnote
 
 
 def test_closing_wakes_whoever_waits(serve):

@@ -342,9 +342,9 @@ async def test_patterns_and_inspector(viewer):
 async def test_a_note_leaves_with_the_next_key(viewer, key):
     app, press = viewer
     await press("full_stop")
-    assert "L chooses one" in app.main.footnote
+    assert "L chooses one" in app.main.pane.footnote
     await press(key, "escape")
-    assert app.main.footnote == ""
+    assert app.main.pane.footnote == ""
     assert "L chooses one" not in screen_text(app)
 
 
@@ -365,7 +365,7 @@ async def test_several_images(demo_image):
         await opened(app, pilot)
         assert "1/3" in screen_text(app)
         await pilot.press("l", "tab")
-        await until(pilot, lambda: app.main.images.shown.is_whole)
+        await until(pilot, lambda: app.main.pane.images.shown.is_whole)
         assert "debian-golden.raw" in screen_text(app)
         assert len(app.scene.disk.layers) == 1
         await pilot.press("tab")
@@ -664,7 +664,7 @@ async def test_what_is_read_meanwhile_waits_behind_the_file_axis(viewer):
     app, press = viewer
     inside = await press("v")
     more = replace(inside.entered_from.disk)
-    app.main.show(inside.with_disk(more))
+    app.main.pane.show(inside.with_disk(more))
     assert app.scene.disk is inside.disk
     assert (await press("v")).disk is more
 

@@ -80,17 +80,17 @@ async def test_a_lesson_that_is_left_is_gone(demo_image):
 
         async def begin_and_leave():
             app.main.action_begin_lesson("two-jobs")
-            await until(pilot, lambda: app.main.is_at_rest)
-            assert app.main.guide.course.lesson.name == "two-jobs"
+            await until(pilot, lambda: app.main.pane.is_at_rest)
+            assert app.main.pane.guide.course.lesson.name == "two-jobs"
             app.main.action_leave_lesson()
-            await until(pilot, lambda: app.main.is_at_rest)
+            await until(pilot, lambda: app.main.pane.is_at_rest)
 
         files = open_files()
         await begin_and_leave()
         before = kept()
         for _ in range(OPENINGS):
             await begin_and_leave()
-        assert [each.image for each in app.main.images.all] == [demo_image]
+        assert [each.image for each in app.main.pane.images.all] == [demo_image]
         assert open_files() == files
         assert sum(kept().values()) < sum(before.values()) + LINES * OPENINGS
 
@@ -102,11 +102,12 @@ async def test_of_lessons_one_image_is_open_at_a_time(demo_image):
         seen = set()
         for lesson in ("two-jobs", "preallocation", "subclusters", "two-jobs"):
             app.main.action_begin_lesson(lesson)
-            await until(pilot, lambda: app.main.is_at_rest)
-            seen.add(app.main.images.shown.image)
-            assert [each.image for each in app.main.images.all] == [demo_image, app.main.images.shown.image]
+            await until(pilot, lambda: app.main.pane.is_at_rest)
+            seen.add(app.main.pane.images.shown.image)
+            images = app.main.pane.images
+            assert [each.image for each in images.all] == [demo_image, images.shown.image]
             chain = app.scene.disk.chain
-            assert descriptors(Path(app.main.images.shown.image).parents[1]) == len(chain.layers)
+            assert descriptors(Path(app.main.pane.images.shown.image).parents[1]) == len(chain.layers)
         assert len(seen) == 3
 
 
@@ -122,9 +123,11 @@ async def test_what_was_read_before_goes_when_it_is_read_anew(tmp_path):
         for name in ("away", "base.qcow2", "away", "base.qcow2"):
             disks.append(weakref.ref(app.scene.disk))
             base = base.rename(tmp_path / name)
-            turn = app.main.images.shown.turn
+            turn = app.main.pane.images.shown.turn
             await pilot.press("v", "w", "r", "r", "B", "escape")
-            await until(pilot, lambda turn=turn: app.main.images.shown.turn > turn and app.main.is_at_rest)
+            await until(
+                pilot, lambda turn=turn: app.main.pane.opened.turn > turn and app.main.pane.is_at_rest
+            )
             await settle(app, pilot)
         gc.collect()
         assert [disk() for disk in disks] == [None] * len(disks)
@@ -145,9 +148,11 @@ async def test_what_was_passed_over_by_the_collector_is_looked_at_again(demo_ima
         cycle = Cycle()
         reference = weakref.ref(cycle)
         for _ in range(5):
-            turn = app.main.images.shown.turn
+            turn = app.main.pane.images.shown.turn
             await pilot.press("w")
-            await until(pilot, lambda turn=turn: app.main.images.shown.turn > turn and app.main.is_at_rest)
+            await until(
+                pilot, lambda turn=turn: app.main.pane.opened.turn > turn and app.main.pane.is_at_rest
+            )
             assert gc.get_freeze_count()
             cycle = None
             if reference() is None:

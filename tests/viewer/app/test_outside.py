@@ -80,7 +80,7 @@ async def test_the_main_screen_and_every_page(image):
             await pilot.press("escape")
         for key in "vrws":
             await pilot.press(key)
-            await until(pilot, lambda: app.main.images.shown.is_whole)
+            await until(pilot, lambda: app.main.pane.images.shown.is_whole)
             assert_clean(app)
 
 
@@ -108,7 +108,7 @@ async def test_lessons(tmp_path):
     app = ViewerApp([image], course=Course([lesson_of(TITLE, image)], Shelf(None)))
     async with app.run_test(size=SIZE) as pilot:
         await opened(app, pilot)
-        await until(pilot, lambda: app.main.guide.course.question)
+        await until(pilot, lambda: app.main.pane.guide.course.question)
         assert_clean(app)
         await pilot.press("L")
         await until(pilot, lambda: "LESSONS" in screen_text(app))
@@ -134,7 +134,7 @@ async def test_what_is_said_asked_and_notified(demo_image):
     app = ViewerApp([demo_image])
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await opened(app, pilot)
-        app.main.say(TITLE)
+        app.main.pane.say(TITLE)
         await pilot.pause()
         assert_clean(app)
         await pilot.press("escape")
@@ -146,7 +146,9 @@ async def test_what_is_said_asked_and_notified(demo_image):
         await until(pilot, lambda: "Run qemu-img" in screen_text(app))
         assert_clean(app)
         await pilot.press("n")
-        app.main.post_message(Images.Failed(app.main.images.shown, OpenError(TITLE, TITLE, TITLE), 1))
+        app.main.pane.post_message(
+            Images.Failed(app.main.pane.images.shown, OpenError(TITLE, TITLE, TITLE), 1)
+        )
         await until(pilot, lambda: "q quits" in screen_text(app))
         assert_clean(app)
 

@@ -16,6 +16,7 @@ from pilots import opened, screen_text, until
 from blockstrata.errors import BlockstrataError
 from blockstrata.formats.qcow2.author import Data, Image, write_image
 from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.app.image_pane import ImagePane
 from blockstrata_viewer.app.images import Images
 from blockstrata_viewer.app.main_screen import MainScreen
 from blockstrata_viewer.cli.config import load_config
@@ -98,9 +99,9 @@ import sys
 from blockstrata_viewer.app import app
 from blockstrata_viewer.cli import group as cli
 def fails(*_): raise ZeroDivisionError("a bug")
-from blockstrata_viewer.app.main_screen import MainScreen
+from blockstrata_viewer.app.image_pane import ImagePane
 where = sys.argv.pop(1)
-setattr(MainScreen if where == "show_scene" else app.ViewerApp, where, fails)
+setattr(ImagePane if where == "show_scene" else app.ViewerApp, where, fails)
 cli.main()
 """
 
@@ -174,10 +175,10 @@ def bounded():
 @pytest.mark.parametrize(
     ("part", "where"),
     [
-        (MainScreen, "show_scene"),
+        (ImagePane, "show_scene"),
         (ViewerApp, "on_mount"),
         (ViewerApp, "compose"),
-        (MainScreen, "action_semantics"),
+        (MainScreen, "action_turn"),
         (Images, "_load"),
     ],
 )

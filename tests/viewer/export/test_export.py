@@ -410,7 +410,7 @@ async def test_text_is_the_composed_screen(demo_image):
         await app.settled.wait()
         await pilot.pause()
         strips = app.screen._compositor.render_strips()
-        text = render(read_shot(app.main).screen, "txt").decode()
+        text = render(read_shot(app.main.pane).screen, "txt").decode()
     assert text == "".join(f"{strip.text.rstrip()}\n" for strip in strips)
 
 
@@ -676,7 +676,7 @@ async def test_never_over_an_image_that_has_another_name_by_now(tmp_path, monkey
         for name in ("top.qcow2", "base.raw"):
             Path(name).rename("moved.svg")
             with pytest.raises(ExportError, match="not overwritten"):
-                save(app.main, "moved.svg")
+                save(app.main.pane, "moved.svg")
             Path("moved.svg").rename(name)
 
 
@@ -695,7 +695,7 @@ async def test_never_over_a_lesson(tmp_path, monkeypatch):
         assert app.failure is None
         for name in ("one.svg", "two.svg", "linked.svg"):
             with pytest.raises(ExportError, match="not overwritten"):
-                save(app.main, name)
+                save(app.main.pane, name)
 
 
 @pytest.mark.live("qemu-img")
@@ -736,13 +736,13 @@ async def test_a_running_viewer_saves_what_it_shows(demo_image, tmp_path):
         await app.settled.wait()
         await pilot.press("right", "right", "down")
         scene = app.scene
-        shown = read_shot(app.main)
+        shown = read_shot(app.main.pane)
         for form in export.FORMATS:
-            save(app.main, str(tmp_path / f"a.{form}"))
+            save(app.main.pane, str(tmp_path / f"a.{form}"))
         with pytest.raises(ExportError):
-            save(app.main, demo_image, form="svg")
+            save(app.main.pane, demo_image, form="svg")
         assert app.scene is scene
-        assert read_shot(app.main) == shown
+        assert read_shot(app.main.pane) == shown
     still = Still(demo_image, columns=80, rows=24, at=scene.cursor, layer=1)
     assert (tmp_path / "a.svg").read_bytes() == render(shown.screen, "svg", shown.title)
     assert shown == await asyncio.to_thread(take, still)
@@ -756,6 +756,6 @@ async def test_a_viewer_without_a_scene_can_be_read(tmp_path, monkeypatch):
     async with app.run_test(size=(80, 24)) as pilot:
         await app.settled.wait()
         await pilot.pause()
-        shot = read_shot(app.main)
+        shot = read_shot(app.main.pane)
     assert (shot.screen.width, shot.screen.height) == (80, 24)
     assert "missing.qcow2" in render(shot.screen, "txt").decode()

@@ -111,7 +111,7 @@ async def test_the_viewer_goes_there(name, shelf):
                 await pilot.press("full_stop")
             await arrived(app, pilot)
             assert course.step is step
-            assert ".md" not in app.main.footnote
+            assert ".md" not in app.main.pane.footnote
             with contextlib.closing(open_chain(course.image)) as chain:
                 site = Course([lesson], shelf, at=number).arrive(chain)
                 cursor = site.host if step.view == "file" else site.offset
@@ -131,13 +131,13 @@ async def test_the_viewer_goes_there(name, shelf):
                 kept = scene.track.state_at(scene.run, scene.semantics).short == "kept"
                 assert question.choices[question.right] == ("no" if kept else "yes")
         await pilot.press("full_stop")
-        assert "last step" in app.main.footnote
+        assert "last step" in app.main.pane.footnote
 
 
 async def arrived(app, pilot):
     for _ in range(200):
         await pilot.pause(0.02)
-        if app.main.guide.is_arrived:
+        if app.main.pane.guide.is_arrived:
             break
     await pilot.pause()
 
@@ -194,9 +194,9 @@ async def test_what_would_tell_waits_for_the_answer(shelf):
             await pilot.press(key)
             await pilot.pause()
             assert app.screen is app.main
-            assert app.main.footnote.startswith("answer first")
+            assert app.main.pane.footnote.startswith("answer first")
         await pilot.press("l")
-        assert app.main.footnote == ""
+        assert app.main.pane.footnote == ""
         await pilot.press("h", str(course.question.right + 1), "enter")
         await pilot.pause()
         assert app.screen is not app.main
@@ -213,7 +213,7 @@ async def test_an_answer_is_shown_at_its_place(shelf, keys):
         before = app.scene
         right = course.question.right + 1
         await pilot.press(*([keys] if keys == "down" else keys), str(3 - right))
-        assert spot_of(0, app.scene) != app.main.guide.asked_at
+        assert spot_of(0, app.scene) != app.main.pane.guide.asked_at
         assert app.scene.asking
         await pilot.press(str(right))
         await pilot.pause()
@@ -276,7 +276,7 @@ async def test_without_a_lesson_the_keys_say_so(demo_image):
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         await pilot.press("full_stop")
-        assert "L chooses one" in app.main.footnote
+        assert "L chooses one" in app.main.pane.footnote
     assert {"lesson.next", "lesson.previous", "trace"} <= {binding.id for binding in BINDINGS}
 
 
@@ -294,29 +294,29 @@ async def test_lessons_are_chosen_from_within(demo_image):
         await pilot.press("escape", "L", "down", "enter")
         await app.workers.wait_for_complete()
         await arrived(app, pilot)
-        assert app.main.guide.course.lesson is not None
-        assert app.main.guide.course.lesson.name == "four-bits-today"
-        assert app.main.images.place == "2/2"
-        first = app.main.guide.course.step
+        assert app.main.pane.guide.course.lesson is not None
+        assert app.main.pane.guide.course.lesson.name == "four-bits-today"
+        assert app.main.pane.images.place == "2/2"
+        first = app.main.pane.guide.course.step
         assert first.title in screen_text(app)
-        made = Path(app.main.images.shown.image)
+        made = Path(app.main.pane.images.shown.image)
         assert made.exists()
         await pilot.press("full_stop")
         await arrived(app, pilot)
-        assert app.main.guide.course.at == 1
+        assert app.main.pane.guide.course.at == 1
         # it opens at the lesson one is in, which begins anew
         await pilot.press("L")
         await pilot.pause()
         assert "at step 2 of" in screen_text(app)
         await pilot.press("enter")
         await arrived(app, pilot)
-        assert app.main.guide.course.step == first
+        assert app.main.pane.guide.course.step == first
         # the last line leaves
         await pilot.press("L", "end", "enter")
         await pilot.pause()
         await pilot.pause()
-        assert app.main.guide.course is None
-        assert app.main.images.shown.image == demo_image
+        assert app.main.pane.guide.course is None
+        assert app.main.pane.images.shown.image == demo_image
         assert "LESSON" not in screen_text(app)
         assert "CORE SAMPLE" in screen_text(app)
         # and there is a way back in
@@ -337,13 +337,13 @@ async def test_the_palette_names_lessons_by_title(demo_image):
         assert "lesson: leave it" not in hits
         await hits[names[2]].command()
         await arrived(app, pilot)
-        assert app.main.guide.course.lesson.title == list(LESSONS.values())[2].title
+        assert app.main.pane.guide.course.lesson.title == list(LESSONS.values())[2].title
         hits = {hit.text: hit async for hit in ViewerCommands(app.screen).discover()}
         await hits["lesson: leave it"].command()
         await pilot.pause()
-        assert app.main.guide.course is None
+        assert app.main.pane.guide.course is None
         await pilot.press("full_stop")
-        assert "L chooses one" in app.main.footnote
+        assert "L chooses one" in app.main.pane.footnote
 
 
 async def test_lessons_stay_where_an_image_does_not_open(tmp_path):
@@ -369,7 +369,7 @@ async def test_no_room_for_the_images_of_a_lesson(demo_image, monkeypatch):
         await asyncio.wait_for(app.settled.wait(), 20)
         await pilot.press("L", "enter")
         await pilot.pause()
-        assert app.main.footnote == "lab.qcow2: No space left on device"
+        assert app.main.pane.footnote == "lab.qcow2: No space left on device"
 
 
 @each

@@ -127,4 +127,4 @@ async def test_the_viewer_tells(written):
     async with app.run_test() as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         await pilot.pause()
-        assert app.main.note == "top.qcow2: changed while it was read"
+        assert app.main.pane.note == "top.qcow2: changed while it was read"

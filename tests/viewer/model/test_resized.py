@@ -100,9 +100,9 @@ def test_whatever_is_in_a_scene_is_on_the_disk_that_is_read_anew(disks, first, s
 
 async def read_again(app, pilot):
     """Press the key that reads an image anew, and wait until that has come about."""
-    turn = app.main.images.shown.turn
+    turn = app.main.pane.images.shown.turn
     await pilot.press("w")
-    await until(pilot, lambda: app.main.images.shown.turn > turn and app.main.is_at_rest)
+    await until(pilot, lambda: app.main.pane.images.shown.turn > turn and app.main.pane.is_at_rest)
 
 
 @pytest.mark.parametrize(("before", "after"), [(10 << 30, 4096), (1 << 40, 1 << 16), (1 << 20, 1 << 30)])
@@ -143,12 +143,12 @@ async def test_pages_wait_until_an_image_is_read_anew(demo_image):
         await opened(app, pilot)
         first = app.scene.disk
         app.main.action_storage()
-        for page in (app.main.action_round_trip, app.main.action_audit, app.main.action_tables):
-            page()
-            assert "still being read" in app.main.footnote
+        for action in ("round_trip", "page('audit')", "page('tables')"):
+            await app.run_action(action, app.main)
+            assert "still being read" in app.main.pane.footnote
         assert app.scene.entered_from is None
         assert app.screen is app.main
-        await until(pilot, lambda: app.main.is_at_rest)
+        await until(pilot, lambda: app.main.pane.is_at_rest)
         assert app.scene.disk is not first
 
 

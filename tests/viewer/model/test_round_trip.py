@@ -60,7 +60,7 @@ async def test_four_rows_at_one_axis(viewer):
     text = "\n".join(rows(app))
     for words in ("image means", "server says", "client concludes", "lost", "ROUND TRIP"):
         assert words in text
-    with open_chain(app.main.images.shown.image) as chain:
+    with open_chain(app.main.pane.images.shown.image) as chain:
         trip = round_trip(merged(chain, 0, chain.size), wire_of(NBD_6_0))
     assert f"{trip.lossy_runs} of {len(trip)} runs" in text
     assert len(scene.disk.tracks) == 3
@@ -99,7 +99,7 @@ async def test_the_rows_are_what_the_core_computes(viewer):
 async def test_b_goes_to_the_next_lossy_run(viewer):
     app, press = viewer
     await press("r", "S")
-    with open_chain(app.main.images.shown.image) as chain:
+    with open_chain(app.main.pane.images.shown.image) as chain:
         trip = round_trip(merged(chain, 0, chain.size), wire_of(NBD_2018))
     lossy = [at for at, lost in zip(trip.start.tolist(), trip.lost.tolist(), strict=True) if lost]
     for at in lossy:

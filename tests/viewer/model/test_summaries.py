@@ -217,10 +217,10 @@ async def test_the_viewer_reads_again_where_one_goes(image):
         )
         assert app.scene.cursor == RARE
         assert not app.scene.disk.loading
-        await until(pilot, lambda: not app.main.images.shown.again)
+        await until(pilot, lambda: not app.main.pane.images.shown.again)
         # zooming in reads what comes into view, and no more than that
         await pilot.press(*"+" * 8)
-        await until(pilot, lambda: not app.main.images.shown.again)
+        await until(pilot, lambda: not app.main.pane.images.shown.again)
         await pilot.pause()
         shown = app.scene.viewport
         inside = [

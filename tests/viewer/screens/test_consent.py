@@ -43,7 +43,7 @@ async def test_yes_opens_it(vmdk):
         text = screen_text(app)
         assert "vmdk via qemu-img" in text
         assert "unallocated · via qemu-img" in text
-        assert app.main.images.shown.opening.access.allows(Consent.VIA_QEMU)
+        assert app.main.pane.images.shown.opening.access.allows(Consent.VIA_QEMU)
         assert app.scene.disk.size == 3 << 20
         await pilot.press("n", "enter")
         assert "stored at 0x" in screen_text(app)

@@ -18,9 +18,9 @@ SCREENS = "blockstrata_viewer.screens."
 each_page = pytest.mark.parametrize(
     ("key", "reader"),
     [
-        ("enter", "details.describe"),
-        ("T", "trace.trace_lines"),
-        ("a", "audit.AuditReport.human_lines"),
+        ("enter", "reports.describe"),
+        ("T", "reports.trace_lines"),
+        ("a", "reports.AuditReport.human_lines"),
         ("B", "tables.tables"),
     ],
 )

@@ -34,7 +34,7 @@ async def opened(image, *, at=0, size=(120, 36), colours="truecolor"):
     app = ViewerApp([image], colours=colours)
     async with app.run_test(size=size) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
-        app.main.change(lambda scene: scene.go_to(at))
+        app.main.pane.change(lambda scene: scene.go_to(at))
         await pilot.press("B")
         await app.workers.wait_for_complete()
         await pilot.pause()
@@ -72,7 +72,7 @@ async def test_it_does_not_tell_what_a_lesson_asks(demo_image):
     app = ViewerApp([demo_image])
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
-        app.main.change(lambda scene: scene.drawn(asking=True))
+        app.main.pane.change(lambda scene: scene.drawn(asking=True))
         assert app.scene.track.state_at(app.scene.run, app.scene.semantics).letters == "····"
         await pilot.press("B")
         await app.workers.wait_for_complete()

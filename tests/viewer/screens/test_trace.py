@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.cli.group import main
-from blockstrata_viewer.screens.trace import TraceScreen
+from blockstrata_viewer.screens.reports import TraceScreen
 
 
 def run(*words):
@@ -45,7 +45,7 @@ async def test_the_key(demo_image):
     app = ViewerApp([demo_image])
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
-        app.main.change(lambda scene: scene.go_to(0x1F00000))
+        app.main.pane.change(lambda scene: scene.go_to(0x1F00000))
         await pilot.press("T")
         await pilot.pause()
         assert isinstance(app.screen, TraceScreen)

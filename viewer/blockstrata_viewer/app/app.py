@@ -85,12 +85,12 @@ class ViewerApp(PlainApp):
     @property
     def scene(self) -> Scene | None:
         """The scene on the screen."""
-        return self.main.current if self.main else None
+        return self.main.pane.current if self.main else None
 
     @property
     def failure(self) -> BlockstrataError | None:
         """Why there is no scene on the screen."""
-        return self.main.images.shown.failure if self.main else None
+        return self.main.pane.opened.failure if self.main else None
 
     def get_driver_class(self) -> type[Driver]:
         """Return ours for a terminal, and any other that Textual is told to use."""
@@ -141,14 +141,12 @@ class ViewerApp(PlainApp):
             if isinstance(self.screen, Question) and answers(event):
                 self.screen.post_message(events.Key(event.key, event.character))
         elif event.character and event.character.isdigit() and event.character.isascii():
-            digit = int(event.character)
-            if not self.main.answer(digit):
-                self.main.take_digit(digit)
+            self.main.type_digit(int(event.character))
 
     async def on_event(self, event: events.Event) -> None:
         """Take a note away before the next key does what it does."""
         if isinstance(event, events.Key) and not event.is_forwarded and self.main:
-            self.main.note = ""
+            self.main.pane.note = ""
         await super().on_event(event)
 
     def action_command_palette(self) -> None:
@@ -158,4 +156,4 @@ class ViewerApp(PlainApp):
 
     def action_quit_viewer(self) -> None:
         """Leave."""
-        self.exit(1 if self.main and any(opened.failure for opened in self.main.images.all) else 0)
+        self.exit(1 if self.main and any(opened.failure for opened in self.main.pane.images.all) else 0)

@@ -1,62 +1,161 @@
-"""Every key of the viewer, as data: the footer, the help, the palette and the config file all come from here.
+"""Every key and what it does: the footer, the help, the palette and the config file all come from here.
 
 The table is that of docs/manual.md, "The keys".  An id stays for good, because config files name it.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from textual.binding import Binding
 
 from blockstrata.text.printable import printable
 
-BINDINGS: Final = (
-    Binding("left,h", "move(-1)", "move", id="cursor.left", key_display="← →"),
-    Binding("right,l", "move(1)", "move the cursor to the right", id="cursor.right", show=False),
-    Binding("shift+left", "move(-10)", "ten cells to the left", id="cursor.left10", show=False),
-    Binding("shift+right", "move(10)", "ten cells to the right", id="cursor.right10", show=False),
-    Binding("home", "edge(0)", "start of the disk", id="cursor.home", show=False),
-    Binding("end", "edge(1)", "end of the disk", id="cursor.end", show=False),
-    Binding("up,k", "select(-1)", "layer", id="layer.up", key_display="↑ ↓"),
-    Binding("down,j", "select(1)", "next layer down", id="layer.down", show=False),
-    Binding("plus,equals_sign,right_square_bracket", "zoom(1)", "zoom", id="zoom.in", key_display="+ -"),
-    Binding("minus,left_square_bracket", "zoom(-1)", "zoom out", id="zoom.out", show=False),
-    Binding("s", "semantics(1)", "flags", id="semantics.next"),
-    Binding("S", "semantics(-1)", "previous flags", id="semantics.previous", show=False),
-    Binding("n", "change(1)", "change", id="change.next", key_display="n p"),
-    Binding("p", "change(-1)", "previous change in the layer", id="change.previous", show=False),
-    Binding("d", "difference", "differs", id="difference.next"),
-    Binding("D", "differences", "show only where old and new differ", id="difference.all", show=False),
-    Binding("b", "suspicious", "next suspicious run", id="suspicious.next", show=False),
-    Binding("f", "fit", "fit", id="zoom.fit"),
-    Binding("z", "fit_selection", "fit the extent, or between markers", id="zoom.selection", show=False),
-    Binding("g", "go_to", "go to", id="cursor.goto"),
-    Binding("space,m", "mark", "set a marker", id="marker.set", show=False),
-    Binding("v", "file_axis", "file", id="axis.file"),
-    Binding("enter", "details", "details of the extent", id="extent.details", show=False),
-    Binding("T", "trace", "trace a read of this byte through the layers", id="trace", show=False),
-    Binding("full_stop", "lesson(1)", "next step of the lesson", id="lesson.next", show=False),
-    Binding("comma", "lesson(-1)", "previous step of the lesson", id="lesson.previous", show=False),
-    Binding("r", "round_trip", "round trip", id="nbd.round_trip", show=False),
-    Binding("w", "storage", "ask files by seek or fiemap", id="storage.next", show=False),
-    Binding("a", "audit", "audit", id="audit", show=False),
-    Binding("x", "patterns", "patterns", id="patterns", show=False),
-    Binding("t", "theme", "theme", id="theme.next", show=False),
-    Binding("i", "inspector", "inspector", id="inspector", show=False),
-    Binding("e", "export", "export", id="export"),
-    Binding("B", "tables", "tables", id="tables"),
-    Binding("L", "learn", "lessons", id="learn"),
-    Binding("tab", "image(1)", "next image", id="image.next", show=False),
-    Binding("shift+tab", "image(-1)", "previous image", id="image.previous", show=False),
-    Binding(
-        "escape", "clear", "clear markers, leave the file's axis or the round trip", id="clear", show=False
+if TYPE_CHECKING:
+    # these keys are the app's too, before numpy is there
+    from blockstrata_viewer.model.scene import Scene
+
+Turn = Callable[["Scene", int], "Scene"]
+"""What a key makes of a scene, so many times."""
+
+
+class Search(NamedTuple):
+    """What a key looks for in a scene, and what is said where there is none, or none on a round trip."""
+
+    find: Callable[[Scene], Scene | None]
+    nothing: str
+    nothing_on_trip: str = ""
+
+
+class Key(NamedTuple):
+    """Some keys that do the same: a turn of the scene, a search in it, or an action of the main screen.
+
+    ``words`` say so in help and palette, ``footer`` in the footer, with ``shown`` for the keys if not these.
+    """
+
+    id: str
+    keys: str
+    does: Turn | Search | str
+    words: str
+    footer: str = ""
+    shown: str = ""
+
+    @property
+    def action(self) -> str:
+        """The action, as Textual calls it."""
+        return self.does if isinstance(self.does, str) else f"turn({self.id!r})"
+
+    @property
+    def binding(self) -> Binding:
+        """The keys, as Textual knows them."""
+        return Binding(self.keys, self.action, self.words, id=self.id)
+
+
+_NO_CHANGE: Final = "no further change in this layer"
+
+KEYS: Final = (
+    Key(
+        "cursor.left", "left,h", lambda scene, n: scene.move(-n), "move the cursor to the left", "move", "← →"
     ),
-    Binding("question_mark,f1", "help", "help", id="help", key_display="?"),
-    Binding("ctrl+p", "app.command_palette", "palette", id="palette", show=False),
-    Binding("q,ctrl+c,ctrl+q", "app.quit_viewer", "quit", id="quit", key_display="q"),
+    Key("cursor.right", "right,l", lambda scene, n: scene.move(n), "move the cursor to the right"),
+    Key("cursor.left10", "shift+left", lambda scene, n: scene.move(-10 * n), "ten cells to the left"),
+    Key("cursor.right10", "shift+right", lambda scene, n: scene.move(10 * n), "ten cells to the right"),
+    Key("cursor.home", "home", lambda scene, _: scene.go_to(0), "start of the disk"),
+    Key("cursor.end", "end", lambda scene, _: scene.go_to(scene.disk.size), "end of the disk"),
+    Key(
+        "layer.up", "up,k", lambda scene, n: scene.select(scene.selected - n), "next layer up", "layer", "↑ ↓"
+    ),
+    Key("layer.down", "down,j", lambda scene, n: scene.select(scene.selected + n), "next layer down"),
+    Key(
+        "zoom.in",
+        "plus,equals_sign,right_square_bracket",
+        lambda scene, n: scene.zoom(n),
+        "zoom in",
+        "zoom",
+        "+ -",
+    ),
+    Key("zoom.out", "minus,left_square_bracket", lambda scene, n: scene.zoom(-n), "zoom out"),
+    Key("semantics.next", "s", lambda scene, _: scene.toggle(1), "next flags on the switch", "flags"),
+    Key("semantics.previous", "S", lambda scene, _: scene.toggle(-1), "previous flags"),
+    Key(
+        "change.next",
+        "n",
+        Search(lambda scene: scene.change(1), _NO_CHANGE),
+        "next change in the layer",
+        "change",
+        "n p",
+    ),
+    Key(
+        "change.previous",
+        "p",
+        Search(lambda scene: scene.change(-1), _NO_CHANGE),
+        "previous change in the layer",
+    ),
+    Key(
+        "difference.next",
+        "d",
+        Search(lambda scene: scene.difference(), "from here on, old and new mean the same in this layer"),
+        "next place where old and new flags mean different things",
+        "differs",
+    ),
+    Key(
+        "difference.all",
+        "D",
+        lambda scene, _: scene.drawn(differences=not scene.differences),
+        "show only where old and new differ",
+    ),
+    Key(
+        "suspicious.next",
+        "b",
+        Search(
+            lambda scene: scene.suspicious(),
+            "nothing suspicious by these flags from here on in this layer",
+            nothing_on_trip="nothing more is lost",
+        ),
+        "next suspicious run",
+    ),
+    Key("zoom.fit", "f", lambda scene, _: scene.fit(), "fit all", "fit"),
+    Key("zoom.selection", "z", lambda scene, _: scene.fit_selection(), "fit the extent, or between markers"),
+    Key("cursor.goto", "g", "page('go_to')", "go to an offset", "go to"),
+    Key("marker.set", "space,m", lambda scene, _: scene.mark(), "set a marker"),
+    Key("axis.file", "v", lambda scene, _: scene.file_axis(), "the layer's file, on its own axis", "file"),
+    Key("extent.details", "enter", "page('details')", "details of the extent"),
+    Key("trace", "T", "page('trace')", "trace a read of this byte through the layers"),
+    Key("lesson.next", "full_stop", "lesson(1)", "next step of the lesson"),
+    Key("lesson.previous", "comma", "lesson(-1)", "previous step of the lesson"),
+    Key("nbd.round_trip", "r", "round_trip", "the round trip through NBD, and back"),
+    Key("storage.next", "w", "storage", "ask files by seek or fiemap"),
+    Key("audit", "a", "page('audit')", "hold today's answers against the proposed tables"),
+    Key("patterns", "x", lambda scene, _: scene.drawn(patterns=not scene.patterns), "patterns"),
+    Key("theme.next", "t", "theme", "theme"),
+    Key("inspector", "i", "inspector", "inspector"),
+    Key("export", "e", "export", "export the screen (svg, png, html, txt)", "export"),
+    Key(
+        "tables",
+        "B",
+        "page('tables')",
+        "the truth tables, and where in this image their rows occur",
+        "tables",
+    ),
+    Key("learn", "L", "learn", "choose a lesson", "lessons"),
+    Key("image.next", "tab", "image(1)", "next image"),
+    Key("image.previous", "shift+tab", "image(-1)", "previous image"),
+    Key(
+        "clear",
+        "escape",
+        lambda scene, _: replace(scene, markers=()) if scene.markers else scene.leave(),
+        "clear markers, leave the file's axis or the round trip",
+    ),
+    Key("help", "question_mark,f1", "help", "help", "help", "?"),
+    Key("palette", "ctrl+p", "app.command_palette", "palette"),
+    Key("quit", "q,ctrl+c,ctrl+q", "app.quit_viewer", "quit", "quit", "q"),
 )
 
+TURNS: Final = {key.id: key.does for key in KEYS if not isinstance(key.does, str)}
+"""What the action ``turn`` does with the scene, by id."""
+BINDINGS: Final = tuple(key.binding for key in KEYS)
 APP_BINDINGS: Final = tuple(binding for binding in BINDINGS if binding.id in ("palette", "quit"))
 """Those that the app has as well: it would have its own, and may be left before there is a main screen."""
 
@@ -78,34 +177,15 @@ _NAMES: Final = {
 
 def footer_keys() -> list[tuple[str, str]]:
     """Return keys and words for the footer."""
-    return [(each.key_display or spell(each.key), each.description) for each in BINDINGS if each.show]
+    return [(key.shown or _spell(key.keys), key.footer) for key in KEYS if key.footer]
 
 
 def help_keys(keymap: dict[str, str]) -> list[tuple[str, str]]:
     """Return every key and what it does; ``keymap`` holds the user's own keys by id."""
-    spoken = {
-        "cursor.left": "move the cursor to the left",
-        "layer.up": "next layer up",
-        "zoom.in": "zoom in",
-        "zoom.fit": "fit all",
-        "semantics.next": "next flags on the switch",
-        "change.next": "next change in the layer",
-        "difference.next": "next place where old and new flags mean different things",
-        "cursor.goto": "go to an offset",
-        "axis.file": "the layer's file, on its own axis",
-        "nbd.round_trip": "the round trip through NBD, and back",
-        "audit": "hold today's answers against the proposed tables",
-        "tables": "the truth tables, and where in this image their rows occur",
-        "learn": "choose a lesson",
-        "export": "export the screen (svg, png, html, txt)",
-    }
-    return [
-        (printable(spell(keymap.get(each.id or "", each.key))), spoken.get(each.id or "", each.description))
-        for each in BINDINGS
-    ]
+    return [(printable(_spell(keymap.get(key.id, key.keys))), key.words) for key in KEYS]
 
 
-def spell(keys: str) -> str:
+def _spell(keys: str) -> str:
     """Return Textual's names of keys as they stand on a keyboard."""
     names = [[_NAMES.get(part, part) for part in key.split("+") if part] for key in keys.split(",")]
     return " ".join("-".join(parts) for parts in names)

@@ -11,7 +11,7 @@ from textual.content import Content
 
 from blockstrata.semantics import SWITCH
 from blockstrata.text.printable import base_name, printable, shortened
-from blockstrata_viewer.app.bindings import BINDINGS, help_keys
+from blockstrata_viewer.app.bindings import KEYS, help_keys
 from blockstrata_viewer.lessons.course import Course
 from blockstrata_viewer.lessons.lesson import Lesson
 from blockstrata_viewer.model.scene import Scene
@@ -54,10 +54,10 @@ def commands_of(
     keymap: dict[str, str], lessons: Sequence[Lesson], course: Course | None, scene: Scene | None
 ) -> Iterator[Command]:
     """Yield every command: the bindings under the user's keys, flags, lessons, and layers of a scene."""
-    for binding, (key, words) in zip(BINDINGS, help_keys(keymap), strict=True):
-        if binding.id != "palette":
-            prefix = _PREFIXES.get((binding.id or "").partition(".")[0], "view")
-            yield Command(f"{prefix}: {words}", binding.action, key)
+    for key, (keys, words) in zip(KEYS, help_keys(keymap), strict=True):
+        if key.id != "palette":
+            prefix = _PREFIXES.get(key.id.partition(".")[0], "view")
+            yield Command(f"{prefix}: {words}", key.action, keys)
     for semantics in SWITCH:
         yield Command(f"flags: {semantics.word}, {semantics.title}", f"under('{semantics.name}')")
     for nth, lesson in enumerate(lessons, 1):

@@ -21,7 +21,7 @@ from blockstrata.facts.codes import Storage, storage_of
 from blockstrata.graph.chain import Chain
 from blockstrata.protocols.file import FileNode
 from blockstrata_viewer.app.app import ViewerApp
-from blockstrata_viewer.app.main_screen import MainScreen
+from blockstrata_viewer.app.image_pane import ImagePane
 from blockstrata_viewer.app.shot import Shot, read_shot
 from blockstrata_viewer.export import text
 from blockstrata_viewer.export.capture import strips_of
@@ -121,42 +121,42 @@ async def _take(still: Still) -> Shot:
             with suppress(TimeoutError):
                 await asyncio.wait_for(app.settled.wait(), _GLANCE)
             await pilot.pause()
-        main = app.main
-        _raise_failure(main)
+        pane = app.main.pane
+        _raise_failure(pane)
         await pilot.pause()
-        if main.current is not None:
-            main.show(_aimed(main.current, still))
-        while main.images.shown.again:
+        if pane.current is not None:
+            pane.show(_aimed(pane.current, still))
+        while pane.images.shown.again:
             await pilot.pause(0.01)
         await pilot.pause()
         for key in still.press:
             await pilot.press(key)
-            await _settle(main, pilot)
+            await _settle(pane, pilot)
             if app.return_code is not None:
                 raise LeftError(still.image, "", f"the key {key} leaves the viewer: nothing is left to show")
-        _raise_failure(main)
-        shot = read_shot(main)
-        for opened in main.images.all:
+        _raise_failure(pane)
+        shot = read_shot(pane)
+        for opened in pane.images.all:
             opened.drop()
         return shot
 
 
-def _raise_failure(main: MainScreen) -> None:
-    if main.images.shown.failure:
-        raise main.images.shown.failure
+def _raise_failure(pane: ImagePane) -> None:
+    if pane.images.shown.failure:
+        raise pane.images.shown.failure
 
 
-async def _settle(main: MainScreen, pilot: Pilot[int]) -> None:
+async def _settle(pane: ImagePane, pilot: Pilot[int]) -> None:
     """Wait until nothing is read any more, and the screen stays as it is."""
     await pilot.pause()
-    while unfinished := [worker for worker in main.app.workers if not worker.is_finished]:
+    while unfinished := [worker for worker in pane.app.workers if not worker.is_finished]:
         await asyncio.gather(*(worker.wait() for worker in unfinished), return_exceptions=True)
         await pilot.pause()
     # what a worker says goes from message to message until it is seen, and a busy machine is slow at that
     before: list[Strip] = []
     for _ in range(_LOOKS):
-        strips = strips_of(main.app.screen)
-        if main.is_at_rest and [strip.text for strip in strips] == [strip.text for strip in before]:
+        strips = strips_of(pane.app.screen)
+        if pane.is_at_rest and [strip.text for strip in strips] == [strip.text for strip in before]:
             return
         before = strips
         await pilot.pause()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -12,8 +12,8 @@ from textual.worker import get_current_worker
 
 from blockstrata.access import Consent, Probe
 from blockstrata.errors import BlockstrataError, OpenError
-from blockstrata.graph.chain import Chain
 from blockstrata_viewer.app.forgetting import collect_and_freeze
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.model.disk import Disk
 from blockstrata_viewer.model.loading import Loader
 from blockstrata_viewer.model.opening import Opening
@@ -68,42 +68,31 @@ class Opened:
 
 
 class Images:
-    """The images, one of them on the screen.  What is read of them comes to ``host`` in messages.
+    """The images, one of them on the screen.  What is read of them comes to ``host`` in messages."""
 
-    ``prepare`` is called with each chain before it is shown, in the thread that reads it.
-    """
-
+    @dataclass
     class Loaded(Message):
         """More of an image is read, or all of it."""
 
-        def __init__(self, opened: Opened, disk: Disk, turn: int) -> None:
-            super().__init__()
-            self.opened = opened
-            self.disk = disk
-            self.turn = turn
+        opened: Opened
+        disk: Disk
+        turn: int
 
+    @dataclass
     class Failed(Message):
         """An image cannot be shown."""
 
-        def __init__(self, opened: Opened, error: BlockstrataError, turn: int) -> None:
-            super().__init__()
-            self.opened = opened
-            self.error = error
-            self.turn = turn
+        opened: Opened
+        error: BlockstrataError
+        turn: int
 
     class Short(Message):
         """There is no memory for more of an image that is shown."""
 
-    def __init__(
-        self,
-        host: DOMNode,
-        names: Sequence[str],
-        opening: Opening,
-        prepare: Callable[[Chain], None] | None = None,
-    ) -> None:
+    def __init__(self, host: DOMNode, setup: Setup) -> None:
         self._host = host
-        self._prepare = prepare
-        self.all = [Opened(name, opening) for name in names]
+        self._prepare = setup.prepare
+        self.all = [Opened(name, setup.opening) for name in setup.images]
         self._named = len(self.all)
         """How many images there are without those of lessons, which are behind them."""
         self.at = 0

@@ -40,15 +40,21 @@ class LessonGuide:
         """All lessons that there are."""
         return taught(self.course.lessons if self.course else ())
 
-    def aim(self, scene: Scene) -> Scene:
-        """Return a scene at the step's place, with what is asked there; ``LessonError`` if it has none."""
-        assert self.course is not None  # noqa: S101  not arrived, so there is one
+    def arrive(self, image: int, scene: Scene) -> Scene:
+        """Return the scene of an image at the step's place, with what is asked there.
+
+        ``LessonError`` if it has no such place.
+        """
+        if self.course is None:
+            return scene
         scene = scene.chain_scene
         site = self.course.arrive(scene.disk.chain)
-        return aim(scene, self.course.step, site).drawn(asking=self.course.is_open)
+        aimed = aim(scene, self.course.step, site).drawn(asking=self.course.is_open)
+        self.asked_at = spot_of(image, aimed)
+        return aimed
 
-    def begin(self, name: str, shown: int) -> bool:
-        """Go to the first step of a lesson; say whether there is one of that name.
+    def begin(self, name: str, shown: int) -> Course | None:
+        """Go to the first step of a lesson, and return the course; None if there is none of that name.
 
         ``shown`` is the image on the screen; ``OSError`` if there is no directory for those of lessons.
         """
@@ -58,7 +64,7 @@ class LessonGuide:
             self.course = Course(taught(), self._shelf)
         elif name not in [lesson.name for lesson in self.course.lessons]:
             self.course.lessons = self.offered
-        return self.course.begin(name)
+        return self.course if self.course.begin(name) else None
 
     def leave(self) -> None:
         """Take the lessons away."""

@@ -3,37 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-from textual.app import App
 
 from blockstrata.text.printable import base_name
-from blockstrata_viewer.app.images import Images
-from blockstrata_viewer.app.lesson_guide import LessonGuide
+from blockstrata_viewer.app.image_pane import ImagePane
 from blockstrata_viewer.draw.palette import palette_for, palette_of
 from blockstrata_viewer.export import Screen, format_of, write_screenshot
 from blockstrata_viewer.export.capture import capture
 from blockstrata_viewer.export.inputs import inputs_of
-from blockstrata_viewer.model.scene import Scene
-
-
-class Shown(Protocol):
-    """What is read of the main screen."""
-
-    theme_name: str
-    images: Images
-    guide: LessonGuide
-
-    @property
-    def app(self) -> App[Any]:
-        """The app whose screen it is on."""
-
-    @property
-    def current(self) -> Scene | None:
-        """What it shows."""
-
-    def show(self, scene: Scene) -> None:
-        """Show something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +25,25 @@ class Shot:
     inputs: frozenset[tuple[int, int]]
 
 
-def save(main: Shown, path: str, *, title: str | None = None, form: str | None = None) -> None:
+def save(pane: ImagePane, path: str, *, title: str | None = None, form: str | None = None) -> None:
     """Write what a running viewer shows to a file; ``ExportError`` says why that cannot be.
 
     ``title`` is the window's, the image's name if None; ``form`` the format, by the file's ending if None.
     Plain text is drawn as the viewer draws where there are no colours.
     """
     form = form or format_of(path)
-    shot = read_shot(main, colourless=form == "txt")
+    shot = read_shot(pane, colourless=form == "txt")
     write_screenshot(
         shot.screen, path, title=shot.title if title is None else title, form=form, inputs=shot.inputs
     )
 
 
-def read_shot(main: Shown, *, colourless: bool = False) -> Shot:
+def read_shot(pane: ImagePane, *, colourless: bool = False) -> Shot:
     """Return what a running viewer shows, or would show without colours; nothing changes on its screen."""
-    scene, theme, screen = main.current, main.theme_name, main.app.screen
-    chains = [opened.scene.chain_scene.disk.chain for opened in main.images.all if opened.scene]
-    lessons = main.guide.course.lessons if main.guide.course else ()
-    names = [opened.image for opened in main.images.all]
+    scene, theme, screen = pane.current, pane.theme_name, pane.app.screen
+    chains = [opened.scene.chain_scene.disk.chain for opened in pane.images.all if opened.scene]
+    lessons = pane.guide.course.lessons if pane.guide.course else ()
+    names = [opened.image for opened in pane.images.all]
     inputs = frozenset(inputs_of(chains, [*names, *(name for lesson in lessons for name in lesson.files())]))
     if scene is None:
         return Shot(capture(screen, palette_for("truecolor", theme), theme), "blockstrata", inputs)
@@ -75,8 +51,8 @@ def read_shot(main: Shown, *, colourless: bool = False) -> Shot:
     title = f"blockstrata — {base_name(scene.chain_scene.disk.layers[0].name)}"
     if not colourless or palette_of(scene).is_mono:
         return Shot(capture(screen, palette_of(scene), theme), title, inputs)
-    main.show(scene.drawn(colours="none"))
+    pane.show(scene.drawn(colours="none"))
     try:
         return Shot(capture(screen, palette_for("none", theme), theme), title, inputs)
     finally:
-        main.show(scene)
+        pane.show(scene)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Final
-
-from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.containers import Vertical
+from typing import Final
 
 from blockstrata.errors import BlockstrataError
 from blockstrata.text.printable import printable
 from blockstrata_viewer.export.write import FORMATS, format_of
 from blockstrata_viewer.process.directories import expanded
 from blockstrata_viewer.screens.question import Question
-from blockstrata_viewer.widgets.plain import Prompt, Words
+from blockstrata_viewer.widgets.plain import Prompt
 
 _LONGEST: Final = 255
 """Bytes of a file's name, where Linux keeps files."""
@@ -32,19 +28,10 @@ class ExportScreen(Question[str | None]):
     A file that is there is replaced only if its name is given twice.
     """
 
-    BINDINGS: ClassVar = [Binding("escape", "dismiss", "close")]
-
     def __init__(self, name: str) -> None:
-        super().__init__()
-        self._name_first = name
+        note = f"the ending chooses the format: {', '.join(FORMATS)}"
+        super().__init__("Export the screen", note, value=name)
         self._warned = ""
-
-    def compose(self) -> ComposeResult:
-        """Compose the question."""
-        with Vertical(classes="dialog"):
-            yield Words("Export the screen", classes="heading")
-            yield Prompt(self._name_first)
-            yield Words(f"the ending chooses the format: {', '.join(FORMATS)}", classes="note")
 
     def on_input_submitted(self, event: Prompt.Submitted) -> None:
         """Take the name, or say why not."""
@@ -53,18 +40,12 @@ class ExportScreen(Question[str | None]):
             format_of(path)
             is_there = Path(path).exists()
         except BlockstrataError as error:
-            self._say(error.what)
-            return
+            self.refuse(error.what)
         except OSError as error:
-            self._say((error.strerror or str(error)).lower())
-            return
-        if is_there and self._warned != path:
-            self._warned = path
-            self._say("there is such a file; enter again replaces it")
-            return
-        self.dismiss(path)
-
-    def _say(self, text: str) -> None:
-        note = self.query_one(".note", Words)
-        note.update(text)
-        note.add_class("wrong")
+            self.refuse((error.strerror or str(error)).lower())
+        else:
+            if is_there and self._warned != path:
+                self._warned = path
+                self.refuse("there is such a file; enter again replaces it")
+            else:
+                self.dismiss(path)

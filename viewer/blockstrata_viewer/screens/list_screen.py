@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol, TypeVar
+from typing import ClassVar, TypeVar
 
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Vertical
 from textual.screen import ModalScreen
 
+from blockstrata_viewer.widgets.drawn import DrawnList
+
 Answer = TypeVar("Answer")
-
-
-class Listing(Protocol):
-    """A widget that shows ``count`` entries, the one at ``at`` chosen."""
-
-    at: int
-
-    @property
-    def count(self) -> int:
-        """How many entries there are."""
 
 
 class ListScreen(ModalScreen[Answer]):
     """A screen with one list, and the keys that move in it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss", "close"),
         Binding("up,k", "move(-1)", "entry above"),
         Binding("down,j", "move(1)", "entry below"),
         Binding("pageup", "move(-10)", "ten entries up"),
@@ -32,10 +27,14 @@ class ListScreen(ModalScreen[Answer]):
         Binding("end", "move(1000)", "last entry"),
     ]
 
-    @property
-    def view(self) -> Listing:
-        """The list."""
-        raise NotImplementedError
+    def __init__(self, view: DrawnList) -> None:
+        super().__init__()
+        self.view = view
+
+    def compose(self) -> ComposeResult:
+        """Compose the page."""
+        with Vertical(classes="dialog wide tall"):
+            yield self.view
 
     def action_move(self, steps: int) -> None:
         """Choose another entry."""

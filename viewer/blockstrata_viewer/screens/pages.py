@@ -40,11 +40,6 @@ def page_width(screen: int) -> int:
     return max(20, min(_WIDEST, screen * 96 // 100) - 5)
 
 
-def heading(title: str, words: str, palette: Palette) -> Text:
-    """Return the head of a page."""
-    return Text.assemble((title, f"bold {palette.accent}"), "  ", (words, f"not bold {palette.dim}"))
-
-
 def labelled(lines: Iterable[str], palette: Palette, bold: re.Pattern[str] | None = None) -> Text:
     """Return lines with their labels dimmed; those that ``bold`` matches stand out as a whole."""
     return Text("\n").join(_labelled(line, palette, bold) for line in lines)

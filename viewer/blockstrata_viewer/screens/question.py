@@ -6,12 +6,15 @@ focus; they are the answer all the same.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
 from textual.events import Key
 from textual.screen import ModalScreen
 
-from blockstrata_viewer.widgets.plain import Prompt
+from blockstrata_viewer.widgets.plain import Prompt, Words
 
 Answer = TypeVar("Answer")
 
@@ -22,7 +25,23 @@ def answers(event: Key) -> bool:
 
 
 class Question(ModalScreen[Answer]):
-    """A screen with one input."""
+    """A screen with one input: the question over it, and under it a note, until an answer is wrong."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "close")]
+
+    def __init__(self, question: str, note: str, *, value: str = "", placeholder: str = "") -> None:
+        super().__init__()
+        self._question = question
+        self._note = note
+        self._value = value
+        self._placeholder = placeholder
+
+    def compose(self) -> ComposeResult:
+        """Compose the question."""
+        with Vertical(classes="dialog"):
+            yield Words(self._question, classes="heading")
+            yield Prompt(self._value, placeholder=self._placeholder)
+            yield Words(self._note, classes="note")
 
     async def on_key(self, event: Key) -> None:
         """Take what came before the input has the focus."""
@@ -35,3 +54,9 @@ class Question(ModalScreen[Answer]):
             prompt.insert_text_at_cursor(event.character or "")
         event.stop()
         event.prevent_default()
+
+    def refuse(self, why: str) -> None:
+        """Say what is wrong with an answer."""
+        note = self.query_one(".note", Words)
+        note.update(why)
+        note.add_class("wrong")

@@ -1,16 +1,21 @@
-"""A part of a page for which an image is read while one looks."""
+"""Pages for which an image is read while one looks."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from typing import Final
+from concurrent.futures import Future, wait
+from typing import ClassVar, Final
 
 from rich.text import Text
 from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
 
 from blockstrata.errors import BlockstrataError
+from blockstrata_viewer.draw.palette import Palette
 from blockstrata_viewer.process.aside import Aside
 from blockstrata_viewer.process.memory import TOO_LARGE
 from blockstrata_viewer.screens.pages import page_width
@@ -19,6 +24,9 @@ from blockstrata_viewer.widgets.plain import Words
 _SOON: Final = 0.2
 """Seconds for which the screen waits, so that nothing flickers where it does not take long."""
 
+Read = Callable[[], Sequence[str]]
+Draw = Callable[[Sequence[str], int], Text]
+
 
 class ReadPage(Words):
     """Shows the lines that ``read`` returns, which may wait for a server or a file system, or the one error.
@@ -26,7 +34,7 @@ class ReadPage(Words):
     Keys do not wait with it.  ``draw`` makes text of the lines, for the width of a page.
     """
 
-    def __init__(self, read: Callable[[], Sequence[str]], draw: Callable[[Sequence[str], int], Text]) -> None:
+    def __init__(self, read: Read, draw: Draw) -> None:
         super().__init__("reading …", classes="page")
         self._read = read
         self._draw = draw
@@ -35,12 +43,10 @@ class ReadPage(Words):
     def on_mount(self) -> None:
         """Begin to read."""
         reading = Aside().submit(self._read)
-        try:
-            reading.exception(_SOON)
-        except TimeoutError:
-            self.wait_for(reading)
-        else:
+        if wait([reading], _SOON).done:
             self._show(reading)
+        else:
+            self.wait_for(reading)
 
     @work
     async def wait_for(self, reading: Future[Sequence[str]]) -> None:
@@ -66,3 +72,23 @@ class ReadPage(Words):
     def on_resize(self) -> None:
         """Fit the lines to the new width, once all parts have theirs."""
         self.call_after_refresh(self.fit_width)
+
+
+class PageScreen(ModalScreen[None]):
+    """A page that is read, under a title and what it is of; its keys, and the one that opens it, leave."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss", "close")]
+    SIZE = "wide"
+
+    def __init__(self, title: str, words: str, palette: Palette, read: Read, draw: Draw) -> None:
+        super().__init__()
+        self._heading = Text.assemble(
+            (title, f"bold {palette.accent}"), "  ", (words, f"not bold {palette.dim}")
+        )
+        self._page = ReadPage(read, draw)
+
+    def compose(self) -> ComposeResult:
+        """Compose the page."""
+        with VerticalScroll(classes=f"dialog {self.SIZE}"):
+            yield Words(self._heading, classes="heading")
+            yield self._page

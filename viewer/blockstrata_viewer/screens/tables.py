@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import ClassVar, NamedTuple
 
-from textual import on, work
+from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.message import Message
 
 from blockstrata.errors import BlockstrataError
 from blockstrata.semantics import SEMANTICS
@@ -34,8 +34,8 @@ class Target(NamedTuple):
 class TablesScreen(ListScreen[Target | None]):
     """Returns where to go, or None.  Opens at the row that the cursor is on, under the flags in force."""
 
-    BINDINGS: ClassVar = [
-        Binding("escape,q,B", "dismiss", "close"),
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("B", "dismiss", "close"),
         Binding("n", "seek(1)", "next row that is here"),
         Binding("p", "seek(-1)", "previous row that is here"),
         Binding("s,tab", "table(1)", "next table"),
@@ -43,28 +43,11 @@ class TablesScreen(ListScreen[Target | None]):
         Binding("enter", "go", "go there"),
     ]
 
-    class Found(Message):
-        """The tables are held against the image."""
-
-        def __init__(self, found: tuple[Table, ...]) -> None:
-            super().__init__()
-            self.found = found
-
-    class Failed(Message):
-        """They cannot be."""
-
-        def __init__(self, error: BlockstrataError | MemoryError) -> None:
-            super().__init__()
-            self.error = error
+    view: TableView
 
     def __init__(self, scene: Scene) -> None:
-        super().__init__()
+        super().__init__(TableView(palette_of(scene)))
         self._scene = scene
-
-    @property
-    def view(self) -> TableView:
-        """The list."""
-        return self.query_one(TableView)
 
     @property
     def chosen(self) -> tuple[Table, Entry] | None:
@@ -73,38 +56,30 @@ class TablesScreen(ListScreen[Target | None]):
         return rows[self.view.at] if rows else None
 
     def compose(self) -> ComposeResult:
-        """Compose the page."""
+        """Compose the page, with words in the place of the list until there is one."""
+        self.view.display = False
         with Vertical(classes="dialog wide tall"):
             yield Words("Truth tables …", id="wait")
-            yield TableView(palette_of(self._scene))
+            yield self.view
 
-    def on_mount(self) -> None:
-        """Begin to look."""
-        self.view.display = False
-        self.look()
-
-    @work(thread=True)
-    def look(self) -> None:
-        """Look for each row away from the screen: the image may have millions of runs."""
-        scene = self._scene.chain_scene
-        wire = self._scene.semantics if wire_of(self._scene.semantics) else NBD_6_0
+    @work
+    async def on_mount(self) -> None:
+        """Look for each row away from the screen, and show the tables, the cursor's own row chosen."""
+        wait = self.query_one("#wait", Words)
         try:
-            self.post_message(self.Found(tuple(tables(scene.disk.chain, (*SEMANTICS, wire)))))
+            # the image may have millions of runs
+            self.view.tables = await asyncio.to_thread(self._look)
         except (BlockstrataError, MemoryError) as error:
-            self.post_message(self.Failed(error))
+            wait.update(str(error) or TOO_LARGE)
+        else:
+            wait.display = False
+            self.view.display = True
+            self.view.at = self._first()
 
-    @on(Failed)
-    def show_failure(self, message: Failed) -> None:
-        """Say why there is nothing to see."""
-        self.query_one("#wait", Words).update(str(message.error) or TOO_LARGE)
-
-    @on(Found)
-    def show_tables(self, message: Found) -> None:
-        """Show the tables, the cursor's own row chosen."""
-        self.query_one("#wait").display = False
-        self.view.display = True
-        self.view.tables = message.found
-        self.view.at = self._first()
+    def _look(self) -> tuple[Table, ...]:
+        shown = self._scene.semantics
+        wire = shown if wire_of(shown) else NBD_6_0
+        return tuple(tables(self._scene.chain_scene.disk.chain, (*SEMANTICS, wire)))
 
     def _first(self) -> int:
         """Return the row of the run under the cursor, or the first of its table, also if a lesson asks."""

@@ -6,7 +6,8 @@ One widget draws the whole chain line by line, because that is several times qui
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from textual import events
 from textual.message import Message
@@ -27,37 +28,16 @@ class ChainView(SceneWidget):
     DEFAULT_CSS = "ChainView { height: 1fr; width: 1fr; }"
 
     @dataclass
-    class Placed(Message):
-        """The cursor was put on a byte, and perhaps a track was chosen."""
+    class Turned(Message):
+        """The mouse makes something else of the scene."""
 
-        offset: int
-        selected: int | None
-
-    @dataclass
-    class Selected(Message):
-        """A range was drawn with the mouse, from one byte to another."""
-
-        start: int
-        end: int
+        change: Callable[[Scene], Scene]
 
     @dataclass
     class Hovered(Message):
         """The pointer is over a byte, or over none."""
 
         offset: int | None
-
-    @dataclass
-    class Zoomed(Message):
-        """The wheel turned over a byte; ``steps`` towards it."""
-
-        steps: int
-        about: int
-
-    @dataclass
-    class Panned(Message):
-        """The wheel turned sideways, by so many columns."""
-
-        columns: int
 
     _pressed: int | None = None
     """The byte at which the mouse was pressed, and still is."""
@@ -89,7 +69,7 @@ class ChainView(SceneWidget):
         offset = self._offset_at(event.x, event.y)
         selected = None if scene.disk.is_file else self.layout_for(scene).layer_at(event.y)
         if offset is not None or selected is not None:
-            self.post_message(self.Placed(scene.cursor if offset is None else offset, selected))
+            self._turn(lambda scene: _placed(scene, offset, selected))
         if offset is not None and event.y != ChainLayout.OVERVIEW:
             self._pressed = offset
             self.capture_mouse()
@@ -100,7 +80,8 @@ class ChainView(SceneWidget):
         if self._pressed is None:
             self.post_message(self.Hovered(offset))
         elif offset is not None and offset != self._pressed:
-            self.post_message(self.Selected(self._pressed, offset))
+            markers = (self._pressed, offset)
+            self._turn(lambda scene: replace(scene, markers=markers))
 
     def watch_scene(self, before: Scene | None, after: Scene | None) -> None:
         """Let go of a range that was begun on another disk."""
@@ -128,18 +109,26 @@ class ChainView(SceneWidget):
     def on_mouse_scroll_left(self, event: events.MouseScrollLeft) -> None:
         """Pan to the left."""
         event.stop()
-        self.post_message(self.Panned(-_PAN))
+        self._turn(lambda scene: scene.pan(-_PAN))
 
     def on_mouse_scroll_right(self, event: events.MouseScrollRight) -> None:
         """Pan to the right."""
         event.stop()
-        self.post_message(self.Panned(_PAN))
+        self._turn(lambda scene: scene.pan(_PAN))
 
     def _wheel(self, event: events.MouseEvent, steps: int) -> None:
         event.stop()
-        if event.shift:
-            self.post_message(self.Panned(-_PAN * steps))
-            return
         about = self._offset_at(event.x, event.y)
-        if about is not None:
-            self.post_message(self.Zoomed(steps, about))
+        if event.shift:
+            self._turn(lambda scene: scene.pan(-_PAN * steps))
+        elif about is not None:
+            self._turn(lambda scene: scene.zoom(steps, about))
+
+    def _turn(self, change: Callable[[Scene], Scene]) -> None:
+        self.post_message(self.Turned(change))
+
+
+def _placed(scene: Scene, offset: int | None, selected: int | None) -> Scene:
+    """Return a scene with the cursor at a byte and a track selected, where there is one."""
+    there = scene if offset is None else scene.go_to(offset)
+    return there if selected is None else there.select(selected)

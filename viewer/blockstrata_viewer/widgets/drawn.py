@@ -54,3 +54,14 @@ class SceneWidget(DrawnWidget):
     def draw(self, width: int, height: int) -> list[Line]:
         """Return the scene's lines."""
         return self.draw_scene(self.scene, width, height) if self.scene else []
+
+
+class DrawnList(DrawnWidget):
+    """Shows entries, one of them chosen."""
+
+    at: reactive[int] = reactive(0)
+
+    @property
+    def count(self) -> int:
+        """How many entries there are."""
+        raise NotImplementedError

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import Final
 
-from textual.reactive import reactive
-
 from blockstrata.text.printable import printable
 from blockstrata_viewer.draw.keys import put_keys
 from blockstrata_viewer.draw.lines import Ink, Line, clip, list_line
 from blockstrata_viewer.draw.palette import Palette
 from blockstrata_viewer.lessons.course import Course
 from blockstrata_viewer.lessons.lesson import Lesson
-from blockstrata_viewer.widgets.drawn import DrawnWidget
+from blockstrata_viewer.widgets.drawn import DrawnList
 
 _MARGIN: Final = 2
 _WORDS: Final = _MARGIN + 4
@@ -90,10 +88,8 @@ def _sentence(words: str, palette: Palette, width: int, *, is_chosen: bool) -> L
     return row
 
 
-class LessonList(DrawnWidget):
+class LessonList(DrawnList):
     """Shows lessons, one of them chosen."""
-
-    at: reactive[int] = reactive(0)
 
     def __init__(self, lessons: Sequence[Lesson], course: Course | None, palette: Palette) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ from blockstrata_viewer.draw.palette import Palette
 from blockstrata_viewer.draw.strips import draw_swatch
 from blockstrata_viewer.model.states import state_of_flags
 from blockstrata_viewer.reports.tables import Entry, Table
-from blockstrata_viewer.widgets.drawn import DrawnWidget
+from blockstrata_viewer.widgets.drawn import DrawnList
 
 _MARGIN: Final = 2
 _AMOUNTS: Final = 10
@@ -132,11 +132,10 @@ def _draw_foot(rows: list[Line], table: Table, entry: Entry, palette: Palette) -
     put_keys(rows[5], _MARGIN, keys, palette)
 
 
-class TableView(DrawnWidget):
+class TableView(DrawnList):
     """Shows tables, one of their entries chosen."""
 
     tables: reactive[tuple[Table, ...]] = reactive((), always_update=True)
-    at: reactive[int] = reactive(0)
 
     def __init__(self, palette: Palette) -> None:
         super().__init__()

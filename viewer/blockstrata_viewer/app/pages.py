@@ -1,0 +1,59 @@
+"""The pages over a scene: what there must be for each, and what its answer makes of the scene."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from textual.screen import ModalScreen
+
+from blockstrata_viewer.app.images import Opened
+from blockstrata_viewer.model.scene import Scene
+from blockstrata_viewer.screens.go_to import GoToScreen
+from blockstrata_viewer.screens.reports import AuditScreen, DetailsScreen, TraceScreen
+from blockstrata_viewer.screens.tables import TablesScreen
+
+
+def needs_all(opened: Opened) -> str:
+    """Say why there is not all of an image to go through; an empty string if there is."""
+    if opened.disk is None or not opened.is_whole:
+        return "not yet: the image is still being read"
+    if opened.disk.summaries:
+        return "not all of this image is in memory; --memory allows more, map and info do without"
+    return ""
+
+
+def _needs_answer(opened: Opened) -> str:
+    """Say why it may not be told what is under the cursor; an empty string if it may."""
+    is_asking = opened.scene is not None and opened.scene.asking
+    return "answer first: that would tell what the lesson asks" if is_asking else ""
+
+
+def _needs_scene(_opened: Opened) -> str:
+    return ""
+
+
+class Page(NamedTuple):
+    """Makes a page of a scene, None where it would say nothing; ``then`` is what an answer does."""
+
+    make: Callable[[Scene], ModalScreen[Any] | None]
+    missing: Callable[[Opened], str] = _needs_scene
+    then: Callable[[Scene, Any], Scene] = lambda scene, _: scene
+
+
+PAGES: Final = {
+    "go_to": Page(
+        lambda scene: GoToScreen(scene) if scene.disk.size else None,
+        then=lambda scene, offset: scene.go_to(offset),
+    ),
+    "details": Page(DetailsScreen, _needs_answer),
+    "trace": Page(lambda scene: TraceScreen(scene) if scene.disk.size else None, _needs_answer),
+    "audit": Page(AuditScreen, needs_all),
+    "tables": Page(
+        TablesScreen,
+        needs_all,
+        then=lambda scene, target: scene.at(
+            target.place.depth, target.place.offset, target.semantics, in_file=target.in_file
+        ),
+    ),
+}
