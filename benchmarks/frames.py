@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 def serve(layers: int, runs: int, profile: str | None) -> int:
     """Run the viewer on the made-up chain, in the terminal that this process has."""
     from blockstrata_viewer.app.app import ViewerApp  # noqa: PLC0415
+    from blockstrata_viewer.app.setup import Setup  # noqa: PLC0415
     from blockstrata_viewer.model import loading  # noqa: PLC0415
     from blockstrata_viewer.model.disk import disk_of  # noqa: PLC0415
 
@@ -48,7 +49,7 @@ def serve(layers: int, runs: int, profile: str | None) -> int:
         yield disk_of(made_up_chain(layers, runs))
 
     loading.Loader.load = load  # type: ignore[assignment]
-    app = ViewerApp(["made-up"])
+    app = ViewerApp(Setup(["made-up"]))
     if profile is None:
         return app.run() or 0
     with cProfile.Profile() as profiler:

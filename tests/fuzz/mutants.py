@@ -29,6 +29,7 @@ from mutations import parse
 from oracle import Answer, difference
 
 from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.cli.group import main
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _pressed(image: str) -> Outcome:
     """Open the viewer and press keys; it must live."""
 
     async def press() -> None:
-        app = ViewerApp([image])
+        app = ViewerApp(Setup([image]))
         async with app.run_test(size=(90, 30)) as pilot:
             await app.settled.wait()
             await pilot.pause()

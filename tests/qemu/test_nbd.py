@@ -28,6 +28,7 @@ from blockstrata.graph.opening import open_export
 from blockstrata.guest.merge import merged
 from blockstrata.semantics.proposed import PROPOSED
 from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.app.setup import Setup
 
 pytestmark = pytest.mark.live("qemu-img", "qemu-io", "qemu-nbd", "nbdinfo", "nbdkit")
 
@@ -165,7 +166,7 @@ def test_an_empty_layer_behind_an_export_is_a_layer(work):
 
 async def test_the_viewer_shows_the_layers_behind_an_export(chain):
     with qemu_nbd(chain, "-f", "qcow2", "-A", "top.qcow2") as uri:
-        app = ViewerApp([uri])
+        app = ViewerApp(Setup([uri]))
         async with app.run_test(size=(120, 36)) as pilot:
             await asyncio.wait_for(app.settled.wait(), 20)
             await pilot.pause()

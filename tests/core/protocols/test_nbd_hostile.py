@@ -72,6 +72,7 @@ from blockstrata.protocols.nbd import node as nbd_node
 from blockstrata.protocols.nbd import patience
 from blockstrata.protocols.nbd.wire import MAX_STATUS_PAYLOAD
 from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.cli.group import main
 from blockstrata_viewer.model.opening import Opening
 
@@ -867,7 +868,9 @@ async def test_a_server_that_lies_later_is_a_note_in_the_viewer(serve):
 
     server = serve(good(answer, size=64 * MIB))
     export = {"driver": "nbd", "path": server.uri.partition("socket=")[2]}
-    app = ViewerApp([f"json:{json.dumps({'driver': 'raw', 'size': MIB, 'file': export})}"], Opening(PATIENT))
+    app = ViewerApp(
+        Setup([f"json:{json.dumps({'driver': 'raw', 'size': MIB, 'file': export})}"], Opening(PATIENT))
+    )
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         await pilot.press("v")

@@ -22,6 +22,7 @@ from blockstrata.graph.chain import open_chain
 from blockstrata.guest.chain_reader import Reader
 from blockstrata.semantics import SEMANTICS
 from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.model.scene import GUEST
 from blockstrata_viewer.scenarios import SCENARIOS
 from blockstrata_viewer.widgets.chain_view import ChainView
@@ -31,7 +32,7 @@ SIZES = [(80, 24), (120, 36), (200, 50)]
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_the_whole_chain_is_on_the_screen(demo_image, size):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=size) as pilot:
         await opened(app, pilot)
         text = screen_text(app)
@@ -52,7 +53,7 @@ async def test_the_whole_chain_is_on_the_screen(demo_image, size):
 
 
 async def test_keys(demo_image):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         cell = app.scene.viewport.cell
@@ -98,7 +99,7 @@ async def test_keys(demo_image):
 
 
 async def test_the_view_follows_the_cursor(demo_image):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await pilot.press(*["plus"] * 4, *["right"] * 70)
@@ -108,7 +109,7 @@ async def test_the_view_follows_the_cursor(demo_image):
 
 
 async def test_mouse(demo_image):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         view = app.main.query_one(ChainView)
@@ -135,7 +136,7 @@ async def test_mouse(demo_image):
 
 
 async def test_toggling_reads_nothing(demo_image, monkeypatch):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         for name in ("open", "pread", "lseek"):
@@ -154,7 +155,7 @@ def _never(*_args):
 
 
 async def test_an_image_that_cannot_be_opened_is_a_message(tmp_path):
-    app = ViewerApp([str(tmp_path / "no[b]such.qcow2")])
+    app = ViewerApp(Setup([str(tmp_path / "no[b]such.qcow2")]))
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         assert "no[b]such.qcow2:Nosuchfile" in "".join(screen_text(app).split())
@@ -164,7 +165,7 @@ async def test_an_image_that_cannot_be_opened_is_a_message(tmp_path):
 
 async def test_a_missing_backing_file_is_a_gap_in_the_chain(demo_image, tmp_path):
     (tmp_path / "web01-active.qcow2").write_bytes(Path(demo_image).read_bytes())
-    app = ViewerApp([str(tmp_path / "web01-active.qcow2")])
+    app = ViewerApp(Setup([str(tmp_path / "web01-active.qcow2")]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         text = screen_text(app)
@@ -178,7 +179,7 @@ async def test_a_missing_backing_file_is_a_gap_in_the_chain(demo_image, tmp_path
 @pytest.fixture
 async def viewer(demo_image):
     """The demo on a screen of 120×36, as (app, press): press returns the scene after the keys."""
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
 
@@ -360,7 +361,7 @@ async def test_the_palette_finds_a_semantics_by_name(viewer):
 
 
 async def test_several_images(demo_image):
-    app = ViewerApp([demo_image, str(Path(demo_image).with_name("debian-golden.raw")), "nosuch"])
+    app = ViewerApp(Setup([demo_image, str(Path(demo_image).with_name("debian-golden.raw")), "nosuch"]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         assert "1/3" in screen_text(app)
@@ -380,7 +381,7 @@ async def test_several_images(demo_image):
 
 
 async def test_keys_that_come_before_the_question_is_on_the_screen_are_its_answer(demo_image):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         for key in ("g", "3", "0", "M", "enter"):
@@ -391,7 +392,7 @@ async def test_keys_that_come_before_the_question_is_on_the_screen_are_its_answe
 
 
 async def test_keys_can_be_remapped(demo_image):
-    app = ViewerApp([demo_image], keymap={"cursor.right": "y", "quit": "ctrl+q"})
+    app = ViewerApp(Setup([demo_image], keymap={"cursor.right": "y", "quit": "ctrl+q"}))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         await pilot.press("y", "l", "right")
@@ -401,7 +402,7 @@ async def test_keys_can_be_remapped(demo_image):
 
 
 async def test_drag_selects_a_range(demo_image):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         layout = app.main.query_one(ChainView).layout_for(app.scene)
@@ -418,7 +419,7 @@ async def test_drag_selects_a_range(demo_image):
 
 @pytest.mark.parametrize("size", [(40, 12), (80, 24), (99, 30), (160, 40), (250, 80), (20, 5)])
 async def test_any_size_is_drawn(demo_image, size):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         await pilot.press("l", "j")
@@ -430,7 +431,7 @@ async def test_any_size_is_drawn(demo_image, size):
 
 async def test_an_image_of_no_bytes(tmp_path):
     (tmp_path / "empty.raw").touch()
-    app = ViewerApp([str(tmp_path / "empty.raw")])
+    app = ViewerApp(Setup([str(tmp_path / "empty.raw")]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         assert "an image of 0 bytes" in screen_text(app)
@@ -446,7 +447,7 @@ async def test_an_image_of_no_bytes(tmp_path):
 
 async def test_the_largest_disk():
     size = 2**63 - (2 << 20)
-    app = ViewerApp(["json:" + json.dumps({"driver": "null-co", "size": size, "read-zeroes": True})])
+    app = ViewerApp(Setup(["json:" + json.dumps({"driver": "null-co", "size": size, "read-zeroes": True})]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         assert "8 EiB" in screen_text(app) or "8.00 EiB" in screen_text(app)
@@ -463,7 +464,7 @@ async def test_a_name_that_is_no_markup(tmp_path):
     directory.mkdir()
     name = directory / ("[prod] " + "x" * 200 + ".raw")
     name.write_bytes(b"x" * 4096)
-    app = ViewerApp([str(name)])
+    app = ViewerApp(Setup([str(name)]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         assert "[prod] xxx" in screen_text(app)
@@ -478,7 +479,7 @@ async def test_two_hundred_layers(tmp_path):
         below = f"{depth + 1}.qcow2" if depth < 199 else None
         spec = replace(image, backing=below, backing_format="qcow2" if below else None)
         write_image(tmp_path / f"{depth}.qcow2", spec, {depth: Data(b"x")})
-    app = ViewerApp([str(tmp_path / "0.qcow2")])
+    app = ViewerApp(Setup([str(tmp_path / "0.qcow2")]))
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         assert len(app.scene.disk.tracks) == 200
@@ -503,7 +504,7 @@ async def test_two_hundred_layers(tmp_path):
 )
 async def test_what_has_no_room_is_counted(tmp_path, size, keys, strips, sample):
     (image,) = SCENARIOS["long-chain"].build(tmp_path)
-    app = ViewerApp([image])
+    app = ViewerApp(Setup([image]))
     async with app.run_test(size=size) as pilot:
         await opened(app, pilot)
         await pilot.press(*keys, *(["enter"] if keys[:1] == "g" else []))
@@ -525,7 +526,7 @@ async def test_a_layer_that_fails_keeps_what_was_read(demo_image, monkeypatch):
         return real(self, start, length)
 
     monkeypatch.setattr(Qcow2Node, "extents", failing)
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         text = screen_text(app)
@@ -546,7 +547,7 @@ async def test_a_large_image_is_shown_while_it_is_read(demo_image, monkeypatch):
         yield from real(self)
 
     monkeypatch.setattr(Reader, "steps", slow)
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: app.scene)
         assert "reading" in screen_text(app)
@@ -569,7 +570,7 @@ async def test_a_corrupt_entry_is_a_run_with_its_reason(tmp_path):
     with path.open("r+b") as file:
         file.seek(entry.l2_offset + 4 * 8)
         file.write((entry.entry | 0x200).to_bytes(8, "big"))
-    app = ViewerApp([str(path)])
+    app = ViewerApp(Setup([str(path)]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         assert "invalid" in screen_text(app)
@@ -585,7 +586,7 @@ async def test_back_from_the_file_of_the_layer_that_the_guest_reads(tmp_path):
     write_raw(tmp_path / "base.raw", 4 << 20, [(0, b"b" * (4 << 20))])
     image = Image(4 << 20, backing="base.raw", backing_format="raw")
     write_image(tmp_path / "top.qcow2", image, {32: Data(b"t")})
-    app = ViewerApp([str(tmp_path / "top.qcow2")])
+    app = ViewerApp(Setup([str(tmp_path / "top.qcow2")]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         await pilot.press("k", "g", *"0x200000", "enter", "v")
@@ -610,7 +611,7 @@ async def test_a_count_is_spent_by_any_key(viewer):
 
 
 async def test_a_range_begun_on_another_axis_is_let_go(demo_image):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         layout = app.main.query_one(ChainView).layout_for(app.scene)
@@ -621,7 +622,7 @@ async def test_a_range_begun_on_another_axis_is_let_go(demo_image):
 
 
 async def test_a_terminal_of_one_column(demo_image):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         for size in ((1, 24), (2, 2), (5, 40), (120, 1), (120, 36)):
@@ -634,7 +635,7 @@ async def test_a_terminal_of_one_column(demo_image):
 async def test_wide_characters_keep_the_strips_in_place(tmp_path):
     name = tmp_path / ("磁盘映像文件名字很长" * 3 + ".raw")
     name.write_bytes(b"x" * 65536)
-    app = ViewerApp([str(name)])
+    app = ViewerApp(Setup([str(name)]))
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         assert all(cell_len(line) == 80 for line in screen_text(app).splitlines())
@@ -645,7 +646,7 @@ async def test_too_little_memory_is_a_message(demo_image, monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(Qcow2Node, "extents", fails)
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         assert "more memory than there is" in screen_text(app)
@@ -653,7 +654,7 @@ async def test_too_little_memory_is_a_message(demo_image, monkeypatch):
 
 @pytest.mark.parametrize("key", ["ctrl+c", "ctrl+q", "q"])
 async def test_keys_that_leave(demo_image, key):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         await pilot.press(key)
@@ -685,7 +686,7 @@ def import_gate(monkeypatch):
 
 
 async def test_keys_that_come_before_the_main_screen(demo_image, import_gate):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.press("t")
         assert "opening" in screen_text(app)
@@ -697,7 +698,7 @@ async def test_keys_that_come_before_the_main_screen(demo_image, import_gate):
 
 @pytest.mark.usefixtures("import_gate")
 async def test_q_leaves_before_the_main_screen(demo_image):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.press("q")
     assert app.return_value == 0

@@ -22,6 +22,7 @@ from textual.drivers.web_driver import WebDriver
 
 from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.app.driver import LEAVE, MODES, TerminalDriver
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.process.terminal import COLUMNS, ROWS, bounded, forget_absurd_size
 
 DEMO = [*PROGRAM, "demo"]
@@ -353,9 +354,9 @@ def test_what_is_expected_of_textual(terminal):
 
 
 def test_another_driver_is_textuals(monkeypatch):
-    assert ViewerApp([]).driver_class is TerminalDriver
+    assert ViewerApp(Setup([])).driver_class is TerminalDriver
     monkeypatch.setattr(constants, "DRIVER", "textual.drivers.web_driver:WebDriver")
-    assert ViewerApp([]).driver_class is WebDriver
+    assert ViewerApp(Setup([])).driver_class is WebDriver
 
 
 def test_the_driver_for_the_web(terminal):

@@ -18,6 +18,7 @@ from blockstrata.access import Consent
 from blockstrata.errors import ConsentError
 from blockstrata.formats.qcow2.author import Data, Image, write_image
 from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.screens.consent import ConsentScreen
 
 OPENINGS = 3
@@ -54,7 +55,7 @@ def kept():
 
 @pytest.mark.parametrize("key", ["question_mark", "T", "a", "enter", "B", "L", "ctrl+p", "g", "e", "consent"])
 async def test_a_page_that_is_left_is_gone(demo_image, key):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(100, 30)) as pilot:
         await opened(app, pilot)
         error = ConsentError("there.vmdk", "", "is not read here", Consent.VIA_QEMU)
@@ -74,7 +75,7 @@ async def test_a_page_that_is_left_is_gone(demo_image, key):
 
 
 async def test_a_lesson_that_is_left_is_gone(demo_image):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(100, 40)) as pilot:
         await opened(app, pilot)
 
@@ -96,7 +97,7 @@ async def test_a_lesson_that_is_left_is_gone(demo_image):
 
 
 async def test_of_lessons_one_image_is_open_at_a_time(demo_image):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(100, 40)) as pilot:
         await opened(app, pilot)
         seen = set()
@@ -115,7 +116,7 @@ async def test_what_was_read_before_goes_when_it_is_read_anew(tmp_path):
     base = tmp_path / "base.qcow2"
     write_image(base, Image(1 << 20), {0: Data(b"b")})
     write_image(tmp_path / "top.qcow2", Image(1 << 20, backing="base.qcow2", backing_format="qcow2"), {})
-    app = ViewerApp([str(tmp_path / "top.qcow2")])
+    app = ViewerApp(Setup([str(tmp_path / "top.qcow2")]))
     async with app.run_test(size=(100, 30)) as pilot:
         await opened(app, pilot)
         disks = []
@@ -142,7 +143,7 @@ class Cycle:
 
 
 async def test_what_was_passed_over_by_the_collector_is_looked_at_again(demo_image):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(100, 30)) as pilot:
         await opened(app, pilot)
         cycle = Cycle()

@@ -13,6 +13,7 @@ from blockstrata.text.printable import printable
 from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.app.commands import places
 from blockstrata_viewer.app.images import Images
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.lessons import parse_lesson
 from blockstrata_viewer.lessons.course import Course, Shelf
 from blockstrata_viewer.screens.consent import ConsentScreen
@@ -68,7 +69,7 @@ def assert_clean(app, *, shows=MARK):
 
 
 async def test_the_main_screen_and_every_page(image):
-    app = ViewerApp([image])
+    app = ViewerApp(Setup([image]))
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await opened(app, pilot)
         assert_clean(app)
@@ -85,7 +86,7 @@ async def test_the_main_screen_and_every_page(image):
 
 
 async def test_the_palette(image):
-    app = ViewerApp([image], course=Course([lesson_of(TITLE, image)], Shelf(None)))
+    app = ViewerApp(Setup([image], course=Course([lesson_of(TITLE, image)], Shelf(None))))
     async with app.run_test(size=SIZE) as pilot:
         await opened(app, pilot)
         await pilot.press("ctrl+p", *"layer: 0")
@@ -105,7 +106,7 @@ async def test_the_palette(image):
 async def test_lessons(tmp_path):
     write_image(tmp_path / "top.qcow2", Image(1 << 20), {1: Data(b"t")})
     image = str(tmp_path / "top.qcow2")
-    app = ViewerApp([image], course=Course([lesson_of(TITLE, image)], Shelf(None)))
+    app = ViewerApp(Setup([image], course=Course([lesson_of(TITLE, image)], Shelf(None))))
     async with app.run_test(size=SIZE) as pilot:
         await opened(app, pilot)
         await until(pilot, lambda: app.main.pane.guide.course.question)
@@ -120,7 +121,7 @@ async def test_lessons(tmp_path):
 
 @pytest.mark.parametrize("keys", ["[/],f5", "\x1b]2;x\x07\u202e[a="])
 async def test_keys_of_the_config(demo_image, keys):
-    app = ViewerApp([demo_image], keymap={"zoom.fit": keys})
+    app = ViewerApp(Setup([demo_image], keymap={"zoom.fit": keys}))
     async with app.run_test(size=SIZE) as pilot:
         await opened(app, pilot)
         for key, words in (("question_mark", "fit all"), ("ctrl+p", "zoom: fit all")):
@@ -131,7 +132,7 @@ async def test_keys_of_the_config(demo_image, keys):
 
 
 async def test_what_is_said_asked_and_notified(demo_image):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await opened(app, pilot)
         app.main.pane.say(TITLE)
@@ -154,7 +155,7 @@ async def test_what_is_said_asked_and_notified(demo_image):
 
 
 async def test_an_image_being_opened_and_one_that_cannot_be(tmp_path):
-    app = ViewerApp([f"{tmp_path}/{TITLE}"])
+    app = ViewerApp(Setup([f"{tmp_path}/{TITLE}"]))
     async with app.run_test(size=SIZE) as pilot:
         await pilot.pause()
         await until(pilot, lambda: app.failure)
@@ -162,7 +163,7 @@ async def test_an_image_being_opened_and_one_that_cannot_be(tmp_path):
 
 
 async def test_a_name_is_proposed_as_it_can_be_seen(demo_image):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=SIZE) as pilot:
         await opened(app, pilot)
         app.push_screen(ExportScreen(FILE))

@@ -19,6 +19,7 @@ from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.app.image_pane import ImagePane
 from blockstrata_viewer.app.images import Images
 from blockstrata_viewer.app.main_screen import MainScreen
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.cli.config import load_config
 from blockstrata_viewer.cli.group import main
 from blockstrata_viewer.model.offsets import parse_offset
@@ -204,7 +205,7 @@ HOMELESS = "~nosuchuser/x"
 )
 async def test_a_name_that_cannot_be_is_said(name, words, demo_image, here):
     (here / "none").write_bytes(b"")
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 40)) as pilot:
         await opened(app, pilot)
         await pilot.press("e")

@@ -23,6 +23,7 @@ from pilots import opened, screen_text, until
 from blockstrata.formats.qcow2.author import write_raw
 from blockstrata.protocols.file import FileNode
 from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.app.setup import Setup
 
 TIMEOUT = 30
 AT_ONCE = 5
@@ -161,7 +162,7 @@ def is_running(number):
 async def test_a_page_that_waits_for_bytes_can_be_left(tmp_path, monkeypatch, key):
     write_raw(tmp_path / "a.raw", 1 << 20, [(0, b"x" * 4096)])
     let_go = threading.Event()
-    app = ViewerApp([str(tmp_path / "a.raw")])
+    app = ViewerApp(Setup([str(tmp_path / "a.raw")]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         read = FileNode.read

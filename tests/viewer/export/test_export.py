@@ -28,6 +28,7 @@ from blockstrata.formats.qcow2.author import Image, write_image, write_raw
 from blockstrata_viewer import export
 from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.app.headless import Still, picture, take
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.app.shot import read_shot, save
 from blockstrata_viewer.cli.group import main
 from blockstrata_viewer.export import Cell, ExportError, Screen, render, write_screenshot
@@ -405,7 +406,7 @@ def test_html_paints_blocks_behind_the_glyph():
 
 
 async def test_text_is_the_composed_screen(demo_image):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await app.settled.wait()
         await pilot.pause()
@@ -670,7 +671,7 @@ async def test_never_over_an_image_that_has_another_name_by_now(tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     write_raw("base.raw", 1 << 20, [(0, b"x" * 4096)])
     write_image(tmp_path / "top.qcow2", Image(1 << 20, backing="base.raw", backing_format="raw"), {})
-    app = ViewerApp(["top.qcow2"])
+    app = ViewerApp(Setup(["top.qcow2"]))
     async with app.run_test(size=(80, 24)):
         await app.settled.wait()
         for name in ("top.qcow2", "base.raw"):
@@ -689,7 +690,7 @@ async def test_never_over_a_lesson(tmp_path, monkeypatch):
     Path("my.md").write_text(f"# Mine\n\nSummary.\n\n{steps}")
     os.link("my.md", "linked.svg")
     course = Course([read_lesson("my.md")], Shelf(tmp_path / "made"))
-    app = ViewerApp([course.image], course=course)
+    app = ViewerApp(Setup([course.image], course=course))
     async with app.run_test(size=(80, 24)):
         await app.settled.wait()
         assert app.failure is None
@@ -731,7 +732,7 @@ def test_write_errors(shot, tmp_path):
 
 
 async def test_a_running_viewer_saves_what_it_shows(demo_image, tmp_path):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(80, 24)) as pilot:
         await app.settled.wait()
         await pilot.press("right", "right", "down")
@@ -752,7 +753,7 @@ async def test_a_running_viewer_saves_what_it_shows(demo_image, tmp_path):
 
 async def test_a_viewer_without_a_scene_can_be_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    app = ViewerApp(["missing.qcow2"])
+    app = ViewerApp(Setup(["missing.qcow2"]))
     async with app.run_test(size=(80, 24)) as pilot:
         await app.settled.wait()
         await pilot.pause()

@@ -20,6 +20,7 @@ from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.app.bindings import BINDINGS
 from blockstrata_viewer.app.commands import ViewerCommands
 from blockstrata_viewer.app.lesson_guide import spot_of
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.cli.group import main
 from blockstrata_viewer.draw.palette import palette_for
 from blockstrata_viewer.lessons import LessonError, lessons, parse_lesson
@@ -103,7 +104,7 @@ def test_every_step_fits(name, size, shelf):
 async def test_the_viewer_goes_there(name, shelf):
     lesson = LESSONS[name]
     course = Course([lesson], shelf)
-    app = ViewerApp([course.image], course=course)
+    app = ViewerApp(Setup([course.image], course=course))
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         for number, step in enumerate(lesson.steps):
@@ -144,7 +145,7 @@ async def arrived(app, pilot):
 
 async def test_answering(shelf):
     course = Course(list(LESSONS.values()), shelf)
-    app = ViewerApp([course.image], course=course)
+    app = ViewerApp(Setup([course.image], course=course))
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         await arrived(app, pilot)
@@ -186,7 +187,7 @@ async def test_answering(shelf):
 async def test_what_would_tell_waits_for_the_answer(shelf):
     lesson = LESSONS["two-jobs"]
     course = Course([lesson], shelf, at=1)
-    app = ViewerApp([course.image], course=course)
+    app = ViewerApp(Setup([course.image], course=course))
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         await arrived(app, pilot)
@@ -206,7 +207,7 @@ async def test_what_would_tell_waits_for_the_answer(shelf):
 async def test_an_answer_is_shown_at_its_place(shelf, keys):
     lesson = LESSONS["two-jobs"]
     course = Course([lesson], shelf, at=1)
-    app = ViewerApp([course.image], course=course)
+    app = ViewerApp(Setup([course.image], course=course))
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         await arrived(app, pilot)
@@ -232,7 +233,7 @@ async def test_an_answer_is_shown_at_its_place(shelf, keys):
 async def test_an_answer_leaves_a_view_that_is_at_its_place(shelf):
     lesson = LESSONS["two-jobs"]
     course = Course([lesson], shelf, at=1)
-    app = ViewerApp([course.image], course=course)
+    app = ViewerApp(Setup([course.image], course=course))
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         await arrived(app, pilot)
@@ -247,7 +248,7 @@ async def test_an_answer_leaves_a_view_that_is_at_its_place(shelf):
 async def test_lessons_follow_one_another(shelf):
     first, second, *_ = LESSONS.values()
     course = Course([first, second], shelf, at=len(first.steps) - 1)
-    app = ViewerApp([course.image], course=course)
+    app = ViewerApp(Setup([course.image], course=course))
     async with app.run_test(size=(80, 24)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         await arrived(app, pilot)
@@ -272,7 +273,7 @@ async def test_lessons_follow_one_another(shelf):
 
 
 async def test_without_a_lesson_the_keys_say_so(demo_image):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         await pilot.press("full_stop")
@@ -281,7 +282,7 @@ async def test_without_a_lesson_the_keys_say_so(demo_image):
 
 
 async def test_lessons_are_chosen_from_within(demo_image):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         await pilot.press("L")
@@ -328,7 +329,7 @@ async def test_lessons_are_chosen_from_within(demo_image):
 
 
 async def test_the_palette_names_lessons_by_title(demo_image):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(80, 24)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         hits = {hit.text: hit async for hit in ViewerCommands(app.screen).discover()}
@@ -347,7 +348,7 @@ async def test_the_palette_names_lessons_by_title(demo_image):
 
 
 async def test_lessons_stay_where_an_image_does_not_open(tmp_path):
-    app = ViewerApp([str(tmp_path / "gone.qcow2")])
+    app = ViewerApp(Setup([str(tmp_path / "gone.qcow2")]))
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         await pilot.press("L", "enter")
@@ -364,7 +365,7 @@ async def test_no_room_for_the_images_of_a_lesson(demo_image, monkeypatch):
         raise OSError(28, "No space left on device", "lab.qcow2")
 
     monkeypatch.setattr(Shelf, "image", full)
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         await pilot.press("L", "enter")
@@ -585,7 +586,7 @@ async def test_what_a_step_says_of_flags_is_on_the_screen(shelf):
     """The last step of the audit tells today's and the proposed letters of a driver that cannot say."""
     lesson = LESSONS["the-audit"]
     course = Course([lesson], shelf, at=len(lesson.steps) - 1)
-    app = ViewerApp([course.image], course=course)
+    app = ViewerApp(Setup([course.image], course=course))
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         await arrived(app, pilot)

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from blockstrata.formats.qcow2.author import Data, Image, write_image
 from blockstrata.graph.chain import Chain, open_chain
 from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.cli.group import main
 
 IMAGE = Image(1 << 20)
@@ -123,7 +124,7 @@ def test_a_command_is_silent_where_nothing_changed(images, words):
 
 
 async def test_the_viewer_tells(written):
-    app = ViewerApp([str(written / "top.qcow2")])
+    app = ViewerApp(Setup([str(written / "top.qcow2")]))
     async with app.run_test() as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         await pilot.pause()

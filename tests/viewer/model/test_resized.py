@@ -13,6 +13,7 @@ from pilots import descriptors, load_whole, opened, screen_text, until
 from blockstrata.formats.qcow2.author import Data, Image, write_image
 from blockstrata.semantics.proposed import PROPOSED
 from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.model.scene import GUEST, Scene
 from blockstrata_viewer.model.viewport import Viewport
 
@@ -110,7 +111,7 @@ async def test_a_disk_that_is_resized_while_it_is_open(tmp_path, before, after):
     path = tmp_path / "disk.raw"
     path.touch()
     os.truncate(path, before)
-    app = ViewerApp([str(path)])
+    app = ViewerApp(Setup([str(path)]))
     async with app.run_test(size=(100, 30)) as pilot:
         await opened(app, pilot)
         await pilot.press("space", "end", "space")
@@ -126,7 +127,7 @@ async def test_a_disk_that_is_resized_while_it_is_open(tmp_path, before, after):
 
 async def test_a_chain_that_has_fewer_layers_than_before(tmp_path):
     made(tmp_path, 1 << 20, 3).chain.close()
-    app = ViewerApp([str(tmp_path / "1048576-3-0.qcow2")])
+    app = ViewerApp(Setup([str(tmp_path / "1048576-3-0.qcow2")]))
     async with app.run_test(size=(100, 30)) as pilot:
         await opened(app, pilot)
         await pilot.press("down", "down")
@@ -138,7 +139,7 @@ async def test_a_chain_that_has_fewer_layers_than_before(tmp_path):
 
 
 async def test_pages_wait_until_an_image_is_read_anew(demo_image):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(100, 30)) as pilot:
         await opened(app, pilot)
         first = app.scene.disk
@@ -155,7 +156,7 @@ async def test_pages_wait_until_an_image_is_read_anew(demo_image):
 async def test_a_file_that_is_gone_and_comes_back(tmp_path):
     made(tmp_path, 1 << 20).chain.close()
     path, away = tmp_path / "1048576-1-0.qcow2", tmp_path / "away"
-    app = ViewerApp([str(path)])
+    app = ViewerApp(Setup([str(path)]))
     async with app.run_test(size=(100, 30)) as pilot:
         await opened(app, pilot)
         assert descriptors(path) == 1

@@ -17,6 +17,7 @@ from blockstrata.protocols.fiemap import fiemap_probe
 from blockstrata.questions.round_trip import round_trip
 from blockstrata.semantics.nbd import NBD_6_0, NBD_2018, NBD_PROPOSED, wire_of
 from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.model.scene import GUEST
 from blockstrata_viewer.model.states import Paint
 
@@ -36,7 +37,7 @@ def image(tmp_path):
 @pytest.fixture
 async def viewer(image):
     """The image on a screen of 120×36, as (app, press): press returns the scene after the keys."""
-    app = ViewerApp([image])
+    app = ViewerApp(Setup([image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await app.settled.wait()
         await pilot.pause()
@@ -177,7 +178,7 @@ async def test_the_audit(viewer):
 
 async def test_the_audit_of_a_broken_chain_is_a_line(image):
     Path(image).with_name("base").unlink()
-    app = ViewerApp([image])
+    app = ViewerApp(Setup([image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await app.settled.wait()
         await pilot.press("a")
@@ -200,7 +201,7 @@ async def test_w_asks_files_in_the_other_way(tmp_path):
             expected = {"LZAO"}
         except OSError:
             expected = {"LZ·O"}
-    app = ViewerApp([str(path)])
+    app = ViewerApp(Setup([str(path)]))
     async with app.run_test(size=(120, 36)) as pilot:
         await app.settled.wait()
         await pilot.press("l", "l")

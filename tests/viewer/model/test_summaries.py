@@ -14,6 +14,7 @@ from blockstrata.formats.qcow2.author import Data, Image, ZeroAlloc, ZeroPlain, 
 from blockstrata.semantics import by_name
 from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.app.headless import Still, take
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.draw.strips import columns_of
 from blockstrata_viewer.model.loading import Loader
 from blockstrata_viewer.model.opening import Opening
@@ -202,7 +203,7 @@ def test_one_may_look_elsewhere_at_any_time_while_it_is_read(image):
 
 
 async def test_the_viewer_reads_again_where_one_goes(image):
-    app = ViewerApp([image], LITTLE)
+    app = ViewerApp(Setup([image], LITTLE))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         assert app.scene.disk.summaries

@@ -14,6 +14,7 @@ from pilots import screen_text, until
 from blockstrata.access import Access, Consent
 from blockstrata.errors import ConsentError
 from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.model.opening import Opening
 from blockstrata_viewer.screens.consent import ConsentScreen
 
@@ -33,7 +34,7 @@ def vmdk(tmp_path):
 
 @pytest.mark.live("qemu-img", "qemu-io")
 async def test_yes_opens_it(vmdk):
-    app = ViewerApp([vmdk])
+    app = ViewerApp(Setup([vmdk]))
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, ConsentScreen))
         assert "Run qemu-img" in screen_text(app)
@@ -52,7 +53,7 @@ async def test_yes_opens_it(vmdk):
 @pytest.mark.live("qemu-img", "qemu-io")
 @pytest.mark.parametrize("key", ["n", "escape", "enter"])
 async def test_anything_else_leaves_the_reason(vmdk, key):
-    app = ViewerApp([vmdk])
+    app = ViewerApp(Setup([vmdk]))
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, ConsentScreen))
         await pilot.press(key)
@@ -67,7 +68,7 @@ async def test_anything_else_leaves_the_reason(vmdk, key):
 @pytest.mark.live("qemu-img", "qemu-io")
 async def test_below_what_is_read_here_too(vmdk, tmp_path):
     run("qemu-img", "create", "-q", "-f", "qcow2", "-b", vmdk, "-F", "vmdk", "top.qcow2", cwd=tmp_path)
-    app = ViewerApp([str(tmp_path / "top.qcow2")])
+    app = ViewerApp(Setup([str(tmp_path / "top.qcow2")]))
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, ConsentScreen))
         await pilot.press("y")
@@ -79,7 +80,7 @@ async def test_below_what_is_read_here_too(vmdk, tmp_path):
 async def test_files_that_only_qemu_opens_have_an_axis_and_no_bytes(tmp_path):
     words = "qemu-img create -q -f vmdk -o subformat=twoGbMaxExtentFlat disk.vmdk 3G"
     run(*words.split(), cwd=tmp_path)
-    app = ViewerApp([str(tmp_path / "disk.vmdk")], ALLOWED)
+    app = ViewerApp(Setup([str(tmp_path / "disk.vmdk")], ALLOWED))
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, app.settled.is_set)
         await pilot.press("enter")
@@ -112,7 +113,7 @@ def hanging(tmp_path, monkeypatch):
 
 async def test_leaving_ends_a_qemu_img_that_hangs(hanging, tmp_path):
     child = tmp_path / "child"
-    app = ViewerApp([str(hanging)], ALLOWED)
+    app = ViewerApp(Setup([str(hanging)], ALLOWED))
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, child.exists)
         began = time.monotonic()

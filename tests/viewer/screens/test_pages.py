@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pilots import opened, screen_text
 
 from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.draw.palette import DARK
 from blockstrata_viewer.screens.pages import folded, labelled
 
@@ -64,7 +65,7 @@ def test_headings_stand_out():
 @pytest.mark.parametrize("key", ["a", "T", "B", "L", "question_mark", "enter"])
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])
 async def test_nothing_stands_beside_a_page(demo_image, key, size):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=size) as pilot:
         await opened(app, pilot)
         await pilot.press(key)
@@ -81,7 +82,7 @@ async def test_nothing_stands_beside_a_page(demo_image, key, size):
 
 async def test_a_page_is_folded_once(demo_image):
     """Folded for more room than there is, lines would be broken again, at their left."""
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         await pilot.press("a")
@@ -94,7 +95,7 @@ async def test_a_page_is_folded_once(demo_image):
 
 
 async def test_every_key_of_the_help_stands_off_its_words(demo_image):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 60)) as pilot:
         await opened(app, pilot)
         await pilot.press("question_mark")

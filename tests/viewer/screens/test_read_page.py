@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from blockstrata.access import Access
 from blockstrata.errors import OpenError
 from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.model.opening import Opening
 
 SCREENS = "blockstrata_viewer.screens."
@@ -43,7 +44,7 @@ async def test_a_page_that_waits_can_be_left(demo_image, monkeypatch, key, reade
         assert gate.wait(20)
         return []
 
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         monkeypatch.setattr(SCREENS + reader, slow)
@@ -66,7 +67,7 @@ async def test_a_page_that_cannot_be_read_says_so(demo_image, monkeypatch, key, 
     def fail(*_):
         raise error
 
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         monkeypatch.setattr(SCREENS + reader, fail)
@@ -89,7 +90,7 @@ async def test_a_server_that_does_not_answer_a_read(tmp_path):
             talk.status(request, (request.length, 0))
 
     with Server(tmp_path / "slow", script) as server:
-        app = ViewerApp([server.uri], Opening(Access(timeout=15), image_format="raw"))
+        app = ViewerApp(Setup([server.uri], Opening(Access(timeout=15), image_format="raw")))
         async with app.run_test(size=(120, 36)) as pilot:
             await opened(app, pilot)
             await pilot.press("enter")

@@ -13,6 +13,7 @@ from blockstrata.graph.chain import open_chain
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.nbd import NBD_6_0
 from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.draw.palette import palette_for
 from blockstrata_viewer.reports.tables import tables
 from blockstrata_viewer.scenarios import SCENARIOS
@@ -31,7 +32,7 @@ def screen_text(app) -> str:
 
 @asynccontextmanager
 async def opened(image, *, at=0, size=(120, 36), colours="truecolor"):
-    app = ViewerApp([image], colours=colours)
+    app = ViewerApp(Setup([image], colours=colours))
     async with app.run_test(size=size) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         app.main.pane.change(lambda scene: scene.go_to(at))
@@ -69,7 +70,7 @@ async def test_it_opens_at_the_row_under_the_cursor(demo_image):
 
 
 async def test_it_does_not_tell_what_a_lesson_asks(demo_image):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         app.main.pane.change(lambda scene: scene.drawn(asking=True))
@@ -124,7 +125,7 @@ async def test_a_row_that_is_not_here_names_the_scenario(demo_image):
 
 async def test_from_a_files_axis_and_from_a_round_trip(demo_image):
     for key, letters in (("v", "·AO"), ("r", "")):
-        app = ViewerApp([demo_image])
+        app = ViewerApp(Setup([demo_image]))
         async with app.run_test(size=(120, 36)) as pilot:
             await asyncio.wait_for(app.settled.wait(), 20)
             await pilot.press(key, "B")

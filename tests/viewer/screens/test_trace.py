@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.cli.group import main
 from blockstrata_viewer.screens.reports import TraceScreen
 
@@ -42,7 +43,7 @@ def test_an_offset_that_is_none(demo_image, offset, code, words):
 
 
 async def test_the_key(demo_image):
-    app = ViewerApp([demo_image])
+    app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         app.main.pane.change(lambda scene: scene.go_to(0x1F00000))

@@ -17,14 +17,11 @@ from blockstrata_viewer.app.driver import TerminalDriver
 from blockstrata_viewer.app.forgetting import forget_lines
 from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.draw.palette import DARK, LIGHT
-from blockstrata_viewer.model.opening import Opening
 from blockstrata_viewer.process.aside import Aside
 from blockstrata_viewer.screens.question import Question, answers
 from blockstrata_viewer.widgets.plain import PlainApp, Words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from textual.app import ComposeResult
     from textual.await_complete import AwaitComplete
     from textual.binding import BindingType
@@ -32,31 +29,21 @@ if TYPE_CHECKING:
 
     from blockstrata.errors import BlockstrataError
     from blockstrata_viewer.app.main_screen import MainScreen
-    from blockstrata_viewer.lessons.course import Course
     from blockstrata_viewer.model.scene import Scene
 
 
 class ViewerApp(PlainApp):
-    """Shows images, one at a time.  Its exit value is the exit code; the parameters are :class:`Setup`'s."""
+    """Shows images, one at a time.  Its exit value is the exit code."""
 
     CSS_PATH = "app.tcss"
     TITLE = "blockstrata"
     COMMANDS: ClassVar = set()
     BINDINGS: ClassVar[list[BindingType]] = list(APP_BINDINGS)
 
-    def __init__(
-        self,
-        images: Sequence[str],
-        opening: Opening | None = None,
-        theme: str = "dark",
-        semantics: str = "proposed",
-        colours: str = "truecolor",
-        keymap: dict[str, str] | None = None,
-        course: Course | None = None,
-    ) -> None:
+    def __init__(self, setup: Setup) -> None:
         # without this, Textual's way of having no colour is black and white
-        super().__init__(ansi_color=True if colours == "none" else None)
-        self.setup = Setup(images, opening or Opening(), theme, semantics, colours, keymap or {}, course)
+        super().__init__(ansi_color=True if setup.colours == "none" else None)
+        self.setup = setup
         self.main: MainScreen | None = None
         self.settled = asyncio.Event()
         """Set once the first image is wholly read and on the screen, or the reason why it is not."""
@@ -64,7 +51,7 @@ class ViewerApp(PlainApp):
         self._told_to_leave: int | None = None
         self._early: list[events.Key] = []
         """Keys that came before the main screen."""
-        self.set_keymap(self.setup.keymap)
+        self.set_keymap(setup.keymap)
         for palette in (DARK, LIGHT):
             self.register_theme(
                 Theme(
@@ -80,7 +67,7 @@ class ViewerApp(PlainApp):
                     dark=palette is DARK,
                 )
             )
-        self.theme = f"blockstrata-{theme}"
+        self.theme = f"blockstrata-{setup.theme}"
 
     @property
     def scene(self) -> Scene | None:

@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from textual.filter import LineFilter
 from textual.pilot import Pilot
@@ -22,6 +22,7 @@ from blockstrata.graph.chain import Chain
 from blockstrata.protocols.file import FileNode
 from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.app.image_pane import ImagePane
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.app.shot import Shot, read_shot
 from blockstrata_viewer.export import text
 from blockstrata_viewer.export.capture import strips_of
@@ -97,12 +98,6 @@ def picture(image: str, opening: Opening, theme: str, semantics: str) -> list[st
 class _HeadlessApp(ViewerApp):
     """The viewer as it is where nobody answers, and nothing in the environment asks for anything else."""
 
-    def __init__(self, still: Still) -> None:
-        images = (still.image, *still.others)
-        super().__init__(images, still.opening, still.theme, still.semantics, still.colours)
-        # what is counted is shown
-        self.setup = replace(self.setup, asks=False, prepare=_count_runs if still.counts_runs else None)
-
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return the net alone, whatever NO_COLOR and TEXTUAL_FILTERS say."""
         return [NET]
@@ -113,7 +108,17 @@ class LeftError(BlockstrataError):
 
 
 async def _take(still: Still) -> Shot:
-    app = _HeadlessApp(still)
+    app = _HeadlessApp(
+        Setup(
+            (still.image, *still.others),
+            still.opening,
+            still.theme,
+            still.semantics,
+            still.colours,
+            asks=False,
+            prepare=_count_runs if still.counts_runs else None,
+        )
+    )
     async with app.run_test(size=(still.columns, still.rows)) as pilot:
         while not app.settled.is_set() or app.main is None:
             if app.return_code is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.cli.config import load_config
 from blockstrata_viewer.cli.lazy import load
 from blockstrata_viewer.cli.output import write
@@ -86,7 +87,8 @@ def view_images(images: tuple[str, ...], opening: Opening, look: Look, course: C
         for image in images:
             write(picture(image, opening, theme, semantics))
         return
-    app = load("app.app:ViewerApp")(images, opening, theme, semantics, colours, config.keys, course)
+    setup = Setup(images, opening, theme, semantics, colours, config.keys, course)
+    app = load("app.app:ViewerApp")(setup)
     with telling(app.leave):
         code = app.run()
     # a viewer that failed has a return code, and no value
