@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
-from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Final, NamedTuple
 
 from textual.command import DiscoveryHit, Hit, Hits, Matcher, Provider
 from textual.content import Content
@@ -12,9 +12,7 @@ from textual.content import Content
 from blockstrata.semantics import SWITCH
 from blockstrata.text.printable import base_name, printable, shortened
 from blockstrata_viewer.app.bindings import KEYS, help_keys
-from blockstrata_viewer.lessons.course import Course
-from blockstrata_viewer.lessons.lesson import Lesson
-from blockstrata_viewer.model.scene import Scene
+from blockstrata_viewer.app.image_pane import ImagePane
 from blockstrata_viewer.widgets.plain import plain
 
 _PREFIXES: Final = {
@@ -42,33 +40,23 @@ class Command(NamedTuple):
     key: str = ""
 
 
-@runtime_checkable
-class OffersCommands(Protocol):
-    """A screen that has commands."""
-
-    def commands(self) -> Iterator[Command]:
-        """Yield them."""
-
-
-def commands_of(
-    keymap: dict[str, str], lessons: Sequence[Lesson], course: Course | None, scene: Scene | None
-) -> Iterator[Command]:
-    """Yield every command: the bindings under the user's keys, flags, lessons, and layers of a scene."""
-    for key, (keys, words) in zip(KEYS, help_keys(keymap), strict=True):
+def commands_of(pane: ImagePane) -> Iterator[Command]:
+    """Yield every command: the bindings under the user's keys, flags, lessons, and layers of the image."""
+    guide, scene = pane.guide, pane.current
+    for key, (keys, words) in zip(KEYS, help_keys(pane.setup.keymap), strict=True):
         if key.id != "palette":
             prefix = _PREFIXES.get(key.id.partition(".")[0], "view")
             yield Command(f"{prefix}: {words}", key.action, keys)
     for semantics in SWITCH:
         yield Command(f"flags: {semantics.word}, {semantics.title}", f"under('{semantics.name}')")
-    for nth, lesson in enumerate(lessons, 1):
+    for nth, lesson in enumerate(guide.offered, 1):
         title = shortened(printable(lesson.title))
         yield Command(f"lesson: {nth} {title}", f"begin_lesson({lesson.name!r})")
-    if course:
+    if guide.course:
         yield Command("lesson: leave it", "leave_lesson")
-    if scene:
-        for layer in scene.disk.layers:
-            name = shortened(base_name(layer.name))
-            yield Command(f"layer: {layer.depth} {name}", f"choose({layer.depth})")
+    for layer in scene.disk.layers if scene else ():
+        name = shortened(base_name(layer.name))
+        yield Command(f"layer: {layer.depth} {name}", f"choose({layer.depth})")
 
 
 class ViewerCommands(Provider):
@@ -76,14 +64,14 @@ class ViewerCommands(Provider):
 
     async def discover(self) -> Hits:
         """Yield every command."""
-        for name, action, key in self._commands():
+        for name, action, key in commands_of(self.screen.query_one(ImagePane)):
             # Textual reads a str as markup; it takes content for what it says
             yield DiscoveryHit(plain(name), partial(self._run, action), help=_help(key))
 
     async def search(self, query: str) -> Hits:
         """Yield the commands that match what was typed."""
         matcher = self.matcher(query)
-        for name, action, key in self._commands():
+        for name, action, key in commands_of(self.screen.query_one(ImagePane)):
             if found := places(query, name):
                 weight = _WHOLE if found[-1] - found[0] == len(query) - 1 else 1
                 yield Hit(
@@ -92,10 +80,6 @@ class ViewerCommands(Provider):
                     partial(self._run, action),
                     help=_help(key),
                 )
-
-    def _commands(self) -> Iterator[Command]:
-        if isinstance(self.screen, OffersCommands):
-            yield from self.screen.commands()
 
     async def _run(self, action: str) -> None:
         await self.app.run_action(action, self.screen)

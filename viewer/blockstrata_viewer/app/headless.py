@@ -9,7 +9,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
 from textual.filter import LineFilter
@@ -80,13 +80,9 @@ def take(still: Still) -> Shot:
 
 def _require_descriptors() -> None:
     """Find out before asyncio does, which does not say it in one line."""
-    found: list[int] = []
-    try:
+    with ExitStack() as found:
         for _ in range(_DESCRIPTORS):
-            found.append(os.open(os.devnull, os.O_RDONLY))  # noqa: PERF401  all of them are closed
-    finally:
-        for each in found:
-            os.close(each)
+            found.callback(os.close, os.open(os.devnull, os.O_RDONLY))
 
 
 def picture(image: str, opening: Opening, theme: str, semantics: str) -> list[str]:
@@ -127,7 +123,7 @@ async def _take(still: Still) -> Shot:
                 await asyncio.wait_for(app.settled.wait(), _GLANCE)
             await pilot.pause()
         pane = app.main.pane
-        _raise_failure(pane)
+        _raise_failure(app)
         await pilot.pause()
         if pane.current is not None:
             pane.show(_aimed(pane.current, still))
@@ -139,16 +135,16 @@ async def _take(still: Still) -> Shot:
             await _settle(pane, pilot)
             if app.return_code is not None:
                 raise LeftError(still.image, "", f"the key {key} leaves the viewer: nothing is left to show")
-        _raise_failure(pane)
+        _raise_failure(app)
         shot = read_shot(pane)
         for opened in pane.images.all:
             opened.drop()
         return shot
 
 
-def _raise_failure(pane: ImagePane) -> None:
-    if pane.images.shown.failure:
-        raise pane.images.shown.failure
+def _raise_failure(app: ViewerApp) -> None:
+    if app.failure:
+        raise app.failure
 
 
 async def _settle(pane: ImagePane, pilot: Pilot[int]) -> None:

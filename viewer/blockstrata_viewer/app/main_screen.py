@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -13,7 +12,7 @@ from textual.screen import Screen
 from blockstrata.errors import BlockstrataError
 from blockstrata.semantics import by_name
 from blockstrata_viewer.app.bindings import BINDINGS, TURNS, Search, help_keys
-from blockstrata_viewer.app.commands import Command, ViewerCommands, commands_of
+from blockstrata_viewer.app.commands import ViewerCommands
 from blockstrata_viewer.app.forgetting import forget_lines
 from blockstrata_viewer.app.image_pane import ImagePane
 from blockstrata_viewer.app.lesson_guide import spot_of
@@ -43,13 +42,6 @@ class MainScreen(Screen[None]):
         """Compose the screen."""
         yield self.pane
 
-    def commands(self) -> Iterator[Command]:
-        """Yield what the palette offers."""
-        guide = self.pane.guide
-        return commands_of(self.setup.keymap, guide.offered, guide.course, self.pane.current)
-
-    # -- the scene ---------------------------------------------------------------------------------------
-
     def action_turn(self, id: str) -> None:  # noqa: A002  as in the table of keys
         """Do what the table of keys says of the scene."""
         does, pane, count = TURNS[id], self.pane, self.pane.take_count()
@@ -74,8 +66,6 @@ class MainScreen(Screen[None]):
             self.pane.say(missing)
         else:
             self.pane.change(lambda scene: scene.round_trip())
-
-    # -- pages over it -----------------------------------------------------------------------------------
 
     def action_page(self, name: str) -> None:
         """Open a page over the scene if there is what it needs, and do what its answer says."""
@@ -118,8 +108,6 @@ class MainScreen(Screen[None]):
         if pane.current:
             self.app.push_screen(ExportScreen(proposed(pane.opened.image)), after)
 
-    # -- images, and how they look -----------------------------------------------------------------------
-
     def action_image(self, step: int) -> None:
         """Show the next image, if there are several."""
         self.pane.count = 0
@@ -153,8 +141,6 @@ class MainScreen(Screen[None]):
         pane.fit_parts()
         if pane.guide.course and pane.query_one(LessonPanel).has_class("-away"):
             pane.say("i leads back to the lesson")
-
-    # -- lessons -----------------------------------------------------------------------------------------
 
     def type_digit(self, digit: int) -> None:
         """Take a digit as a choice at a lesson's question, else put it behind the count.

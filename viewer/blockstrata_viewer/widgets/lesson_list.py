@@ -35,9 +35,12 @@ def draw_lessons(
     leaves it.  Needs no app.
     """
     rows = [Line(width, Ink(palette.text, palette.panel)) for _ in range(height)]
-    lines = [(f"{nth:>2}", lesson.title, lesson.summary, lesson) for nth, lesson in enumerate(lessons, 1)]
-    titles = [(number, printable(title), printable(words), each) for number, title, words, each in lines]
-    entries = [*titles, *([("", _LEAVE, _LEAVE_WORDS, None)] if course else [])]
+    entries: list[tuple[str, str, str, Lesson | None]] = [
+        (f"{nth:>2}", printable(each.title), printable(each.summary), each)
+        for nth, each in enumerate(lessons, 1)
+    ]
+    if course:
+        entries.append(("", _LEAVE, _LEAVE_WORDS, None))
     room = max(1, height - _HEAD - _FOOT)
     sentences = [wrap(words, width - _WORDS - _MARGIN) for _, _, words, _ in entries]
     lines_needed = sum(1 + len(each) for each in sentences)

@@ -30,6 +30,12 @@ _KEYS: Final = ((".", "next"), (",", "back"))
 _INSPECTOR: Final = ("i", "inspector")
 _LESSONS: Final = ("L", "lessons")
 _TOKEN: Final = re.compile(r"(\*\*.+?\*\*|`[^`]+`)")
+_TWO_COLUMNS: Final = 110
+_MOST_ROWS: Final = 5
+"""Rows that are offered where the lesson names none."""
+
+Parts = list[tuple[str, Ink]]
+"""What stands in a line, part after part."""
 
 
 class _Word(NamedTuple):
@@ -49,33 +55,26 @@ def draw_lesson(
     """
     rows = [Line(width, Ink(palette.text, palette.panel)) for _ in range(height)]
     rows[0] = _heading(course, palette, width, is_alone=is_alone)
-    room = height - 1
-    lines = _lines(course, palette, width - 2 * _MARGIN, room)
-    # what is asked, or was answered, is what counts; the text gives way
-    if len(lines) > room:
-        text = [line for line in lines if not line.asked]
-        asked = [line for line in lines if line.asked]
-        keep = max(0, room - len(asked))
-        lines = [*text[:keep], *asked][:room]
-    for row, line in zip(rows[1:], _aired(lines, room), strict=False):
+    for row, parts in zip(rows[1:], _lines(course, palette, width - 2 * _MARGIN, height - 1), strict=False):
         x = _MARGIN
-        for part, ink in line.parts:
+        for part, ink in parts:
             x = row.put(x, clip(part, width - x), ink)
     return rows
 
 
-def _aired(lines: list[_Line], room: int) -> list[_Line]:
-    """Return lines with a blank one before what is asked, and then between paragraphs, if there is room."""
-    for before_asked in (True, False):
-        aired: list[_Line] = []
-        for line in lines:
-            last = aired[-1] if aired else None
-            is_wanted = line.asked and not last.asked if last and before_asked else line.is_first
-            if last and last.parts and is_wanted:
-                aired.append(_Line([]))
-            aired.append(line)
-        lines = aired if len(aired) <= room else lines
-    return lines
+def _lines(course: Course, palette: Palette, width: int, room: int) -> list[Parts]:
+    """Return the text and what is asked in so many lines, with blank ones between if there is room."""
+    paragraphs = [_inked(paragraph, palette, width) for paragraph in course.step.text]
+    text = [line for paragraph in paragraphs for line in paragraph]
+    asked = _asked(course, palette, width, room - len(text) - 1)
+    free = room - len(text) - len(asked)
+    if free < 0:
+        # what is asked, or was answered, is what counts; the text gives way
+        return [*text[: max(0, room - len(asked))], *asked][:room]
+    gap: list[Parts] = [[]] if text and asked and free else []
+    if len(paragraphs) - 1 <= free - len(gap):
+        text = [line for paragraph in paragraphs for line in ([], *paragraph)][1:]
+    return [*text, *gap, *asked]
 
 
 def lesson_height(lesson: Lesson, width: int, most: int) -> int:
@@ -97,7 +96,7 @@ def _choices_height(step: Step, width: int) -> int:
         return 1
     if step.ask == "row":
         texts = _texts_of_rows(step)
-        return len(_columns([_Choice("1", text, is_wrong=False) for text in texts], width, 2 * len(texts)))
+        return len(_arranged(texts, width, 2 * len(texts)))
     count = 4 if step.ask == "layer" else 5
     return -(-count // 2) if width >= _TWO_COLUMNS else count
 
@@ -113,18 +112,6 @@ def _texts_of_rows(step: Step) -> list[str]:
     }
     offered = [texts[letters] for letters in step.choices if letters in texts]
     return offered or sorted(texts.values(), key=len)[-_MOST_ROWS:]
-
-
-_TWO_COLUMNS: Final = 110
-_MOST_ROWS: Final = 5
-"""Rows that are offered where the lesson names none."""
-
-
-class _Line(NamedTuple):
-    parts: list[tuple[str, Ink]]
-    asked: bool = False
-    is_first: bool = False
-    """Whether a paragraph begins with it."""
 
 
 def _heading(course: Course, palette: Palette, width: int, *, is_alone: bool) -> Line:
@@ -159,90 +146,68 @@ def _keys_width(keys: Sequence[tuple[str, str]]) -> int:
     return sum(len(key) + len(words) + 3 for key, words in keys)
 
 
-def _lines(course: Course, palette: Palette, width: int, room: int) -> list[_Line]:
-    lines = [
-        _Line(_inked(words, palette), is_first=nth == 0)
-        for paragraph in course.step.text
-        for nth, words in enumerate(_wrap(paragraph, width))
-    ]
+def _asked(course: Course, palette: Palette, width: int, room: int) -> list[Parts]:
+    """Return the question with its choices, for which there are so many lines, or what became of it."""
     question = course.question
     if question is None:
-        return lines
+        return []
     strong = Ink(palette.accent, palette.panel, bold=True)
     plain, dim = Ink(palette.text, palette.panel), Ink(palette.dim, palette.panel)
     if course.is_answered:
         number, choice = question.right + 1, printable(question.choices[question.right])
-        lines.append(_Line([("✓ Right:  ", strong), (f"{number} {choice}", plain)], asked=True))
-        for paragraph in course.step.afterwards:
-            lines += [_Line(_inked(words, palette), asked=True) for words in _wrap(paragraph, width)]
-        return lines
+        after = [line for each in course.step.afterwards for line in _inked(each, palette, width)]
+        return [[("✓ Right:  ", strong), (f"{number} {choice}", plain)], *after]
     wrong = course.answers
     note = "  press its number" if not wrong else f"  not {wrong[-1] + 1}; try another, or . goes on"
-    room -= len(lines) + 1
-    lines.append(_Line([(f"? {printable(question.prompt)}", strong), (note, dim)], asked=True))
-    cells = [
-        _Choice(str(nth), printable(choice), nth - 1 in wrong)
-        for nth, choice in enumerate(question.choices, 1)
-    ]
-    return lines + [
-        _Line([part for cell in row for part in _choice_parts(cell, palette)], asked=True)
-        for row in _columns(cells, width, room)
+    lines = _arranged([printable(choice) for choice in question.choices], width, room)
+    return [
+        [(f"? {printable(question.prompt)}", strong), (note, dim)],
+        *([part for cell in line for part in _choice(*cell, wrong, palette)] for line in lines),
     ]
 
 
-class _Choice(NamedTuple):
-    """A choice: its number and text, and whether it was taken and is wrong; or another line of its text."""
-
-    number: str
-    text: str
-    is_wrong: bool
-    goes_on: bool = False
-
-
-def _choice_parts(choice: _Choice, palette: Palette) -> list[tuple[str, Ink]]:
-    dim = Ink(palette.dim, palette.panel)
-    if choice.goes_on:
-        return [("   ", dim), (choice.text, dim if choice.is_wrong else Ink(palette.text, palette.panel))]
-    if choice.is_wrong:
-        return [
-            ("✗ ", Ink(palette.paints[Paint.SUSPICIOUS], palette.panel)),
-            (choice.number, dim),
-            (choice.text, dim),
-        ]
-    number = Ink(palette.accent, palette.panel, bold=True)
-    return [("  ", dim), (choice.number, number), (choice.text, Ink(palette.text, palette.panel))]
+def _choice(nth: int, text: str, goes_on: bool, wrong: Sequence[int], palette: Palette) -> Parts:
+    """Return a choice: its number and text, and whether it was taken and is wrong; or more of its text."""
+    dim, is_wrong = Ink(palette.dim, palette.panel), nth in wrong
+    words = (f" {text}", dim if is_wrong else Ink(palette.text, palette.panel))
+    if goes_on:
+        return [("   ", dim), words]
+    if is_wrong:
+        cross = ("✗ ", Ink(palette.paints[Paint.SUSPICIOUS], palette.panel))
+        return [cross, (str(nth + 1), dim), words]
+    return [("  ", dim), (str(nth + 1), Ink(palette.accent, palette.panel, bold=True)), words]
 
 
-def _columns(choices: list[_Choice], width: int, room: int) -> list[list[_Choice]]:
-    """Return choices in lines, cut only where so many lines have no room for them.
+def _arranged(texts: list[str], width: int, room: int) -> list[list[tuple[int, str, bool]]]:
+    """Return choices in lines, by their numbers from 0, cut only where so many lines have no room for them.
 
     All in one line if they are that short, else in two columns, else one below the other, where long ones go
     on in the next line.
     """
     # before each stand a mark, its number and a blank
-    if sum(cell_len(each.text) + 8 for each in choices) <= width:
-        return [[each._replace(text=f" {each.text}    ") for each in choices]]
-    longest = max(cell_len(each.text) for each in choices)
+    if sum(cell_len(text) + 8 for text in texts) <= width:
+        return [[(nth, f"{text}    ", False) for nth, text in enumerate(texts)]]
     # the last column may reach into the margin
     whole, half = width - 3, width // 2 - 4
-    has_two = width >= _TWO_COLUMNS
-    if has_two and (longest <= half or len(choices) > room):
-        height = -(-len(choices) // 2)
-        padded = [each._replace(text=f" {clip(each.text, half):<{half}}") for each in choices]
-        return [padded[at::height] for at in range(height)]
-    lines = [line for each in choices for line in _choice_lines(each, whole)]
+    if width >= _TWO_COLUMNS and (max(map(cell_len, texts)) <= half or len(texts) > room):
+        height = -(-len(texts) // 2)
+        cells = [(nth, f"{clip(text, half):<{half}}", False) for nth, text in enumerate(texts)]
+        return [cells[at::height] for at in range(height)]
+    lines = [
+        [(nth, part, at > 0)]
+        for nth, text in enumerate(texts)
+        for at, part in enumerate(_folded(text, whole))
+    ]
     if len(lines) > room:
-        lines = [[each._replace(text=f" {clip(each.text, whole)}")] for each in choices]
+        return [[(nth, clip(text, whole), False)] for nth, text in enumerate(texts)]
     return lines
 
 
-def _choice_lines(choice: _Choice, room: int) -> list[list[_Choice]]:
+def _folded(text: str, room: int) -> list[str]:
     """Return a choice in as many lines as it takes; a row's words go on under themselves."""
-    letters, gap, _ = choice.text.partition("  ")
+    letters, gap, _ = text.partition("  ")
     indent = " " * (len(letters) + len(gap) if gap else 0)
-    first, *others = wrap(choice.text, room, subsequent_indent=indent) or [""]
-    more = [[choice._replace(text=f" {text}", goes_on=True)] for text in others]
-    return [[choice._replace(text=f" {first}")], *more]
+    return wrap(text, room, subsequent_indent=indent) or [""]
 
 
 def _wrap(paragraph: str, width: int) -> list[list[_Word]]:
@@ -263,13 +228,13 @@ def _words(paragraph: str) -> list[_Word]:
     found: list[_Word] = []
     space = False
     for token in _TOKEN.split(printable(paragraph)):
-        kind = "code" if token.startswith("`") else "strong" if token.startswith("**") else ""
-        bare = token.strip("`") if kind == "code" else token.strip("*") if kind == "strong" else token
-        if kind == "code":
+        if token.startswith("`"):
             # a flag's letters stay together
-            found.append(_Word(bare, kind, space))
+            found.append(_Word(token.strip("`"), "code", space))
             space = False
             continue
+        kind = "strong" if token.startswith("**") else ""
+        bare = token.strip("*") if kind else token
         space = space or bare[:1] == " "
         for text in bare.split():
             found.append(_Word(text, kind, space))
@@ -278,13 +243,17 @@ def _words(paragraph: str) -> list[_Word]:
     return found
 
 
-def _inked(words: list[_Word], palette: Palette) -> list[tuple[str, Ink]]:
+def _inked(paragraph: str, palette: Palette, width: int) -> list[Parts]:
+    """Return a paragraph in lines of a width in cells."""
     inks = {
         "": Ink(palette.text, palette.panel),
         "code": Ink(palette.accent, palette.panel),
         "strong": Ink(palette.text, palette.panel, bold=True),
     }
-    return [(f"{' ' if word.space else ''}{word.text}", inks[word.kind]) for word in words]
+    return [
+        [(f"{' ' if word.space else ''}{word.text}", inks[word.kind]) for word in line]
+        for line in _wrap(paragraph, width)
+    ]
 
 
 class LessonPanel(SceneWidget):
