@@ -127,7 +127,7 @@ async def test_what_was_read_before_goes_when_it_is_read_anew(tmp_path):
             turn = app.main.pane.images.shown.turn
             await pilot.press("v", "w", "r", "r", "B", "escape")
             await until(
-                pilot, lambda turn=turn: app.main.pane.opened.turn > turn and app.main.pane.is_at_rest
+                pilot, lambda turn=turn: app.main.pane.images.shown.turn > turn and app.main.pane.is_at_rest
             )
             await settle(app, pilot)
         gc.collect()
@@ -152,7 +152,7 @@ async def test_what_was_passed_over_by_the_collector_is_looked_at_again(demo_ima
             turn = app.main.pane.images.shown.turn
             await pilot.press("w")
             await until(
-                pilot, lambda turn=turn: app.main.pane.opened.turn > turn and app.main.pane.is_at_rest
+                pilot, lambda turn=turn: app.main.pane.images.shown.turn > turn and app.main.pane.is_at_rest
             )
             assert gc.get_freeze_count()
             cycle = None

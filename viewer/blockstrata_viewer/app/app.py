@@ -77,7 +77,7 @@ class ViewerApp(PlainApp):
     @property
     def failure(self) -> BlockstrataError | None:
         """Why there is no scene on the screen."""
-        return self.main.pane.opened.failure if self.main else None
+        return self.main.pane.images.shown.failure if self.main else None
 
     def get_driver_class(self) -> type[Driver]:
         """Return ours for a terminal, and any other that Textual is told to use."""

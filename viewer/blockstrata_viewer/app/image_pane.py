@@ -65,19 +65,14 @@ class ImagePane(Container):
         self.inspector_shown = True
 
     @property
-    def opened(self) -> Opened:
-        """The image on the screen."""
-        return self.images.shown
-
-    @property
     def current(self) -> Scene | None:
         """The scene that keys change; None while there is none, whatever is still drawn."""
-        return self.opened.scene
+        return self.images.shown.scene
 
     @property
     def is_at_rest(self) -> bool:
         """Whether what is to be shown is on the screen: the image as a whole, and the step of a lesson."""
-        shown = self.opened
+        shown = self.images.shown
         return shown.failure is not None or (shown.is_whole and self.guide.is_arrived)
 
     def compose(self) -> ComposeResult:
@@ -157,7 +152,7 @@ class ImagePane(Container):
     def show_image(self, index: int) -> None:
         """Bring one of the images to the screen, and read it if it was not."""
         self.images.at = index % len(self.images.all)
-        opened = self.opened
+        opened = self.images.shown
         self.query_one("#message", Words).update(f"opening {printable(opened.image)} …")
         if opened.failure:
             self._show_failure(opened.failure)
@@ -174,7 +169,7 @@ class ImagePane(Container):
             return
         opened.drop()
         opened.failure = error
-        if opened is self.opened:
+        if opened is self.images.shown:
             self._show_failure(error)
             self.call_after_refresh(self.settled.set)
             self._ask(opened, error)
@@ -188,7 +183,7 @@ class ImagePane(Container):
     def take(self, message: Images.Loaded) -> None:
         """Put what is read of an image on the screen."""
         opened, disk = message.opened, message.disk
-        if self.images.take(message, self._first_scene) and opened is self.opened:
+        if self.images.take(message, self._first_scene) and opened is self.images.shown:
             self.show_scene()
             if opened.is_whole:
                 self.call_after_refresh(self.settled.set)
@@ -225,14 +220,14 @@ class ImagePane(Container):
 
     def show_step(self) -> None:
         """Go where the step of a lesson is, once its image is read, and ask what it asks."""
-        if self.opened.is_whole and not self.guide.is_arrived:
+        if self.images.shown.is_whole and not self.guide.is_arrived:
             self.guide.is_arrived = True
             self.change(lambda scene: self.guide.arrive(self.images.at, scene))
             self.fit_parts()
 
     def show(self, scene: Scene) -> None:
         """Make a scene the one on the screen."""
-        self.opened.scene = self.scene = scene
+        self.images.shown.scene = self.scene = scene
         self.images.read_again()
 
     def change(self, change: Callable[[Scene], Scene]) -> None:

@@ -62,7 +62,7 @@ class MainScreen(Screen[None]):
     def action_round_trip(self) -> None:
         """Show what becomes of the image on the way through NBD, or come back from there."""
         self.pane.count = 0
-        if missing := needs_all(self.pane.opened):
+        if missing := needs_all(self.pane.images.shown):
             self.pane.say(missing)
         else:
             self.pane.change(lambda scene: scene.round_trip())
@@ -76,7 +76,7 @@ class MainScreen(Screen[None]):
             if answer is not None:
                 pane.change(lambda scene: page.then(scene, answer))
 
-        if missing := page.missing(pane.opened):
+        if missing := page.missing(pane.images.shown):
             pane.say(missing)
         elif scene and (screen := page.make(scene)):
             self.app.push_screen(screen, answered)
@@ -106,7 +106,7 @@ class MainScreen(Screen[None]):
                 self.call_after_refresh(export, path)
 
         if pane.current:
-            self.app.push_screen(ExportScreen(proposed(pane.opened.image)), after)
+            self.app.push_screen(ExportScreen(proposed(pane.images.shown.image)), after)
 
     def action_image(self, step: int) -> None:
         """Show the next image, if there are several."""
@@ -116,7 +116,7 @@ class MainScreen(Screen[None]):
 
     def action_storage(self) -> None:
         """Read the image again, its files asked in the other way where their storage is."""
-        pane, opened = self.pane, self.pane.opened
+        pane, opened = self.pane, self.pane.images.shown
         if opened.is_whole or opened.failure:
             probe = opened.ask_otherwise()
             pane.change(lambda scene: scene.leave())
@@ -208,7 +208,7 @@ class MainScreen(Screen[None]):
 
     def _stop_asking(self) -> None:
         if scene := self.pane.current:
-            self.pane.opened.scene = scene.drawn(asking=False)
+            self.pane.images.shown.scene = scene.drawn(asking=False)
 
     def _go_to_step(self, course: Course) -> None:
         """Show the step that the lessons are at, on its image."""

@@ -9,6 +9,7 @@ from textual.screen import ModalScreen
 
 from blockstrata_viewer.app.images import Opened
 from blockstrata_viewer.model.scene import Scene
+from blockstrata_viewer.reports.tables import Place, Table
 from blockstrata_viewer.screens.go_to import GoToScreen
 from blockstrata_viewer.screens.reports import AuditScreen, DetailsScreen, TraceScreen
 from blockstrata_viewer.screens.tables import TablesScreen
@@ -41,6 +42,11 @@ class Page(NamedTuple):
     then: Callable[[Scene, Any], Scene] = lambda scene, _: scene
 
 
+def _at_place(scene: Scene, answer: tuple[Table, Place]) -> Scene:
+    table, place = answer
+    return scene.at(place.depth, place.offset, table.semantics, in_file=table.is_protocol)
+
+
 PAGES: Final = {
     "go_to": Page(
         lambda scene: GoToScreen(scene) if scene.disk.size else None,
@@ -49,11 +55,5 @@ PAGES: Final = {
     "details": Page(DetailsScreen, _needs_answer),
     "trace": Page(lambda scene: TraceScreen(scene) if scene.disk.size else None, _needs_answer),
     "audit": Page(AuditScreen, needs_all),
-    "tables": Page(
-        TablesScreen,
-        needs_all,
-        then=lambda scene, target: scene.at(
-            target.place.depth, target.place.offset, target.semantics, in_file=target.in_file
-        ),
-    ),
+    "tables": Page(TablesScreen, needs_all, then=_at_place),
 }

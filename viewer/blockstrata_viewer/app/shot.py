@@ -25,17 +25,15 @@ class Shot:
     inputs: frozenset[tuple[int, int]]
 
 
-def save(pane: ImagePane, path: str, *, title: str | None = None, form: str | None = None) -> None:
+def save(pane: ImagePane, path: str, form: str | None = None) -> None:
     """Write what a running viewer shows to a file; ``ExportError`` says why that cannot be.
 
-    ``title`` is the window's, the image's name if None; ``form`` the format, by the file's ending if None.
-    Plain text is drawn as the viewer draws where there are no colours.
+    ``form`` is the format, by the file's ending if None.  Plain text is drawn as the viewer draws where there
+    are no colours.
     """
     form = form or format_of(path)
     shot = read_shot(pane, colourless=form == "txt")
-    write_screenshot(
-        shot.screen, path, title=shot.title if title is None else title, form=form, inputs=shot.inputs
-    )
+    write_screenshot(shot.screen, path, title=shot.title, form=form, inputs=shot.inputs)
 
 
 def read_shot(pane: ImagePane, *, colourless: bool = False) -> Shot:

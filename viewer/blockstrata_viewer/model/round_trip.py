@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blockstrata.questions.round_trip import RoundTrip, round_trip
-from blockstrata.semantics.nbd import WIRES, wire_of
+from blockstrata.semantics.nbd import WIRES
 from blockstrata_viewer.model.states import Paint, State, state_of_flags
 
 if TYPE_CHECKING:
@@ -75,9 +75,8 @@ class RoundTripTracks:
 
 
 def _wire(semantics: Semantics) -> Wire:
-    wire = wire_of(semantics)
-    assert wire is not None  # noqa: S101  a scene of a trip is always under a server's semantics
-    return wire
+    # a scene of a trip is always under a server's semantics
+    return next(wire for wire in WIRES if wire.server is semantics)
 
 
 def _concluded(wire: Wire, _means: int, said: int) -> State:

@@ -39,6 +39,14 @@ _MOUSE = (
 )
 
 
+def _here(scene: Scene) -> str:
+    if scene.disk.round_trip:
+        return _TRIP
+    if scene.disk.is_file:
+        return _FILE
+    return _GUEST if scene.selected == GUEST else _LAYER
+
+
 class HelpScreen(ModalScreen[None]):
     """Explains the selected part and lists the keys; any of its own keys leaves."""
 
@@ -60,17 +68,8 @@ class HelpScreen(ModalScreen[None]):
         scene = self._scene
         is_file = scene is not None and scene.disk.is_file
         if scene:
-            text = (
-                _TRIP
-                if scene.disk.round_trip
-                else _FILE
-                if is_file
-                else _GUEST
-                if scene.selected == GUEST
-                else _LAYER
-            )
             page.append("HERE\n", self._accent)
-            page.append(f"{text}\n\n")
+            page.append(f"{_here(scene)}\n\n")
         page.append("KEYS\n", self._accent)
         keys = (*self._keys, *_MOUSE, ("20l", "a count before a key repeats it"))
         widest = max(len(key) for key, _ in keys)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
@@ -13,7 +13,6 @@ from textual.containers import Vertical
 from blockstrata.errors import BlockstrataError
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.nbd import NBD_6_0, wire_of
-from blockstrata.semantics.table import Semantics
 from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.process.memory import TOO_LARGE
@@ -23,16 +22,11 @@ from blockstrata_viewer.widgets.plain import Words
 from blockstrata_viewer.widgets.table_view import TableView, entries_of
 
 
-class Target(NamedTuple):
-    """Where to go: a row's place, under the flags whose row it is, on a layer's axis or on its file's."""
+class TablesScreen(ListScreen[tuple[Table, Place] | None]):
+    """Returns a table and the place of a row of it to go to, or None.
 
-    semantics: Semantics
-    place: Place
-    in_file: bool
-
-
-class TablesScreen(ListScreen[Target | None]):
-    """Returns where to go, or None.  Opens at the row that the cursor is on, under the flags in force."""
+    Opens at the row that the cursor is on, under the flags in force.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("B", "dismiss", "close"),
@@ -115,6 +109,5 @@ class TablesScreen(ListScreen[Target | None]):
 
     def action_go(self) -> None:
         """Leave for the first place where the row occurs, if it can be shown."""
-        table, entry = self.chosen or (None, None)
-        if table and entry and entry.place and entry.place.has_axis:
-            self.dismiss(Target(table.semantics, entry.place, table.is_protocol))
+        if self.chosen and (place := self.chosen[1].place) and place.has_axis:
+            self.dismiss((self.chosen[0], place))
