@@ -19,8 +19,6 @@ _WORDS: Final = _MARGIN + 4
 """Where titles and sentences start."""
 _HEAD: Final = 2
 _FOOT: Final = 2
-_SHAPES: Final = ((True, 1), (True, 0))
-"""Whether every lesson has its sentence, and blank lines after each; the first that fits, else (False, 0)."""
 _KEYS: Final = (("↑ ↓", "choose"), ("enter", "begin"), ("escape", "close"))
 _LEAVE: Final = "Leave the lesson"
 _LEAVE_WORDS: Final = "Back to the image that was looked at before."
@@ -35,27 +33,26 @@ def draw_lessons(
     leaves it.  Needs no app.
     """
     rows = [Line(width, Ink(palette.text, palette.panel)) for _ in range(height)]
-    entries: list[tuple[str, str, str, Lesson | None]] = [
-        (f"{nth:>2}", printable(each.title), printable(each.summary), each)
+    entries = [
+        (f"{nth:>2}", printable(each.title), printable(each.summary), _note(each, course))
         for nth, each in enumerate(lessons, 1)
     ]
     if course:
-        entries.append(("", _LEAVE, _LEAVE_WORDS, None))
+        entries.append(("", _LEAVE, _LEAVE_WORDS, ""))
     room = max(1, height - _HEAD - _FOOT)
     sentences = [wrap(words, width - _WORDS - _MARGIN) for _, _, words, _ in entries]
-    lines_needed = sum(1 + len(each) for each in sentences)
-    shows_all, gap = next(
-        (shape for shape in _SHAPES if lines_needed + shape[1] * (len(entries) - 1) <= room), (False, 0)
-    )
+    needed = sum(1 + len(each) for each in sentences)
+    shows_all, has_gaps = needed <= room, needed + len(entries) - 1 <= room
     drawn: list[Line] = []
     chosen = 0
-    for nth, (number, title, _, lesson) in enumerate(entries):
+    for nth, (number, title, _, note) in enumerate(entries):
         is_chosen = nth == at
         chosen = len(drawn) if is_chosen else chosen
-        drawn.append(_title(number, title, _note(lesson, course), palette, width, is_chosen=is_chosen))
+        drawn.append(_title(number, title, note, palette, width, is_chosen=is_chosen))
         shown = sentences[nth] if shows_all or is_chosen else ()
         drawn += [_sentence(words, palette, width, is_chosen=is_chosen) for words in shown]
-        drawn += [Line(width, Ink(palette.text, palette.panel)) for _ in range(gap)]
+        if has_gaps:
+            drawn.append(Line(width, Ink(palette.text, palette.panel)))
     first = max(0, min(chosen - room // 2, len(drawn) - room))
     for y, row in enumerate(drawn[first : first + room], _HEAD):
         if y < height:
@@ -67,10 +64,8 @@ def draw_lessons(
     return rows
 
 
-def _note(lesson: Lesson | None, course: Course | None) -> str:
+def _note(lesson: Lesson, course: Course | None) -> str:
     """Return how long a lesson is, or how far one is in it."""
-    if lesson is None:
-        return ""
     if course and course.lesson.name == lesson.name:
         return f"at step {course.at + 1} of {len(lesson.steps)}"
     return f"{len(lesson.steps)} steps"
