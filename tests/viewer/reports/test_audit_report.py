@@ -8,7 +8,7 @@ import pytest
 
 from blockstrata.graph.chain import open_chain
 from blockstrata_viewer.reports.audit import AuditReport
-from blockstrata_viewer.screens.pages import page_width
+from blockstrata_viewer.screens.read_page import page_width
 
 
 @pytest.fixture(scope="module")

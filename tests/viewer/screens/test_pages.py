@@ -12,7 +12,7 @@ from pilots import opened, screen_text
 from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.draw.palette import DARK
-from blockstrata_viewer.screens.pages import folded, labelled
+from blockstrata_viewer.screens.reports import folded, labelled
 
 LINE = "  qcow2       ·ZO    ·Z·O  bug row    40 KiB  bug: zeroes at an offset, but not this layer's"
 

@@ -8,9 +8,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, work
+from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
+from textual.binding import BindingType
+from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.theme import Theme
 
+from blockstrata.errors import BlockstrataError
 from blockstrata.text.printable import printable
 from blockstrata_viewer.app.bindings import APP_BINDINGS
 from blockstrata_viewer.app.driver import TerminalDriver
@@ -22,12 +27,7 @@ from blockstrata_viewer.screens.question import Question, answers
 from blockstrata_viewer.widgets.plain import PlainApp, Words
 
 if TYPE_CHECKING:
-    from textual.app import ComposeResult
-    from textual.await_complete import AwaitComplete
-    from textual.binding import BindingType
-    from textual.driver import Driver
-
-    from blockstrata.errors import BlockstrataError
+    # numpy would come with these
     from blockstrata_viewer.app.main_screen import MainScreen
     from blockstrata_viewer.model.scene import Scene
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from blockstrata_viewer.model.opening import Opening
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
+    # numpy would come with these
     from blockstrata.graph.chain import Chain
     from blockstrata_viewer.lessons.course import Course
 

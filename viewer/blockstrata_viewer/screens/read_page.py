@@ -18,14 +18,21 @@ from blockstrata.errors import BlockstrataError
 from blockstrata_viewer.draw.palette import Palette
 from blockstrata_viewer.process.aside import Aside
 from blockstrata_viewer.process.memory import TOO_LARGE
-from blockstrata_viewer.screens.pages import page_width
 from blockstrata_viewer.widgets.plain import Words
 
 _SOON: Final = 0.2
 """Seconds for which the screen waits, so that nothing flickers where it does not take long."""
 
+_WIDEST: Final = 140
+"""Cells of a wide dialog at the most, as in app.tcss."""
+
 Read = Callable[[], Sequence[str]]
 Draw = Callable[[Sequence[str], int], Text]
+
+
+def page_width(screen: int) -> int:
+    """Return the cells of a line in a wide dialog with a scrollbar on a screen; app.tcss has the shares."""
+    return max(20, min(_WIDEST, screen * 96 // 100) - 5)
 
 
 class ReadPage(Words):
