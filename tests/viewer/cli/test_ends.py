@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 
 import pytest
@@ -107,9 +108,18 @@ cli.main()
 """
 
 
+def take_all(terminal):
+    """Take what is written to a terminal, as one does, until nobody has it open any more."""
+    with suppress(OSError):
+        while os.read(terminal, 1 << 16):
+            pass
+
+
 @pytest.mark.parametrize("where", ["show_scene", "on_mount"])
 def test_a_viewer_that_crashed_has_not_succeeded(where, demo_image):
     ours, theirs = pty.openpty()
+    reader = threading.Thread(target=take_all, args=(ours,), daemon=True)
+    reader.start()
     try:
         done = subprocess.run(
             [sys.executable, "-c", WITH_A_BUG, where, demo_image],
@@ -122,6 +132,7 @@ def test_a_viewer_that_crashed_has_not_succeeded(where, demo_image):
         )
     finally:
         os.close(theirs)
+        reader.join(20)
         os.close(ours)
     assert done.returncode == 1
     assert b"ZeroDivisionError" in done.stderr
