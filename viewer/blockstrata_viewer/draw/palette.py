@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from blockstrata_viewer.model.states import Paint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from blockstrata_viewer.model.scene import Scene
 
 
@@ -42,7 +44,7 @@ class Palette:
     """Background of the selected layer's label."""
     ramp: tuple[str, ...]
     """"supplied by", top to base: two colours to blend, or steps to choose from."""
-    is_mono: bool = False
+    is_mono: bool
 
     def supplier(self, depth: int, layers: int) -> str:
         """Return the colour of a layer in the ramp."""
@@ -54,181 +56,115 @@ class Palette:
 
 def blend(first: str, second: str, share: float) -> str:
     """Return the colour that lies at a share of the way from one ``#rrggbb`` to another."""
-    pairs = zip(_channels(first), _channels(second), strict=True)
+    pairs = zip(channels(first), channels(second), strict=True)
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
 
 
-def _channels(colour: str) -> tuple[int, int, int]:
+def channels(colour: str) -> tuple[int, int, int]:
+    """Return the red, green and blue of a ``#rrggbb``."""
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
 def _contrast(colour: str) -> str:
     """Return black or white, whichever reads better on a colour."""
-    red, green, blue = (channel / 255 for channel in _channels(colour))
+    red, green, blue = (channel / 255 for channel in channels(colour))
     luminance = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
     # where both have the same contrast ratio by WCAG, (L + 0.05) against 1.05 and against 0.05
     return "#0b0f14" if (luminance + 0.05) ** 2 > 1.05 * 0.055 else "#ffffff"
 
 
-_DIMMED: Final = 0.6
+_COLOURS: Final[dict[str, tuple[str | int, ...]]] = {
+    # dark and light of 16 million colours, dark and light of 256, and 16
+    "page": ("#0b0f14", "#fbfcfd", 233, 231, 0),
+    "panel": ("#10161e", "#f2f5f8", 234, 255, 0),
+    "track": ("#161d26", "#e8ecf1", 236, 254, 0),
+    "rule": ("#26303c", "#d2dae3", 238, 252, 8),
+    "text": ("#dbe3ec", "#17212c", 254, 234, 15),
+    "dim": ("#8493a5", "#5a6a7c", 246, 241, 7),
+    "faint": ("#4b5868", "#a3b0be", 240, 248, 8),
+    "accent": ("#7ee0c6", "#00795f", 116, 29, 10),
+    "badge": ("#7ee0c6", "#00795f", 116, 29, 10),
+    "on_badge": ("#0b0f14", "#ffffff", 233, 231, 0),
+    "crosshair": ("#ffffff", "#0b0f14", 231, 16, 15),
+    "dots": ("#a5a19d", "#5d564d", 248, 240, 15),
+    "selected": ("#1c242e", "#e4e9ef", 237, 253, 0),
+}
+"""Those of 256 are chosen by hand: an automatic choice takes page, panel and track for one."""
 
-_DARK_PAINTS: Final = (
-    "#56b4e9",
-    "#1f5f99",
-    "#ffd166",
-    "#6b4c24",
-    "#7d8896",
-    "#666360",
-    "#d55e00",
-    "#b8326a",
-    "#26303c",
-    "#3f7f74",
-    "#161d26",
+_PAINTS: Final[dict[Paint, tuple[str | int, ...]]] = {
+    Paint.DATA: ("#56b4e9", "#2386c8", 74, 32, 14),
+    Paint.NO_OFFSET: ("#1f5f99", "#0b3d66", 24, 23, 4),
+    Paint.RESERVED: ("#ffd166", "#ffc20a", 221, 220, 11),
+    Paint.RESERVED_NOWHERE: ("#6b4c24", "#6b4c24", 136, 136, 3),
+    Paint.ZERO: ("#7d8896", "#9aa5b1", 244, 247, 7),
+    Paint.ZERO_AT_OFFSET: ("#666360", "#948a7f", 240, 251, 8),
+    Paint.SUSPICIOUS: ("#d55e00", "#d55e00", 166, 166, 9),
+    Paint.INVALID: ("#b8326a", "#a3195b", 125, 125, 13),
+    Paint.UNREAD: ("#26303c", "#d2dae3", 238, 252, 8),
+    Paint.DEFERRED_RESERVED: ("#3f7f74", "#7fc4b4", 66, 115, 10),
+    Paint.FALLS_THROUGH: ("#161d26", "#e8ecf1", 236, 254, 0),
+}
+
+
+def _true(name: str, column: int, *ramp: str) -> Palette:
+    """Return a palette of 16 million colours, in which letters and dimmed paints follow from the paints."""
+    paints, page = [str(each[column]) for each in _PAINTS.values()], str(_COLOURS["page"][column])
+    dimmed = [blend(paint, page, 0.6) for paint in paints]
+    return _palette(name, column, list(map(_contrast, paints)), dimmed, ramp)
+
+
+def _palette(
+    name: str,
+    column: int,
+    on_paints: Iterable[str | int],
+    dimmed: Iterable[str | int],
+    ramp: Iterable[str | int],
+) -> Palette:
+    """Return the palette of a column of the tables above; numbers are those of a terminal's colours."""
+
+    def named(colours: Iterable[str | int]) -> tuple[str, ...]:
+        return tuple(each if isinstance(each, str) else f"color({each})" for each in colours)
+
+    return Palette(
+        name,
+        **dict(zip(_COLOURS, named(each[column] for each in _COLOURS.values()), strict=True)),
+        paints=named(each[column] for each in _PAINTS.values()),
+        on_paints=named(on_paints),
+        dimmed=named(dimmed),
+        ramp=named(ramp),
+        is_mono=False,
+    )
+
+
+DARK: Final = _true("dark", 0, "#f3b8e2", "#5a3f9e")
+LIGHT: Final = _true("light", 1, "#7b2d8e", "#d9c2ea")
+DARK_256: Final = _palette(
+    "dark",
+    2,
+    on_paints=(16, 231, 16, 16, 16, 231, 16, 231, 231, 231, 244),
+    dimmed=(23, 17, 94, 58, 238, 237, 52, 53, 235, 235, 234),
+    ramp=(218, 176, 140, 97, 61),
 )
-
-_LIGHT_PAINTS: Final = (
-    "#2386c8",
-    "#0b3d66",
-    "#ffc20a",
-    "#6b4c24",
-    "#9aa5b1",
-    "#948a7f",
-    "#d55e00",
-    "#a3195b",
-    "#d2dae3",
-    "#7fc4b4",
-    "#e8ecf1",
+LIGHT_256: Final = _palette(
+    "light",
+    3,
+    on_paints=(231, 231, 16, 16, 16, 16, 16, 231, 16, 16, 243),
+    dimmed=(153, 146, 230, 187, 253, 254, 223, 224, 255, 255, 255),
+    ramp=(90, 97, 140, 176, 183),
 )
-
-DARK: Final = Palette(
-    name="dark",
-    page="#0b0f14",
-    panel="#10161e",
-    track="#161d26",
-    rule="#26303c",
-    text="#dbe3ec",
-    dim="#8493a5",
-    faint="#4b5868",
-    accent="#7ee0c6",
-    badge="#7ee0c6",
-    on_badge="#0b0f14",
-    crosshair="#ffffff",
-    paints=_DARK_PAINTS,
-    on_paints=tuple(_contrast(colour) for colour in _DARK_PAINTS),
-    dots="#a5a19d",
-    dimmed=tuple(blend(colour, "#0b0f14", _DIMMED) for colour in _DARK_PAINTS),
-    selected="#1c242e",
-    ramp=("#f3b8e2", "#5a3f9e"),
+DARK_16: Final = _palette(
+    "dark",
+    4,
+    on_paints=(0, 15, 0, 0, 0, 15, 0, 0, 15, 0, 8),
+    dimmed=(6, 4, 3, 3, 8, 8, 1, 5, 8, 0, 0),
+    ramp=(15, 13, 5, 8),
 )
-
-LIGHT: Final = Palette(
-    name="light",
-    page="#fbfcfd",
-    panel="#f2f5f8",
-    track="#e8ecf1",
-    rule="#d2dae3",
-    text="#17212c",
-    dim="#5a6a7c",
-    faint="#a3b0be",
-    accent="#00795f",
-    badge="#00795f",
-    on_badge="#ffffff",
-    crosshair="#0b0f14",
-    paints=_LIGHT_PAINTS,
-    on_paints=tuple(_contrast(colour) for colour in _LIGHT_PAINTS),
-    dots="#5d564d",
-    dimmed=tuple(blend(colour, "#fbfcfd", _DIMMED) for colour in _LIGHT_PAINTS),
-    selected="#e4e9ef",
-    ramp=("#7b2d8e", "#d9c2ea"),
-)
-
-
-def _indexed(*numbers: int) -> tuple[str, ...]:
-    return tuple(f"color({number})" for number in numbers)
-
-
-DARK_256: Final = Palette(
-    name="dark",
-    page="color(233)",
-    panel="color(234)",
-    track="color(236)",
-    rule="color(238)",
-    text="color(254)",
-    dim="color(246)",
-    faint="color(240)",
-    accent="color(116)",
-    badge="color(116)",
-    on_badge="color(233)",
-    crosshair="color(231)",
-    paints=_indexed(74, 24, 221, 136, 244, 240, 166, 125, 238, 66, 236),
-    on_paints=_indexed(16, 231, 16, 16, 16, 231, 16, 231, 231, 231, 244),
-    dots="color(248)",
-    dimmed=_indexed(23, 17, 94, 58, 238, 237, 52, 53, 235, 235, 234),
-    selected="color(237)",
-    ramp=_indexed(218, 176, 140, 97, 61),
-)
-"""256 colours, chosen by hand: an automatic choice takes page, panel and track for one."""
-
-LIGHT_256: Final = Palette(
-    name="light",
-    page="color(231)",
-    panel="color(255)",
-    track="color(254)",
-    rule="color(252)",
-    text="color(234)",
-    dim="color(241)",
-    faint="color(248)",
-    accent="color(29)",
-    badge="color(29)",
-    on_badge="color(231)",
-    crosshair="color(16)",
-    paints=_indexed(32, 23, 220, 136, 247, 251, 166, 125, 252, 115, 254),
-    on_paints=_indexed(231, 231, 16, 16, 16, 16, 16, 231, 16, 16, 243),
-    dots="color(240)",
-    dimmed=_indexed(153, 146, 230, 187, 253, 254, 223, 224, 255, 255, 255),
-    selected="color(253)",
-    ramp=_indexed(90, 97, 140, 176, 183),
-)
-
-DARK_16: Final = Palette(
-    name="dark",
-    page="color(0)",
-    panel="color(0)",
-    track="color(0)",
-    rule="color(8)",
-    text="color(15)",
-    dim="color(7)",
-    faint="color(8)",
-    accent="color(10)",
-    badge="color(10)",
-    on_badge="color(0)",
-    crosshair="color(15)",
-    paints=_indexed(14, 4, 11, 3, 7, 8, 9, 13, 8, 10, 0),
-    on_paints=_indexed(0, 15, 0, 0, 0, 15, 0, 0, 15, 0, 8),
-    dots="color(15)",
-    dimmed=_indexed(6, 4, 3, 3, 8, 8, 1, 5, 8, 0, 0),
-    selected="color(0)",
-    ramp=_indexed(15, 13, 5, 8),
-)
-
 MONO: Final = Palette(
-    name="mono",
-    page="default",
-    panel="default",
-    track="default",
-    rule="default",
-    text="default",
-    dim="default",
-    faint="default",
-    accent="default",
-    badge="reverse",
-    on_badge="default",
-    crosshair="default",
+    "mono",
+    **dict.fromkeys(_COLOURS, "default") | {"badge": "reverse"},
     paints=("default",) * len(Paint),
     on_paints=("default",) * len(Paint),
-    dots="default",
     dimmed=("default",) * len(Paint),
-    selected="default",
     ramp=("default",),
     is_mono=True,
 )
@@ -236,31 +172,25 @@ MONO: Final = Palette(
 THEMES: Final = ("dark", "light")
 
 _PALETTES: Final = {
-    ("truecolor", "dark"): DARK,
-    ("truecolor", "light"): LIGHT,
-    ("256", "dark"): DARK_256,
-    ("256", "light"): LIGHT_256,
-    ("16", "dark"): DARK_16,
-    ("16", "light"): DARK_16,
-    ("none", "dark"): MONO,
-    ("none", "light"): MONO,
+    "truecolor": (DARK, LIGHT),
+    "256": (DARK_256, LIGHT_256),
+    # of 16 the terminal decides what they are
+    "16": (DARK_16, DARK_16),
+    "none": (MONO, MONO),
 }
 
-COLOURS: Final = ("truecolor", "256", "16", "none")
+COLOURS: Final = tuple(_PALETTES)
 """How many colours the terminal has."""
 
 
 def palette_for(colours: str, theme: str) -> Palette:
-    """Return the palette for a terminal's colours and a theme.
-
-    With 16 colours there is one theme, because the terminal decides what they are; without colour too.
-    """
-    return _PALETTES[colours, theme]
+    """Return the palette for a terminal's colours and a theme."""
+    return _PALETTES[colours][THEMES.index(theme)]
 
 
 def palette_of(scene: Scene) -> Palette:
     """Return the palette that a scene is drawn with."""
-    return _PALETTES[scene.colours, scene.theme]
+    return palette_for(scene.colours, scene.theme)
 
 
 MONO_GLYPHS: Final = ("█", "▓", "▒", "▒", "░", "○", "!", "?", "╱", "▁", "·")
