@@ -24,7 +24,6 @@ from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.app.image_pane import ImagePane
 from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.app.shot import Shot, read_shot
-from blockstrata_viewer.export import text
 from blockstrata_viewer.export.capture import strips_of
 from blockstrata_viewer.model.opening import Opening
 from blockstrata_viewer.model.scene import GUEST, Scene
@@ -88,7 +87,7 @@ def _require_descriptors() -> None:
 def picture(image: str, opening: Opening, theme: str, semantics: str) -> list[str]:
     """Return the lines of the viewer's first whole frame on an image, as large as the terminal."""
     columns, rows = bounded(*shutil.get_terminal_size(_SIZE))
-    return text.lines(take(Still(image, opening, theme, semantics, "none", columns, rows)).screen)
+    return take(Still(image, opening, theme, semantics, "none", columns, rows)).screen.text()
 
 
 class _HeadlessApp(ViewerApp):

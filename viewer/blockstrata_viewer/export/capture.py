@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.cells import get_character_cell_size
 from rich.color import Color
+from rich.style import Style
+from textual.screen import Screen as Composed
+from textual.strip import Strip
 
-from blockstrata_viewer.draw.palette import palette_for
+from blockstrata_viewer.draw.palette import Palette, palette_for
 from blockstrata_viewer.export.screen import Cell, Screen, grey, showable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rich.style import Style
-    from textual.screen import Screen as Composed
-    from textual.strip import Strip
-
-    from blockstrata_viewer.draw.palette import Palette
 
 
 def strips_of(composed: Composed[object]) -> list[Strip]:
@@ -40,25 +32,20 @@ def capture(composed: Composed[object], palette: Palette, theme: str) -> Screen:
     return Screen(greys, grey(page), grey(ink))
 
 
-def _cells(strip: Strip, page: str, ink: str) -> Iterator[Cell]:
-    waiting: Cell | None = None
+def _cells(strip: Strip, page: str, ink: str) -> list[Cell]:
+    cells: list[Cell] = []
     for segment in strip:
-        fg, bg, bold = _inks(segment.style, page, ink)
+        inks = _inks(segment.style, page, ink)
         for char in segment.text:
             shown = showable(char)
             size = get_character_cell_size(shown)
-            if size == 0:
-                if waiting:
-                    waiting = waiting._replace(text=waiting.text + shown)
-                continue
-            if waiting:
-                yield waiting
-            waiting = Cell(shown, fg, bg, bold)
+            if size:
+                cells.append(Cell(shown, *inks))
+            elif cells:
+                cells[-1] = cells[-1]._replace(text=cells[-1].text + shown)
             if size == 2:
-                yield waiting
-                waiting = Cell("", fg, bg, bold)
-    if waiting:
-        yield waiting
+                cells.append(Cell("", *inks))
+    return cells
 
 
 def _inks(style: Style | None, page: str, ink: str) -> tuple[str, str, bool]:

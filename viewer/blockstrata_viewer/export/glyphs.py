@@ -38,19 +38,16 @@ class Rect(NamedTuple):
 SHADES: Final = {"░": 1, "▒": 2, "▓": 3}
 """Quarters of ink.  Drawn as an even colour: dots would make a moiré in a picture that is scaled."""
 
-_QUADRANTS: Final = {
-    "▖": "3",
-    "▗": "4",
-    "▘": "1",
-    "▙": "134",
-    "▚": "14",
-    "▛": "123",
-    "▜": "124",
-    "▝": "2",
-    "▞": "23",
-    "▟": "234",
-}
+_QUADRANTS: Final = dict(zip("▖▗▘▙▚▛▜▝▞▟", "3 4 1 134 14 123 124 2 23 234".split(), strict=True))
 """By reading order: 1 2 above 3 4."""
+
+_EDGES: Final = {
+    "▀": Rect(0, 0, WIDTH, HEIGHT // 2),
+    "▐": Rect(WIDTH // 2, 0, WIDTH, HEIGHT),
+    "▔": Rect(0, 0, WIDTH, HEIGHT // 8),
+    "▕": Rect(WIDTH - WIDTH // 8, 0, WIDTH, HEIGHT),
+}
+"""The block elements that grow from above or from the right."""
 
 _ARMS: Final = dict(
     zip(
@@ -111,21 +108,15 @@ def rectangles(char: str) -> tuple[Rect, ...]:
 
 
 def _block(char: str) -> tuple[Rect, ...]:
-    number = ord(char) - ord("▀")
     if char in SHADES:
         return ()
     if char in _QUADRANTS:
         half_x, half_y = WIDTH // 2, HEIGHT // 2
         corner = {"1": (0, 0), "2": (half_x, 0), "3": (0, half_y), "4": (half_x, half_y)}
         return tuple(Rect(0, 0, half_x, half_y).moved(*corner[each]) for each in _QUADRANTS[char])
-    if char == "▀":
-        return (Rect(0, 0, WIDTH, HEIGHT // 2),)
-    if char == "▐":
-        return (Rect(WIDTH // 2, 0, WIDTH, HEIGHT),)
-    if char == "▔":
-        return (Rect(0, 0, WIDTH, HEIGHT // 8),)
-    if char == "▕":
-        return (Rect(WIDTH - WIDTH // 8, 0, WIDTH, HEIGHT),)
+    if char in _EDGES:
+        return (_EDGES[char],)
+    number = ord(char) - ord("▀")
     if number <= 8:  # ▁ to █, growing from below
         return (Rect(0, HEIGHT - number * HEIGHT // 8, WIDTH, HEIGHT),)
     return (Rect(0, 0, (16 - number) * WIDTH // 8, HEIGHT),)  # ▉ to ▏, shrinking to the left

@@ -6,18 +6,13 @@ font there is, and can still be selected and copied.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from html import escape
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from blockstrata_viewer.export.frame import frame_of
-from blockstrata_viewer.export.glyphs import HEIGHT, SHADES, WIDTH, rectangles
-from blockstrata_viewer.export.svg import FONT_SIZE, FONTS, ground_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from blockstrata_viewer.export.glyphs import Rect
-    from blockstrata_viewer.export.screen import Cell, Screen
+from blockstrata_viewer.export.glyphs import HEIGHT, SHADES, WIDTH, Rect, rectangles
+from blockstrata_viewer.export.screen import Cell, Screen
+from blockstrata_viewer.export.svg import FONT_SIZE, FONTS, RADIUS, SIDE, frame_of, ground_of
 
 _ROW: Final = f"display:flex;height:{HEIGHT}px"
 
@@ -26,9 +21,9 @@ def html(screen: Screen, title: str = "") -> str:
     """Return a page that shows a screen."""
     frame = frame_of(screen, title)
     style = (
-        f"width:{screen.width * WIDTH}px;margin:0;padding:{frame.left}px;"
-        f"background:{frame.page};color:{screen.ink};border:1px solid {frame.rule};"
-        f"border-radius:{frame.radius}px;font:{FONT_SIZE}px/{HEIGHT}px {FONTS};font-variant-ligatures:none;"
+        f"width:{screen.width * WIDTH}px;margin:0;padding:{SIDE}px;"
+        f"background:{screen.page};color:{screen.ink};border:1px solid {frame.rule};"
+        f"border-radius:{RADIUS}px;font:{FONT_SIZE}px/{HEIGHT}px {FONTS};font-variant-ligatures:none;"
         "direction:ltr;unicode-bidi:bidi-override"
     )
     bar = f'<span style="display:block;text-align:center;padding-bottom:8px;color:{frame.dim}">'
@@ -86,13 +81,11 @@ class _Kind(NamedTuple):
 
 
 def _kind(x: int, cell: Cell) -> _Kind:
-    ground = ground_of(cell)
-    if cell.text in SHADES:
-        return _Kind(cell.fg, ground, False, cell.text, -1)
-    if shapes := rectangles(cell.text):
-        repeats = all(rect.left == 0 and rect.right == WIDTH for rect in shapes)
-        return _Kind(cell.fg, ground, False, cell.text, -1 if repeats else x)
-    return _Kind(cell.fg, ground, cell.bold, "", -1)
+    ground, shapes = ground_of(cell), rectangles(cell.text)
+    if not shapes and cell.text not in SHADES:
+        return _Kind(cell.fg, ground, cell.bold, "", -1)
+    repeats = all(rect.left == 0 and rect.right == WIDTH for rect in shapes)
+    return _Kind(cell.fg, ground, False, cell.text, -1 if repeats else x)
 
 
 def _layer(rect: Rect, colour: str) -> str:

@@ -2,49 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from blockstrata.errors import BlockstrataError
+from blockstrata.graph.chain import Chain
 from blockstrata.naming.parse import parse_reference
 from blockstrata.protocols.file import FileNode
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
-
-    from blockstrata.facts.node import HostNode
-    from blockstrata.graph.chain import Chain
 
 
 def inputs_of(chains: Collection[Chain], names: Iterable[str]) -> Iterator[tuple[int, int]]:
     """Yield device and inode of all files of some chains, and of those that go by some names."""
-    for node in (node for chain in chains for node in _nodes(chain)):
+    layers = [layer for chain in chains for layer in chain.layers]
+    nodes = [node for layer in layers for node in (layer.node.host, layer.node.file)]
+    for node in nodes:
         if isinstance(node, FileNode):  # whatever its name is by now
             match node.identity:
                 case _, int(device), int(inode), _:
                     yield device, inode
-    referred = [each for name in names for each in _referred(name)]
-    for name in dict.fromkeys([*referred, *(name for chain in chains for name in _files(chain))]):
+    stated = [*names, *(layer.name for layer in layers)]
+    paths = {path for name in stated for path in _referred(name)}
+    # those that could not be opened, too
+    paths.update(node.name for node in nodes)
+    paths.update(name for layer in layers for name in getattr(layer.node, "extent_names", ()))
+    for path in paths:
         # what has no name of its own in the file system cannot be overwritten by one
         with suppress(OSError, ValueError):
-            status = Path(name).stat()
+            status = Path(path).stat()
             yield status.st_dev, status.st_ino
-
-
-def _nodes(chain: Chain) -> Iterator[HostNode]:
-    for layer in chain.layers:
-        yield layer.node.host
-        yield layer.node.file
-
-
-def _files(chain: Chain) -> Iterator[str]:
-    """Yield the names of all files of a chain, also of those that could not be opened."""
-    for node in _nodes(chain):
-        yield node.name
-    for layer in chain.layers:
-        yield from getattr(layer.node, "extent_names", ())
-        yield from _referred(layer.name)
 
 
 def _referred(name: str) -> Iterator[str]:

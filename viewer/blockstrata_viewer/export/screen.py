@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from blockstrata.text.printable import printable
+from blockstrata_viewer.draw.palette import channels
 
 
 class Cell(NamedTuple):
@@ -39,10 +40,14 @@ class Screen:
         """Rows."""
         return len(self.rows)
 
+    def text(self) -> list[str]:
+        """Return the rows without their colours and without blanks at their ends, each with a newline."""
+        return ["".join(cell.text for cell in row).rstrip() + "\n" for row in self.rows]
+
 
 def mix(first: str, second: str, quarters: int) -> str:
     """Return the colour so many quarters of the way from one ``#rrggbb`` to another, in whole numbers."""
-    pairs = zip(_channels(first), _channels(second), strict=True)
+    pairs = zip(channels(first), channels(second), strict=True)
     return "#" + "".join(f"{(a * (4 - quarters) + b * quarters + 2) // 4:02x}" for a, b in pairs)
 
 
@@ -56,10 +61,6 @@ def showable(char: str) -> str:
 
 def grey(colour: str) -> str:
     """Return the grey that is as bright as a ``#rrggbb``."""
-    red, green, blue = _channels(colour)
+    red, green, blue = channels(colour)
     level = (2126 * red + 7152 * green + 722 * blue + 5000) // 10000
     return "#" + f"{level:02x}" * 3
-
-
-def _channels(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

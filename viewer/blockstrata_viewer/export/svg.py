@@ -7,27 +7,51 @@ first along a row, then down; together with edges on whole units this leaves no 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import Final, NamedTuple
 from xml.sax.saxutils import escape
 
-from blockstrata_viewer.export.frame import Frame, frame_of
 from blockstrata_viewer.export.glyphs import HEIGHT, SHADES, WIDTH, Rect, rectangles, stroke
-from blockstrata_viewer.export.screen import mix
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from blockstrata_viewer.export.screen import Cell, Screen
+from blockstrata_viewer.export.screen import Cell, Screen, mix
 
 FONTS: Final = "'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
 FONT_SIZE: Final = "13.3"
 """In units: DejaVu Sans Mono is then a cell wide."""
 _BASELINE: Final = 12
 """Units from the top of a cell."""
-_OUTLINE: Final = (
-    'x="0.5" y="0.5" width="{frame.inner_width}" height="{frame.inner_height}" rx="{frame.radius}"'
-)
+SIDE: Final = 8
+"""Of the window beside the screen and below it, and above it without a title."""
+RADIUS: Final = 8
+_BAR: Final = 32
+_TITLE_BASELINE: Final = 21
+
+
+class Frame(NamedTuple):
+    """A window of ``width`` × ``height`` whose screen starts at (SIDE, ``top``), in the units of a cell."""
+
+    width: int
+    height: int
+    top: int
+    title: str
+    rule: str
+    dim: str
+
+
+def frame_of(screen: Screen, title: str) -> Frame:
+    """Return the window for a screen; the title is cut in its middle if it is too long."""
+    top = _BAR if title else SIDE
+    room = max(1, screen.width - 4)
+    if len(title) > room:
+        title = title[: room // 2] + "…" + title[len(title) - (room - room // 2 - 1) :]
+    return Frame(
+        width=screen.width * WIDTH + 2 * SIDE,
+        height=screen.height * HEIGHT + top + SIDE,
+        top=top,
+        title=title,
+        rule=mix(screen.page, screen.ink, 1),
+        dim=mix(screen.page, screen.ink, 2),
+    )
 
 
 def svg(screen: Screen, title: str = "") -> str:
@@ -35,11 +59,12 @@ def svg(screen: Screen, title: str = "") -> str:
     frame = frame_of(screen, title)
     width, height = frame.width, frame.height
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
-    outline = _OUTLINE.format(frame=frame)
+    # half a unit inside
+    outline = f'x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="{RADIUS}"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
         f"<title>{escape(title or 'blockstrata')}</title>",
-        f'<rect {outline} fill="{frame.page}"/>',
+        f'<rect {outline} fill="{screen.page}"/>',
         *_lip(screen, frame),
         '<g shape-rendering="crispEdges">',
         *_filled(_backgrounds(screen, frame)),
@@ -85,10 +110,10 @@ def joined(rects: Iterable[Rect]) -> list[Rect]:
 def _lip(screen: Screen, frame: Frame) -> Iterator[str]:
     """Yield what rounds off the last row, if it is one bar from edge to edge."""
     first, last = screen.rows[-1][0], screen.rows[-1][-1]
-    if _bleeds(first) and _bleeds(last) and first.bg == last.bg != frame.page:
+    if _bleeds(first) and _bleeds(last) and first.bg == last.bg != screen.page:
         top = frame.top + screen.height * HEIGHT
-        r = frame.radius
-        down = f"M0.5 {top}h{frame.inner_width}V{frame.inner_height - r}.5"
+        r = RADIUS
+        down = f"M0.5 {top}h{frame.width - 1}V{frame.height - 1 - r}.5"
         corners = f"a{r} {r} 0 0 1 -{r} {r}H{r}.5a{r} {r} 0 0 1 -{r} -{r}"
         yield f'<path fill="{first.bg}" d="{down}{corners}Z"/>'
 
@@ -102,7 +127,7 @@ def _title(frame: Frame) -> Iterator[str]:
     if frame.title:
         # set as one run, in the middle: nothing in it has to meet a column
         yield (
-            f'<text x="{frame.width // 2}" y="{frame.title_baseline}" text-anchor="middle" '
+            f'<text x="{frame.width // 2}" y="{_TITLE_BASELINE}" text-anchor="middle" '
             f'fill="{frame.dim}">{escape(frame.title)}</text>'
         )
 
@@ -110,18 +135,18 @@ def _title(frame: Frame) -> Iterator[str]:
 def _cells(screen: Screen, frame: Frame) -> Iterator[tuple[int, int, Cell]]:
     for y, row in enumerate(screen.rows):
         for x, cell in enumerate(row):
-            yield frame.left + x * WIDTH, frame.top + y * HEIGHT, cell
+            yield SIDE + x * WIDTH, frame.top + y * HEIGHT, cell
 
 
 def _backgrounds(screen: Screen, frame: Frame) -> dict[str, list[Rect]]:
     found: dict[str, list[Rect]] = {}
     for left, top, cell in _cells(screen, frame):
-        if (ground := ground_of(cell)) != frame.page:
+        if (ground := ground_of(cell)) != screen.page:
             found.setdefault(ground, []).append(Rect(left, top, left + WIDTH, top + HEIGHT))
     for y, row in enumerate(screen.rows):
         top = frame.top + y * HEIGHT
-        for cell, left, right in ((row[0], 0, frame.left), (row[-1], frame.width - frame.left, frame.width)):
-            if _bleeds(cell) and cell.bg != frame.page:
+        for cell, left, right in ((row[0], 0, SIDE), (row[-1], frame.width - SIDE, frame.width)):
+            if _bleeds(cell) and cell.bg != screen.page:
                 found.setdefault(cell.bg, []).append(Rect(left, top, right, top + HEIGHT))
     return found
 
@@ -158,7 +183,7 @@ def _texts(screen: Screen, frame: Frame) -> Iterator[str]:
     for y, row in enumerate(screen.rows):
         for run in _runs(row):
             baseline = frame.top + y * HEIGHT + _BASELINE
-            places = " ".join(str(frame.left + x * WIDTH) for x, _ in run)
+            places = " ".join(str(SIDE + x * WIDTH) for x, _ in run)
             text = "".join(cell.text for _, cell in run)
             weight = ' font-weight="700"' if run[0][1].bold else ""
             yield (f'<text x="{places}" y="{baseline}" fill="{run[0][1].fg}"{weight}>{escape(text)}</text>')

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import stat
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import resvg_py
 
 from blockstrata.errors import BlockstrataError
 from blockstrata.text.printable import printable
-from blockstrata_viewer.export import text
 from blockstrata_viewer.export.html import html
-from blockstrata_viewer.export.png import png
-from blockstrata_viewer.export.screen import showable
+from blockstrata_viewer.export.screen import Screen, showable
 from blockstrata_viewer.export.svg import svg
 from blockstrata_viewer.process.whole_file import write_whole
 
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Collection
-
-    from blockstrata_viewer.export.screen import Screen
-
 FORMATS: Final = ("svg", "png", "html", "txt")
+
+_FONTS: Final = Path(__file__).parent.parent / "fonts"
+_FAMILY: Final = "DejaVu Sans Mono"
+_SCALE: Final = 2
+"""Pixels of a PNG a unit."""
 
 
 class ExportError(BlockstrataError):
@@ -41,12 +42,24 @@ def render(screen: Screen, form: str, title: str = "") -> bytes:
     """Return a screen in one of :data:`FORMATS`; text in UTF-8.  ``title`` is the window's."""
     title = "".join(showable(char) for char in printable(title))
     if form == "png":
-        return png(svg(screen, title))
+        return _png(svg(screen, title))
     if form == "svg":
         return svg(screen, title).encode()
     if form == "html":
         return html(screen, title).encode()
-    return "".join(text.lines(screen)).encode()
+    return "".join(screen.text()).encode()
+
+
+def _png(picture: str) -> bytes:
+    """Return an SVG as PNG, drawn with the fonts that are shipped here, and with no others."""
+    return resvg_py.svg_to_bytes(
+        svg_string=picture,
+        zoom=_SCALE,
+        skip_system_fonts=True,
+        font_files=[str(_FONTS / "DejaVuSansMono.ttf"), str(_FONTS / "DejaVuSansMono-Bold.ttf")],
+        font_family=_FAMILY,
+        monospace_family=_FAMILY,
+    )
 
 
 def write_screenshot(
