@@ -86,8 +86,8 @@ def test_columns_are_a_count_of_bytes_up_to_the_end(case, columns, power, left):
         else:
             assert found.amounts.tolist() == counted(bytewise, wanted)
         assert shares.totals().tolist() == np.bincount(bytewise, minlength=4).tolist()
-        shares = Shares(edges, classes, 4)
-        shares.add_summaries(folds, [np.array(counted(truth, fold), np.int64) for fold in folds])
+        amounts = [np.array(counted(truth, fold), np.int64) for fold in folds]
+        shares = Shares(edges, classes, 4, list(zip(folds, amounts, strict=True)))
 
 
 @given(
@@ -181,7 +181,7 @@ def scattered(disk):
     edges = np.concatenate([[0], np.cumsum(lengths)])
     extents = Extents(edges, rng.choice(facts, 500), np.full(500, NO_HOST, np.int64))
     source = np.zeros(500, np.int64)
-    return Track(View(extents, source, source, disk.layers, in_place=True), int(edges[-1]))
+    return Track(View(extents, source, source, disk.layers, in_place=True))
 
 
 @pytest.mark.parametrize("height", [1, 3])

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from blockstrata.graph.chain import Chain, Layer, MissingNode
 from blockstrata.graph.export_layers import as_opened
+from blockstrata.guest.chain_reader import Progress
 from blockstrata.guest.merge import alone, in_place, merged
+from blockstrata.guest.regions import Region
+from blockstrata.guest.view import View
 from blockstrata.text.printable import base_name, printable
 from blockstrata_viewer.model.round_trip import RoundTripTracks
-from blockstrata_viewer.model.track import Track
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from blockstrata.guest.chain_reader import Progress
-    from blockstrata.guest.regions import Region
-    from blockstrata.guest.view import View
-    from blockstrata_viewer.model.summaries import TrackSummary
+from blockstrata_viewer.model.track import Track, TrackSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +114,11 @@ def disk_of(
     tracks = tuple(
         Track(
             in_place(chain, layer.depth, 0, layer.size),
-            layer.size,
             [summary for each in summaries if (summary := each.layers[layer.depth])],
         )
         for layer in chain.layers
     )
-    guest = Track(merged(chain, 0, chain.size), chain.size, [each.guest for each in summaries if each.guest])
+    guest = Track(merged(chain, 0, chain.size), [each.guest for each in summaries if each.guest])
     guest.suppliers  # noqa: B018  counted here, where there may be many runs and time, not while it is drawn
     is_file = chain.layers[0].node.is_protocol
     return Disk(chain, guest, tracks, loading, is_file=is_file, notices=notices, summaries=summaries)
@@ -139,7 +133,7 @@ def summary_of(chain: Chain, region: Region, chunk: int) -> RegionSummary:
             return None
         inside = np.arange((start // chunk + 1) * chunk, start + length, chunk, dtype=np.int64)
         edges = np.concatenate([[start], inside, [start + length]])
-        return Track(view_of(start, length), size).summarise(edges)
+        return Track(view_of(start, length)).summarise(edges)
 
     return RegionSummary(
         region,
@@ -151,7 +145,7 @@ def summary_of(chain: Chain, region: Region, chunk: int) -> RegionSummary:
 def file_of(layer: Layer) -> Disk:
     """Return the file that holds a layer's bytes, on its own axis: what the protocol layer says of it."""
     file = Layer(0, layer.node.host)
-    track = Track(alone(file, 0, file.size), file.size)
+    track = Track(alone(file, 0, file.size))
     return Disk(Chain((file,)), track, (track,), is_file=True)
 
 
@@ -162,12 +156,13 @@ def round_trip_of(disk: Disk, depth: int) -> Disk:
     """
     opened = as_opened(disk.chain)
     if opened is not disk.chain:
-        served, name = Track(merged(opened, 0, opened.size), opened.size), "the export"
+        served, name = Track(merged(opened, 0, opened.size)), "the export"
     elif depth <= 0:
         served, name = disk.guest, "merged"
     else:
         layer = disk.layers[depth]
-        served, name = Track(alone(layer, 0, layer.size), layer.size), f"layer {depth} alone"
+        served, name = Track(alone(layer, 0, layer.size)), f"layer {depth} alone"
     served.view.require_valid()
-    tracks = RoundTripTracks(served, name)
-    return Disk(disk.chain, tracks.meant(), tracks.stations(), round_trip=tracks)
+    round_trip = RoundTripTracks(served, name)
+    meant, *stations = round_trip.tracks()
+    return Disk(disk.chain, meant, tuple(stations), round_trip=round_trip)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator
+from typing import Final
 
 from blockstrata.facts.codes import SECTOR
+from blockstrata.graph.chain import Chain
 from blockstrata.graph.export_layers import export_layers
 from blockstrata.guest.chain_reader import Focus, Reader
+from blockstrata.guest.regions import Region
 from blockstrata.text.printable import base_name, printable
 from blockstrata_viewer.model.disk import Disk, Loading, RegionSummary, disk_of, summary_of
+from blockstrata_viewer.model.opening import Opening
 from blockstrata_viewer.model.track import BANDS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from blockstrata.graph.chain import Chain
-    from blockstrata.guest.regions import Region
-    from blockstrata_viewer.model.opening import Opening
-    from blockstrata_viewer.model.viewport import Viewport
+from blockstrata_viewer.model.viewport import Viewport
 
 _SOON: Final = 0.15
 """Seconds of reading before there is a first picture; most images are read by then."""

@@ -5,40 +5,31 @@ What the image means stands where else the guest's view does, the other three wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Final
 
 import numpy as np
 
-from blockstrata.questions.round_trip import RoundTrip, round_trip
-from blockstrata.semantics.nbd import WIRES
+from blockstrata.questions.round_trip import round_trip
+from blockstrata.semantics.nbd import WIRES, Wire
 from blockstrata_viewer.model.states import Paint, State, state_of_flags
+from blockstrata_viewer.model.track import Track
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from blockstrata.semantics.nbd import Wire
-    from blockstrata.semantics.table import Semantics
-    from blockstrata_viewer.model.track import Track
-
-_KEPT = "arrives as it was meant"
+_KEPT: Final = "arrives as it was meant"
+_WIRES: Final = {wire.server: wire for wire in WIRES}
+"""A scene of a trip is always under a server's semantics."""
 
 
-@dataclass(frozen=True, eq=False)
 class RoundTripTracks:
     """What is served, and what becomes of it."""
 
-    served: Track
-    name: str
-    """What is served, in words."""
-    sent: Callable[[Wire], RoundTrip] = field(init=False)
-    """The whole trip under a mapping, kept."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "sent", lru_cache(maxsize=len(WIRES))(lambda wire: round_trip(self.served.view, wire))
-        )
+    def __init__(self, served: Track, name: str) -> None:
+        self.served = served
+        self.name = name
+        """What is served, in words."""
+        self.sent = lru_cache(maxsize=len(WIRES))(partial(round_trip, served.view))
+        """The whole trip under a mapping, kept."""
 
     def label(self, station: int, wire: Wire) -> tuple[str, str]:
         """Return name and details of a track: -1 what is meant, 0 what is said, 1 concluded, 2 lost."""
@@ -50,16 +41,14 @@ class RoundTripTracks:
             ("image means", f"{wire.base.switch} flags, {self.name}"),
         )[station]
 
-    def meant(self) -> Track:
-        """Return the track of what the image means."""
-        return self.served.seen_as(lambda semantics: self.served.states(_wire(semantics).base))
-
-    def stations(self) -> tuple[Track, ...]:
-        """Return the tracks of what is said, concluded and lost."""
+    def tracks(self) -> tuple[Track, Track, Track, Track]:
+        """Return the tracks of what the image means, the server says, the client concludes, and is lost."""
+        served = self.served
         return (
-            self.served.seen_as(lambda semantics: self.served.states(_wire(semantics).server)),
-            self.served.seen_as(lambda semantics: self._states(_wire(semantics), _concluded)),
-            self.served.seen_as(lambda semantics: self._states(_wire(semantics), _lost)),
+            served.seen_as(lambda semantics: served.states(_WIRES[semantics].base)),
+            served.seen_as(lambda semantics: served.states(_WIRES[semantics].server)),
+            served.seen_as(lambda semantics: self._states(_WIRES[semantics], _concluded)),
+            served.seen_as(lambda semantics: self._states(_WIRES[semantics], _lost)),
         )
 
     def _states(self, wire: Wire, state: Callable[[Wire, int, int], State]) -> tuple[State, ...]:
@@ -72,11 +61,6 @@ class RoundTripTracks:
             said = int(wire.server.settle(wire.server.table(traits))[code])
             found.append(state(wire, means, said))
         return tuple(found)
-
-
-def _wire(semantics: Semantics) -> Wire:
-    # a scene of a trip is always under a server's semantics
-    return next(wire for wire in WIRES if wire.server is semantics)
 
 
 def _concluded(wire: Wire, _means: int, said: int) -> State:

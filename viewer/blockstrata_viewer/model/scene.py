@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blockstrata.semantics import SEMANTICS, SWITCH
-from blockstrata.semantics.nbd import NBD_6_0, WIRES, wire_of
+from blockstrata.semantics.nbd import NBD_6_0, WIRES, Wire, wire_of
+from blockstrata.semantics.table import Semantics
 from blockstrata.text.printable import base_name
-from blockstrata_viewer.model.disk import file_of, round_trip_of
-from blockstrata_viewer.model.states import Paint
+from blockstrata_viewer.model.disk import Disk, file_of, round_trip_of
+from blockstrata_viewer.model.states import Paint, State
+from blockstrata_viewer.model.track import Track
 from blockstrata_viewer.model.viewport import Viewport
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from blockstrata.semantics.nbd import Wire
-    from blockstrata.semantics.table import Semantics
-    from blockstrata_viewer.model.disk import Disk
-    from blockstrata_viewer.model.states import State
-    from blockstrata_viewer.model.track import Track
 
 GUEST = -1
 """The selection that is no layer but what the guest sees."""
@@ -102,10 +96,10 @@ class Scene:
                 for name, track in stations
             ]
         wire = wire_of(self.semantics)
-        other = [each for each in SEMANTICS if each is not self.semantics]
-        shown = [self.semantics, *([wire.base] if wire else other)]
+        others = [wire.base] if wire else [each for each in SEMANTICS if each is not self.semantics]
         return [
-            Meaning(each.switch, self.track.state_at(run, each), each is self.semantics) for each in shown
+            Meaning(each.switch, self.track.state_at(run, each), each is self.semantics)
+            for each in (self.semantics, *others)
         ]
 
     @property
@@ -181,8 +175,7 @@ class Scene:
             return self.fit_range(*self.span)
         if self.run is None:
             return self
-        edges = self.track.view.extents.edges
-        return self.fit_range(int(edges[self.run]), int(edges[self.run + 1]))
+        return self.fit_range(*self.track.bounds(self.run))
 
     def mark(self) -> Scene:
         """Return the scene with a marker at the cursor; a third one starts anew."""
@@ -211,7 +204,7 @@ class Scene:
             return self._at_run(len(self.track) - 1) if step < 0 and len(self.track) else None
         if step < 0:
             first = self.track.first_of_stretch(run, self.semantics)
-            if int(self.track.view.extents.edges[first]) < self.cursor:
+            if self.track.bounds(first)[0] < self.cursor:
                 return self._at_run(first)
         return self._at_run(self.track.change(run, self.semantics, step))
 
@@ -231,7 +224,7 @@ class Scene:
         return None if found is None else self.go_to(found)
 
     def _at_run(self, run: int | None) -> Scene | None:
-        return None if run is None else self.go_to(int(self.track.view.extents.edges[run]))
+        return None if run is None else self.go_to(self.track.bounds(run)[0])
 
     def at(self, depth: int, offset: int, semantics: Semantics, *, in_file: bool) -> Scene:
         """Return the scene at a byte of a layer, or of its file on its own axis, under a semantics."""
@@ -258,15 +251,8 @@ class Scene:
             return self.leave()
         wire = wire_of(self.semantics)
         disk = round_trip_of(self.disk, self.selected)
-        return replace(
-            self,
-            disk=disk,
-            viewport=Viewport(disk.size, self.viewport.columns).fit(),
-            semantics=wire.server if wire else NBD_6_0,
-            selected=len(disk.tracks) - 1,
-            markers=(),
-            entered_from=self,
-        ).go_to(self.cursor)
+        inside = self._enter(disk, semantics=wire.server if wire else NBD_6_0, selected=len(disk.tracks) - 1)
+        return inside.go_to(self.cursor)
 
     def file_axis(self) -> Scene:
         """Return the selected layer's file on its own axis, the cursor where the guest's byte is stored.
@@ -279,15 +265,10 @@ class Scene:
         if self.selected == GUEST and self.run is not None:
             depth = int(self.track.view.source[self.run])
         disk = file_of(self.disk.layers[depth])
-        inside = Scene(
-            disk,
-            Viewport(disk.size, self.viewport.columns).fit(),
-            self.semantics,
-            self.colours,
-            self.theme,
-            patterns=self.patterns,
-            differences=self.differences,
-            entered_from=self,
-            file_depth=depth,
-        )
+        inside = self._enter(disk, selected=0, file_depth=depth, hover=None, asking=False)
         return inside.go_to(self.track.host_of(self.cursor) or 0)
+
+    def _enter(self, disk: Disk, **changes: Any) -> Scene:
+        """Return the scene of all of a disk that leads back to this one."""
+        viewport = Viewport(disk.size, self.viewport.columns).fit()
+        return replace(self, disk=disk, viewport=viewport, markers=(), entered_from=self, **changes)

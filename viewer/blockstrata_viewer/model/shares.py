@@ -2,22 +2,24 @@
 
 Sums are kept for every block of runs and completed inside a block, so a frame costs the same for ten runs and
 for millions, and the sums stay small beside the runs.
+
+Of a region whose runs were given up there are chunks.  Where cells are as large as these or larger, a strip
+is as exact as with all runs::
+
+    runs     ├┼┼─┼┼┼──┼┼─┼─┼┼┼┼──┼─┤├──────── UNREAD ─────────┤
+    chunks                          ├─ 3 GiB data ┼─ 4 GiB data┤
+                                    │  1 GiB zero │            │
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from blockstrata_viewer.model.summaries import SummarySums
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from blockstrata_viewer.model.viewport import Viewport
+from blockstrata_viewer.model.viewport import Viewport
 
 BLOCK: Final = 16
 """Runs a block."""
@@ -41,35 +43,37 @@ class Cells(NamedTuple):
 class Shares:
     """Prefix sums over n runs: ``edges`` int64 (n + 1,) in bytes; ``classes`` (n,), each below ``kinds``.
 
-    Where runs were given up, chunks stand for them (:meth:`add_summaries`).
+    ``summaries``, ascending, are chunks that stand for the runs in their place, which say less: for each
+    region ``edges`` int64 (c + 1,), bytes, and ``amounts`` int64 (c, kinds), the bytes of each class.
     """
 
-    def __init__(self, edges: NDArray[np.int64], classes: NDArray[np.unsignedinteger], kinds: int) -> None:
+    def __init__(
+        self,
+        edges: NDArray[np.int64],
+        classes: NDArray[np.unsignedinteger],
+        kinds: int,
+        summaries: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]] = (),
+    ) -> None:
         self.edges = edges
         self.classes = classes
         self.kinds = kinds
-        self._summaries: SummarySums | None = None
         self._kept: tuple[Viewport, Cells] | None = None
         # searched before the edges are, most of which stay out of the processor's caches
         self._block_starts = edges[:-1:BLOCK].copy()
         self._sums = _block_sums(edges, classes, kinds)
-
-    def add_summaries(self, edges: Sequence[NDArray[np.int64]], amounts: Sequence[NDArray[np.int64]]) -> None:
-        """Have chunks stand for the runs in their place, which say less.
-
-        ``edges`` and ``amounts`` are those of :class:`TrackSummary`, by the classes of these shares.
-        """
-        beyond = [held - self.between(chunks) for chunks, held in zip(edges, amounts, strict=True)]
-        self._summaries = SummarySums(edges, beyond) if beyond else None
-
-    def before(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the bytes of each class before each offset, int64 (m, kinds); offsets must be inside."""
-        return self._before(offsets, self._blocks_at(offsets))
+        self._chunk_ends = np.empty(0, np.int64)
+        if summaries:
+            # what they hold beyond what the runs in their place say
+            beyond = [amounts - self.between(chunks) for chunks, amounts in summaries]
+            self._chunk_ends = np.concatenate([chunks[1:] for chunks, _ in summaries])
+            sums = np.cumsum(np.concatenate(beyond), axis=0)
+            self._chunk_sums = np.concatenate([np.zeros_like(sums[:1]), sums])
 
     def _blocks_at(self, offsets: NDArray[np.int64]) -> NDArray[np.intp]:
         return self._block_starts.searchsorted(offsets, side="right") - 1
 
     def _before(self, offsets: NDArray[np.int64], blocks: NDArray[np.intp]) -> NDArray[np.int64]:
+        """Return the bytes of each class before each offset, int64 (m, kinds); offsets must be inside."""
         if not len(self.classes):
             return np.zeros((len(offsets), self.kinds), np.int64)
         runs = (blocks * BLOCK)[:, None] + _IN_BLOCK
@@ -80,13 +84,13 @@ class Shares:
         sums = self._sums.take(blocks, axis=0)
         rows = np.arange(0, sums.size, self.kinds)
         np.add.at(sums.reshape(-1), (classes + rows[:, None]).reshape(-1), lengths.reshape(-1))
-        if self._summaries:
-            sums += self._summaries.before(offsets)
+        if len(self._chunk_ends):
+            sums += self._chunk_sums[self._chunk_ends.searchsorted(offsets, side="right")]
         return sums
 
     def between(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the bytes of each class between neighbouring offsets, int64 (m - 1, kinds)."""
-        return np.asarray(np.diff(self.before(offsets), axis=0), np.int64)
+        return np.asarray(np.diff(self._before(offsets, self._blocks_at(offsets)), axis=0), np.int64)
 
     def columns(self, viewport: Viewport) -> Cells:
         """Return the runs in a viewport's columns.
@@ -108,7 +112,7 @@ class Shares:
     def totals(self) -> NDArray[np.int64]:
         """Return the bytes of each class, int64 (kinds,)."""
         runs = np.asarray(self._sums[-1], np.int64)
-        return runs + self._summaries.totals() if self._summaries else runs
+        return runs + self._chunk_sums[-1] if len(self._chunk_ends) else runs
 
 
 def _block_sums(

@@ -70,15 +70,6 @@ _STATES: Final[dict[str, dict[str, tuple[Paint, str]]]] = {
         "·ZAO": (Paint.DEFERRED_RESERVED, "zero reserved"),
         "····": (Paint.FALLS_THROUGH, "falls through"),
     },
-    "new protocol": {
-        "·AO": (Paint.DATA, "data"),
-        "·A·": (Paint.NO_OFFSET, "no offset"),
-        "ZAO": (Paint.RESERVED, "zero, reserved"),
-        "ZA·": (Paint.RESERVED_NOWHERE, "zero, stored"),
-        "Z··": (Paint.ZERO, "zero"),
-        "Z·O": (Paint.ZERO_AT_OFFSET, "hole"),
-        "···": (Paint.FALLS_THROUGH, "no access"),
-    },
     "nbd": {
         "··": (Paint.DATA, "data"),
         "·Z": (Paint.RESERVED, "zero, stored"),
@@ -86,6 +77,12 @@ _STATES: Final[dict[str, dict[str, tuple[Paint, str]]]] = {
     },
 }
 """Paint and short words by switch and letters; what is not named here is suspicious."""
+
+# LOCAL is all that the letters of a protocol layer leave out, whose bytes are all its own
+_STATES["new protocol"] = {
+    **{letters[1:]: shown for letters, shown in _STATES["new"].items() if letters.startswith("L")},
+    "···": (Paint.FALLS_THROUGH, "no access"),
+}
 
 
 def state_of(semantics: Semantics, code: int, traits: Traits, *, settled: bool) -> State:

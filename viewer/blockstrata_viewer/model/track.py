@@ -3,31 +3,52 @@
 from __future__ import annotations
 
 import copy
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from blockstrata.facts.codes import CODES, NO_HOST
+from blockstrata.facts.codes import CODES, NO_HOST, Traits
+from blockstrata.graph.chain import Layer
+from blockstrata.guest.view import View
 from blockstrata.semantics.audit import differs
+from blockstrata.semantics.table import Semantics
 from blockstrata_viewer.model.shares import Shares
 from blockstrata_viewer.model.states import State, state_of
-from blockstrata_viewer.model.summaries import TrackSummary
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
-
-    from numpy.typing import NDArray
-
-    from blockstrata.facts.codes import Traits
-    from blockstrata.guest.view import View
-    from blockstrata.semantics.table import Semantics
+Kind = tuple[int, Traits]
+"""A fact code, and the traits of the layer that it is of."""
 
 BANDS: Final = 256
 """Layers that the ribbon tells apart."""
 
 _STRIDE: Final = 1 << 16
 """Runs looked at at once when the next one of a kind is sought."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackSummary:
+    """A region of one track whose runs were given up.
+
+    ``edges`` int64 (c + 1,), guest bytes; ``amounts`` int64 (c, kinds), the bytes of each of ``kinds`` in
+    each chunk; ``runs``, how many there were; ``suppliers`` int64 (c, bands), of what the guest sees the
+    bytes that each band of layers supplies.
+    """
+
+    edges: NDArray[np.int64]
+    kinds: list[Kind]
+    amounts: NDArray[np.int64]
+    runs: int
+    suppliers: NDArray[np.int64] | None = None
+
+    def by(self, kinds: Sequence[Kind]) -> NDArray[np.int64]:
+        """Return the amounts with one column for each of some kinds, among which are all of the summary's."""
+        amounts = np.zeros((len(self.amounts), len(kinds)), np.int64)
+        amounts[:, [kinds.index(kind) for kind in self.kinds]] = self.amounts
+        return amounts
 
 
 class Track:
@@ -37,9 +58,9 @@ class Track:
     toggling between semantics costs a few table look-ups, however many runs there are.
     """
 
-    def __init__(self, view: View, size: int, summaries: Sequence[TrackSummary] = ()) -> None:
+    def __init__(self, view: View, summaries: Sequence[TrackSummary] = ()) -> None:
         self.view = view
-        self.size = size
+        self.size = view.extents.end
         self.summaries = summaries
         layers, source = view.sources()
         traits = [layer.node.read_traits() for layer in layers]
@@ -51,16 +72,18 @@ class Track:
         found = np.flatnonzero(counts)
         class_of = np.zeros(len(counts), np.min_scalar_type(len(found)))
         class_of[found] = np.arange(len(found))
-        self.facts: list[tuple[int, Traits]] = [(key % CODES, kinds[key // CODES]) for key in found.tolist()]
+        self.facts: list[Kind] = [(key % CODES, kinds[key // CODES]) for key in found.tolist()]
         of_summaries = dict.fromkeys(kind for each in summaries for kind in each.kinds)
         self.facts += [kind for kind in of_summaries if kind not in self.facts]
-        self.shares = Shares(view.extents.edges, class_of[keys], len(self.facts))
-        self.shares.add_summaries(
-            [each.edges for each in summaries], [each.by(self.facts) for each in summaries]
+        self.shares = Shares(
+            view.extents.edges,
+            class_of[keys],
+            len(self.facts),
+            [(each.edges, each.by(self.facts)) for each in summaries],
         )
-        self._states: Callable[[Semantics], tuple[State, ...]] | None = None
-        self._known_states: dict[str, tuple[State, ...]] = {}
-        self._known_paints: dict[str, NDArray[np.uint8]] = {}
+        # what is kept must not refer to the track itself: millions of runs wait for nobody
+        self.states = lru_cache(partial(_states_of, self.facts, not view.in_place))
+        """The state of each class under a semantics, kept."""
         self.kept: dict[Hashable, Any] = {}
         """What was drawn of this track, for widgets to keep."""
 
@@ -70,21 +93,8 @@ class Track:
     def seen_as(self, states: Callable[[Semantics], tuple[State, ...]]) -> Track:
         """Return the same runs, with other states; ``states`` gives that of each class under a semantics."""
         other = copy.copy(self)
-        other._states, other._known_states, other._known_paints = states, {}, {}
-        other.kept = {}
+        other.states, other.kept = lru_cache(states), {}
         return other
-
-    def states(self, semantics: Semantics) -> tuple[State, ...]:
-        """Return the state of each class; kept."""
-        # not by lru_cache, which would have the track refer to itself: millions of runs wait for nobody
-        if semantics.name not in self._known_states:
-            settled = not self.view.in_place
-            self._known_states[semantics.name] = (
-                self._states(semantics)
-                if self._states
-                else tuple(state_of(semantics, code, traits, settled=settled) for code, traits in self.facts)
-            )
-        return self._known_states[semantics.name]
 
     def by_state(self, semantics: Semantics, span: tuple[int, int] | None = None) -> dict[State, int]:
         """Return how many bytes show as each state, between two guest bytes or in all."""
@@ -100,11 +110,8 @@ class Track:
         return found
 
     def paints(self, semantics: Semantics) -> NDArray[np.uint8]:
-        """Return the paint of each class, uint8 of shape (kinds,); kept."""
-        if semantics.name not in self._known_paints:
-            paints = np.array([state.paint for state in self.states(semantics)], np.uint8)
-            self._known_paints[semantics.name] = paints
-        return self._known_paints[semantics.name]
+        """Return the paint of each class, uint8 of shape (kinds,)."""
+        return np.array([state.paint for state in self.states(semantics)], np.uint8)
 
     @cached_property
     def differing(self) -> NDArray[np.bool_]:
@@ -120,10 +127,8 @@ class Track:
         layers = len(self.view.layers)
         bands = min(layers, BANDS)
         band_of = (np.arange(layers) * bands // layers).astype(np.uint16)
-        shares = Shares(self.view.extents.edges, band_of[self.view.source], bands)
         supplied = [(each.edges, each.suppliers) for each in self.summaries if each.suppliers is not None]
-        shares.add_summaries([edges for edges, _ in supplied], [suppliers for _, suppliers in supplied])
-        return shares
+        return Shares(self.view.extents.edges, band_of[self.view.source], bands, supplied)
 
     @property
     def count(self) -> int:
@@ -139,23 +144,28 @@ class Track:
         """Return the index of the run at a guest byte, None outside the track."""
         return self.view.extents.index_at(offset) if 0 <= offset < self.size else None
 
+    def bounds(self, run: int) -> tuple[int, int]:
+        """Return the guest bytes at which a run starts and ends."""
+        edges = self.view.extents.edges
+        return int(edges[run]), int(edges[run + 1])
+
+    def layer_of(self, run: int) -> Layer:
+        """Return the layer that a run comes from."""
+        return self.view.layers[int(self.view.source[run])]
+
     def state_at(self, run: int, semantics: Semantics) -> State:
         """Return how a run shows."""
         return self.states(semantics)[int(self.shares.classes[run])]
 
-    def seek(self, run: int, wanted: NDArray[np.bool_], step: int) -> int | None:
-        """Return the nearest run after (``step`` 1) or before (-1) one, of a wanted class, or None."""
-        classes = self.shares.classes
+    def _nearest(self, run: int, step: int, wanted: Callable[[slice], NDArray[np.bool_]]) -> int | None:
+        """Return the nearest run after (``step`` 1) or before (-1) one that is wanted, or None."""
         at = run + step
-        while 0 <= at < len(classes):
-            if step > 0:
-                stretch = classes[at : at + _STRIDE]
-            else:
-                stretch = classes[max(0, at - _STRIDE + 1) : at + 1][::-1]
-            hits = np.flatnonzero(wanted[stretch])
+        while 0 <= at < len(self):
+            part = slice(at, at + _STRIDE) if step > 0 else slice(max(0, at - _STRIDE + 1), at + 1)
+            hits = np.flatnonzero(wanted(part))
             if len(hits):
-                return at + step * int(hits[0])
-            at += step * len(stretch)
+                return part.start + int(hits[0 if step > 0 else -1])
+            at += step * _STRIDE
         return None
 
     def find(self, offset: int, wanted: NDArray[np.bool_]) -> int | None:
@@ -163,8 +173,8 @@ class Track:
         run = self.run_at(offset)
         if run is None:
             return None
-        found = self.seek(run, wanted, 1)
-        starts = [] if found is None else [int(self.view.extents.edges[found])]
+        found = self._nearest(run, 1, lambda part: wanted[self.shares.classes[part]])
+        starts = [] if found is None else [self.bounds(found)[0]]
         for summary in self.summaries:
             holds = summary.by(self.facts)[:, wanted].any(axis=1) & (summary.edges[:-1] > offset)
             if holds.any():
@@ -186,20 +196,17 @@ class Track:
 
     def _other(self, run: int, semantics: Semantics, step: int) -> int | None:
         """Return the nearest run of another state, or from another layer."""
-        states = self.states(semantics)
-        own, source = states[int(self.shares.classes[run])], self.view.source
-        other = self.seek(run, np.array([state != own for state in states], np.bool_), step)
-        # a run from another layer may come first
-        stretch = source[run : (other or len(source))] if step > 0 else source[(other or 0) : run + 1][::-1]
-        moved = np.flatnonzero(stretch != source[run])
-        return run + step * int(moved[0]) if len(moved) else other
+        states, classes, source = self.states(semantics), self.shares.classes, self.view.source
+        own = self.state_at(run, semantics)
+        is_other = np.array([state != own for state in states], np.bool_)
+        return self._nearest(run, step, lambda part: is_other[classes[part]] | (source[part] != source[run]))
 
     def host_of(self, offset: int) -> int | None:
         """Return the host byte of a guest byte, None if it has none."""
         run = self.run_at(offset)
         if run is None or self.view.extents.host[run] == NO_HOST:
             return None
-        return int(self.view.extents.host[run]) + offset - int(self.view.extents.edges[run])
+        return int(self.view.extents.host[run]) + offset - self.bounds(run)[0]
 
     def guest_of(self, host: int, depth: int) -> int | None:
         """Return the first guest byte that is mapped to a host byte of a layer's file, None if nothing is."""
@@ -207,3 +214,7 @@ class Track:
         inside = (extents.host != NO_HOST) & (extents.host <= host) & (host < extents.host + extents.lengths)
         runs = np.flatnonzero(inside & (self.view.source == depth))
         return int(extents.edges[runs[0]]) + host - int(extents.host[runs[0]]) if len(runs) else None
+
+
+def _states_of(facts: list[Kind], settled: bool, semantics: Semantics) -> tuple[State, ...]:
+    return tuple(state_of(semantics, code, traits, settled=settled) for code, traits in facts)

@@ -40,11 +40,7 @@ class Viewport:
     @cached_property
     def fit_power(self) -> int:
         """The power at which the whole disk fits."""
-        cells_at_most = max(1, self.columns)
-        power = 0
-        while -(-self.size >> power) > cells_at_most:
-            power += 1
-        return power
+        return (max(1, -(-self.size // max(1, self.columns))) - 1).bit_length()
 
     def cells(self, power: int | None = None) -> int:
         """Return how many cells the disk has."""
