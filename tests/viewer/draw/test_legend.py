@@ -6,7 +6,7 @@ import pytest
 from pilots import load_whole
 
 from blockstrata.semantics import by_name
-from blockstrata_viewer.draw.legend import draw_legend
+from blockstrata_viewer.draw.bars import draw_legend
 from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.model.viewport import Viewport
 from blockstrata_viewer.scenarios import SCENARIOS

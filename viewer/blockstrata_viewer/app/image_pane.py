@@ -18,10 +18,8 @@ from blockstrata_viewer.app.bindings import footer_keys
 from blockstrata_viewer.app.images import Images, Opened
 from blockstrata_viewer.app.lesson_guide import LessonGuide
 from blockstrata_viewer.app.setup import Setup
-from blockstrata_viewer.draw.keys import draw_keys
+from blockstrata_viewer.draw.bars import draw_keys, draw_legend, draw_title
 from blockstrata_viewer.draw.layout import SIDE_PANEL, WIDE, chain_layout
-from blockstrata_viewer.draw.legend import draw_legend
-from blockstrata_viewer.draw.title import draw_title
 from blockstrata_viewer.model.disk import Disk
 from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.model.viewport import Viewport

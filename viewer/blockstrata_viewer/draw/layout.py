@@ -47,6 +47,11 @@ class ChainLayout:
         """Return the first row of a layer's strip."""
         return self.LAYERS + (depth - self.first) * (self.strip + self.gap)
 
+    def rows_of(self, selected: int) -> range:
+        """Return the rows of a layer's strip, for -1 of what the guest sees."""
+        top, height = (self.top_of(selected), self.strip) if selected >= 0 else (self.GUEST, self.GUEST_ROWS)
+        return range(top, top + height)
+
     def layer_at(self, row: int) -> int | None:
         """Return the layer at a row, -1 for what the guest sees, None where there is no track."""
         if self.GUEST <= row <= self.RIBBON:

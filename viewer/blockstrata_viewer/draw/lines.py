@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from rich.cells import cell_len, get_character_cell_size
 from rich.segment import Segment
@@ -13,9 +14,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from blockstrata.text.printable import printable
-
-if TYPE_CHECKING:
-    from blockstrata_viewer.draw.palette import Palette
+from blockstrata_viewer.draw.palette import Palette
 
 
 class Ink(NamedTuple):
@@ -95,6 +94,13 @@ def list_line(width: int, palette: Palette, *, is_chosen: bool, goes_on: bool = 
     if is_chosen and not (goes_on and palette.is_mono):
         line.put(0, "▶" if palette.is_mono else "▌", Ink(palette.accent, ground))
     return line, ground
+
+
+def put_keys(line: Line, x: int, keys: Sequence[tuple[str, str]], palette: Palette) -> None:
+    """Write keys and what they do, one after another."""
+    for key, words in keys:
+        x = line.put(x, key, Ink(palette.accent, palette.panel, bold=True))
+        x = line.put(x + 1, words, Ink(palette.dim, palette.panel)) + 2
 
 
 def clip(text: str, width: int) -> str:

@@ -5,23 +5,22 @@ Needs no app, so that it can be tested and timed alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from blockstrata.text.printable import base_name
 from blockstrata.text.sizes import format_size
+from blockstrata_viewer.draw.layout import ChainLayout
 from blockstrata_viewer.draw.lines import Ink, Line, clip, shorten
-from blockstrata_viewer.draw.overview import draw_overview
 from blockstrata_viewer.draw.palette import palette_of
-from blockstrata_viewer.draw.ruler import draw_ruler
 from blockstrata_viewer.draw.strips import LEFT, LOWER, Look, draw_strip
-from blockstrata_viewer.draw.units import short_count
-from blockstrata_viewer.model.scene import GUEST
-
-if TYPE_CHECKING:
-    from blockstrata_viewer.draw.layout import ChainLayout
-    from blockstrata_viewer.model.scene import Scene
+from blockstrata_viewer.draw.units import exact_size, short_count
+from blockstrata_viewer.model.scene import GUEST, Scene
+from blockstrata_viewer.model.states import Paint
+from blockstrata_viewer.model.viewport import Viewport
 
 _BRACKET = "╰─╯╵"
+_LABEL_EVERY = 16
+_TICK_EVERY = 4
 
 
 def draw_chain(scene: Scene, layout: ChainLayout) -> list[Line]:
@@ -47,6 +46,8 @@ class _Painter:
         self.layout = layout
         self.palette = palette_of(scene)
         self.x = layout.label
+        self.shown = min(scene.viewport.columns, scene.viewport.cells() - scene.viewport.left)
+        """Columns that are on the disk."""
         self.drill_at = self.x + scene.viewport.column_of(scene.cursor)
         self.look = Look(
             self.x,
@@ -73,24 +74,69 @@ class _Painter:
         if not self.scene.disk.size:
             rows[layout.GUEST].put(self.x, "an image of 0 bytes", self.ink(palette.dim))
             return
-        draw_overview(overview, rows[layout.WINDOW], self.x, self.scene)
-        draw_ruler(rows[layout.RULER], rows[layout.TICKS], self.x, self.scene)
+        self.window(overview, rows[layout.WINDOW])
+        self.ruler(rows[layout.RULER], rows[layout.TICKS])
+
+    def window(self, row: Line, under: Line) -> None:
+        """Draw what the guest sees on the whole disk, the window bright and underlined, with its scale."""
+        scene, viewport, x = self.scene, self.scene.viewport, self.x
+        whole = Viewport(scene.disk.size, viewport.columns).fit()
+        dimmed = replace(self.palette, paints=self.palette.dimmed)
+        draw_strip([row], scene.disk.guest, whole, scene.semantics, Look(x, dimmed, letters=False))
+        first = whole.column_of(viewport.start)
+        last = whole.column_of(max(viewport.start, viewport.end - 1))
+        window = Viewport(scene.disk.size, last - first + 1, whole.power, first)
+        bright = Look(x + first, self.palette, letters=False)
+        draw_strip([row], scene.disk.guest, window, scene.semantics, bright)
+        for at in range(x + first, x + last + 1):
+            under.set(at, "▔", self.ink(self.palette.accent))
+        per_cell = f"{format_size(viewport.cell)}/cell"
+        scale = f"{exact_size(viewport.start)} – {exact_size(viewport.end)}   {per_cell}"
+        end = x + whole.columns
+        at = x + last + 2 if x + last + 2 + len(scale) <= end else x + first - 1 - len(scale)
+        if at < x:
+            # the window is most of the disk: no room beside its line
+            scale, at = per_cell, 3
+        under.put(at, scale, self.ink(self.palette.dim))
+
+    def ruler(self, labels: Line, ticks: Line) -> None:
+        """Draw round offsets along the strips, and over them the cursor's own and the pointer's in badges."""
+        scene, palette, viewport, x = self.scene, self.palette, self.scene.viewport, self.x
+        badges = [(scene.cursor, palette.badge, palette.on_badge)]
+        if scene.hover is not None:
+            badges.append((scene.hover, palette.rule, palette.text))
+        taken: list[range] = []
+        for offset, ground, colour in badges:
+            text = f" {exact_size(offset)} "
+            column = viewport.column_of(offset)
+            at = max(x, min(x + column - len(text) // 2, x + viewport.columns - len(text)))
+            if not any(at < span.stop and span.start < at + len(text) for span in taken):
+                labels.put(at, text, self.ink(colour, ground, bold=True))
+                taken.append(range(at - 1, at + len(text) + 1))
+        for column in range(self.shown):
+            cell = viewport.left + column
+            labelled = cell % _LABEL_EVERY == 0
+            glyph = "┬" if cell % _TICK_EVERY == 0 else "─"
+            ticks.set(x + column, glyph, self.ink(palette.dim if labelled else palette.rule))
+            label = exact_size(cell << viewport.power) if labelled else ""
+            end = x + column + len(label)
+            free = not any(x + column < span.stop and span.start < end for span in taken)
+            if label and free and end <= x + viewport.columns:
+                labels.put(x + column, label, self.ink(palette.dim))
+        marks = [(scene.cursor, "┴", palette.accent)]
+        marks += [(marker, "◆", palette.paints[Paint.RESERVED]) for marker in scene.markers]
+        for offset, glyph, colour in marks:
+            if 0 <= viewport.column_of(offset) < self.shown:
+                ticks.set(x + viewport.column_of(offset), glyph, self.ink(colour))
 
     def guest(self) -> None:
-        layout = self.layout
-        rows = self.rows[layout.GUEST : layout.GUEST + layout.GUEST_ROWS]
-        if self.scene.disk.is_file:
-            node = self.scene.disk.layers[0].node
-            self.label(rows, GUEST, base_name(node.name), f"{node.driver} · host bytes")
-        else:
-            self.label(rows, GUEST, *self.words_of(GUEST))
-        self.strip(rows, GUEST)
+        self.track(GUEST)
         if not self.scene.disk.is_file and not self.scene.disk.round_trip:
-            self.rows[layout.RIBBON].put(3, "supplied by", self.ink(self.palette.dim))
-            self.ribbon(self.rows[layout.RIBBON])
+            self.ribbon(self.rows[self.layout.RIBBON])
 
     def ribbon(self, row: Line) -> None:
         """Draw which layer supplies most of each cell."""
+        row.put(3, "supplied by", self.ink(self.palette.dim))
         guest = self.scene.disk.guest
         amounts = guest.suppliers.columns(self.scene.viewport).amounts
         layers = len(self.scene.disk.layers)
@@ -103,11 +149,9 @@ class _Painter:
 
     def layer(self, depth: int) -> None:
         layout, scene = self.layout, self.scene
-        top = layout.top_of(depth)
-        rows = self.rows[top : top + layout.strip]
-        error = scene.disk.error_of(depth)
-        name, details = self.words_of(depth)
-        self.label(rows, depth, name, "cannot be read" if error else details)
+        rows = self.track(depth)
+        # None where layers stand close
+        under = self.rows[layout.rows_of(depth).stop] if layout.gap else None
         if not scene.disk.round_trip:
             node, colour = scene.disk.layers[depth].node, self.palette.supplier(depth, len(scene.disk.tracks))
             if len(rows) > 2 and "via" in node.features():
@@ -115,13 +159,12 @@ class _Painter:
                 rows[2].put(3, shorten(f"{node.driver} via qemu-img", self.x - 5), ink)
             for row in rows:
                 row.set(1, "▌", self.ink(colour, row.ink_at(1).bg))
-            if layout.gap and depth + 1 < layout.first + layout.shown:
-                self.rows[top + layout.strip].set(1, "▏", self.ink(colour))
-        self.strip(rows, depth)
-        if error:
+            if under and depth + 1 < layout.first + layout.shown:
+                under.set(1, "▏", self.ink(colour))
+        if error := scene.disk.error_of(depth):
             self.error(rows[len(rows) // 2], error)
-        if layout.gap and depth == scene.selected:
-            self.bracket(self.rows[top + layout.strip])
+        if under and depth == scene.selected:
+            self.bracket(under)
 
     def more(self) -> None:
         """Say over the layers' labels how many there are above and below those that have room."""
@@ -138,9 +181,14 @@ class _Painter:
         disk, wire = self.scene.disk, self.scene.wire
         if disk.round_trip and wire:
             return disk.round_trip.label(selected, wire)
+        if disk.is_file:
+            node = disk.layers[0].node
+            return base_name(node.name), f"{node.driver} · host bytes"
         name = self.scene.name_of(selected)
         if selected == GUEST:
             return name, "merged view"
+        if disk.error_of(selected):
+            return name, "cannot be read"
         track = disk.tracks[selected]
         about = "~" if track.summaries else ""
         runs = f"{about}{short_count(track.count)} run" + ("" if track.count == 1 else "s")
@@ -148,13 +196,15 @@ class _Painter:
 
     def error(self, row: Line, error: str) -> None:
         """Write why a layer is not there into its track."""
-        viewport = self.scene.viewport
-        room = min(viewport.columns, viewport.cells() - viewport.left)
-        text = f" {shorten(error, room - 4)} "
+        text = f" {shorten(error, self.shown - 4)} "
         row.put(self.x + 1, text, self.ink(self.palette.text, bold=True))
 
-    def label(self, rows: list[Line], selected: int, name: str, details: str) -> None:
-        chosen = selected == self.scene.selected or self.scene.disk.is_file
+    def track(self, selected: int) -> list[Line]:
+        """Draw the label of a track and its strip; return its rows."""
+        scene, span = self.scene, self.layout.rows_of(selected)
+        rows = self.rows[span.start : span.stop]
+        name, details = self.words_of(selected)
+        chosen = selected == scene.selected or scene.disk.is_file
         palette = self.palette
         ground = palette.selected if chosen else palette.page
         for row in rows:
@@ -165,11 +215,9 @@ class _Painter:
         rows[0].put(3, shorten(name, self.x - 5), ink)
         if len(rows) > 1:
             rows[1].put(3, shorten(details, self.x - 5), self.ink(palette.dim, ground))
-
-    def strip(self, rows: list[Line], selected: int) -> None:
-        scene = self.scene
         if scene.disk.size:
             draw_strip(rows, scene.disk.track(selected), scene.viewport, scene.semantics, self.look)
+        return rows
 
     def bracket(self, row: Line) -> None:
         """Draw the bracket under the extent at the cursor."""
@@ -177,9 +225,9 @@ class _Painter:
         run = scene.run
         if run is None:
             return
-        edges, viewport = scene.track.view.extents.edges, scene.viewport
-        first = max(0, viewport.column_of(int(edges[run])))
-        last = min(viewport.columns - 1, viewport.column_of(int(edges[run + 1]) - 1))
+        viewport, (start, end) = scene.viewport, scene.track.bounds(run)
+        first = max(0, viewport.column_of(start))
+        last = min(viewport.columns - 1, viewport.column_of(end - 1))
         bracket = "╵" if first == last else "╰" + "─" * (last - first - 1) + "╯"
         row.put(self.x + first, bracket, self.ink(self.palette.accent))
 
@@ -188,7 +236,7 @@ class _Painter:
         layout, palette, at = self.layout, self.palette, self.drill_at
         if not self.scene.disk.size:
             return
-        selected = self._selected_lines()
+        selected = layout.rows_of(GUEST if self.scene.disk.is_file else self.scene.selected)
         for y in range(layout.GUEST, layout.height):
             row = self.rows[y]
             glyph, ink = row.glyph_at(at), row.ink_at(at)
@@ -205,10 +253,3 @@ class _Painter:
             mostly_ink = glyph != " " and glyph in LOWER[4:] + LEFT[4:]
             ground = ink.fg if mostly_ink else ink.bg
             row.set(at, "┃" if heavy else "│", self.ink(palette.crosshair, ground, bold=heavy))
-
-    def _selected_lines(self) -> range:
-        layout, selected = self.layout, self.scene.selected
-        if selected == GUEST or self.scene.disk.is_file:
-            return range(layout.GUEST, layout.GUEST + layout.GUEST_ROWS)
-        top = layout.top_of(selected)
-        return range(top, top + layout.strip)

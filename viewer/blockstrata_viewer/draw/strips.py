@@ -9,24 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from blockstrata_viewer.draw.lines import Cell, Ink
-from blockstrata_viewer.draw.palette import MONO_GLYPHS, PATTERNS
-from blockstrata_viewer.model.shares import BLOCK
+from blockstrata.semantics.table import Semantics
+from blockstrata_viewer.draw.lines import Cell, Ink, Line
+from blockstrata_viewer.draw.palette import MONO_GLYPHS, PATTERNS, Palette
+from blockstrata_viewer.model.shares import BLOCK, Cells
 from blockstrata_viewer.model.states import Paint
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from blockstrata.semantics.table import Semantics
-    from blockstrata_viewer.draw.lines import Line
-    from blockstrata_viewer.draw.palette import Palette
-    from blockstrata_viewer.model.shares import Cells
-    from blockstrata_viewer.model.track import Track
-    from blockstrata_viewer.model.viewport import Viewport
+from blockstrata_viewer.model.track import Track
+from blockstrata_viewer.model.viewport import Viewport
 
 LOWER: Final = " ▁▂▃▄▅▆▇█"
 LEFT: Final = " ▏▎▍▌▋▊▉█"
@@ -147,10 +141,7 @@ def _painted(
     key = (viewport, semantics.name, look.palette.paints, look.patterns, look.differences, height)
     if key not in track.kept:
         columns = columns_of(track, viewport, semantics)
-        if look.palette.is_mono:
-            cells = _mono_cells(columns, height, look.palette)
-        else:
-            cells = _colour_cells(columns, height, look)
+        cells = _cells_of(columns, height, look)
         if look.differences:
             _cover_equal(cells, track, viewport, look.palette)
         if len(track.kept) >= _KEPT:
@@ -164,23 +155,24 @@ _OUTSIDE: Final = -1
 """In place of a paint or a code: a column past the end of the track."""
 
 
-def _colour_cells(columns: Columns, height: int, look: Look) -> list[list[Cell]]:
+def _cells_of(columns: Columns, height: int, look: Look) -> list[list[Cell]]:
     """Return cells for all columns and rows: each is looked up by its code, which says what is in it.
 
     A cell's code is ``kind << 32 | what``: for one paint, that; for two side by side,
     ``eighths << 8 | left paint << 4 | right paint``; for a stack, the two paints that have the most of its
-    eight levels, as :func:`_stacks` has it.
+    eight levels, as :func:`_stacks` has it.  Without colours a column has the glyph of its largest share.
     """
     codes = np.empty((height, len(columns.present)), np.int64)
     codes[:] = _SOLID | columns.amounts.argmax(axis=1)
     codes[-1] |= _FOOT
     if not columns.present.all():
         codes[:, columns.present == 0] = _OUTSIDE
-    if len(upright := np.flatnonzero(columns.split)):
-        sides = columns.left.take(upright).astype(np.int64) << 4 | columns.right.take(upright)
-        codes[:, upright] = _UPRIGHT | columns.split.take(upright) << 8 | sides
-    if len(stacked := np.flatnonzero((columns.present > 1) & (columns.split == 0))):
-        codes[:, stacked] = _STACK | _stacks(columns.amounts.T.take(stacked, axis=1), height)
+    if not look.palette.is_mono:
+        if len(upright := np.flatnonzero(columns.split)):
+            sides = columns.left.take(upright).astype(np.int64) << 4 | columns.right.take(upright)
+            codes[:, upright] = _UPRIGHT | columns.split.take(upright) << 8 | sides
+        if len(stacked := np.flatnonzero((columns.present > 1) & (columns.split == 0))):
+            codes[:, stacked] = _STACK | _stacks(columns.amounts.T.take(stacked, axis=1), height)
     cells = _cells(look.palette, look.patterns)
     return [list(map(cells.__getitem__, row)) for row in codes.tolist()]
 
@@ -226,7 +218,7 @@ class _Cells(dict[int, Cell]):
             return " ", Ink(self._palette.text, self._palette.page)
         if code & _SOLID:
             cell = solid_cell(Paint(what), self._palette, patterns=self._patterns)
-            has_glyph = code & _FOOT or what != Paint.DEFERRED_RESERVED
+            has_glyph = self._palette.is_mono or code & _FOOT or what != Paint.DEFERRED_RESERVED
             return cell if has_glyph else (" ", cell[1])
         if code & _UPRIGHT:
             return LEFT[what >> 8], Ink(paints[what >> 4 & 0xF], paints[what & 0xF])
@@ -268,15 +260,6 @@ def draw_swatch(row: Line, x: int, paint: Paint, palette: Palette) -> None:
     if paint is Paint.FALLS_THROUGH and not palette.is_mono:
         glyph, ink = "·", Ink(palette.faint, palette.track)
     row.put(x, glyph * 2, ink)
-
-
-def _mono_cells(columns: Columns, height: int, palette: Palette) -> list[list[Cell]]:
-    """Return the glyph of each column's dominant state, the same in all rows."""
-    by_paint = {paint: solid_cell(paint, palette) for paint in Paint}
-    dominant = np.where(columns.amounts.any(axis=1), columns.amounts.argmax(axis=1), _OUTSIDE)
-    outside = " ", Ink(palette.text, palette.page)
-    row = [outside if paint == _OUTSIDE else by_paint[Paint(paint)] for paint in dominant.tolist()]
-    return [row.copy() for _ in range(height)]
 
 
 def _cover_equal(cells: list[list[Cell]], track: Track, viewport: Viewport, palette: Palette) -> None:

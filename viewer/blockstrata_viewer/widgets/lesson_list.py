@@ -7,8 +7,7 @@ from textwrap import wrap
 from typing import Final
 
 from blockstrata.text.printable import printable
-from blockstrata_viewer.draw.keys import put_keys
-from blockstrata_viewer.draw.lines import Ink, Line, clip, list_line
+from blockstrata_viewer.draw.lines import Ink, Line, clip, list_line, put_keys
 from blockstrata_viewer.draw.palette import Palette
 from blockstrata_viewer.lessons.course import Course
 from blockstrata_viewer.lessons.lesson import Lesson

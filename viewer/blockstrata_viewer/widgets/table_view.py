@@ -10,9 +10,8 @@ from textual.reactive import reactive
 
 from blockstrata.text.printable import base_name, printable
 from blockstrata.text.sizes import format_size
-from blockstrata_viewer.draw.keys import put_keys
 from blockstrata_viewer.draw.layout import NARROW
-from blockstrata_viewer.draw.lines import Ink, Line, clip, list_line, shorten
+from blockstrata_viewer.draw.lines import Ink, Line, clip, list_line, put_keys, shorten
 from blockstrata_viewer.draw.palette import Palette
 from blockstrata_viewer.draw.strips import draw_swatch
 from blockstrata_viewer.model.states import state_of_flags
