@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 import numpy as np
 
-from blockstrata.questions.audit import audit, conclusions, totals_by_driver
-from blockstrata.semantics.audit import FINDINGS
+from blockstrata.graph.chain import Chain
+from blockstrata.questions.audit import Conclusion, Judged, audit, conclusions, totals_by_driver
+from blockstrata.semantics.audit import FINDINGS, Judgement
 from blockstrata.text.printable import base_name
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.units import counted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from blockstrata.graph.chain import Chain
-    from blockstrata.questions.audit import Conclusion, Judged
-    from blockstrata.semantics.audit import Judgement
 
 _MOST_RANGES: Final = 5
 """Ranges that are written out for people, of one kind."""
@@ -41,17 +36,16 @@ class AuditReport:
 
     def json_lines(self) -> Iterator[str]:
         """Yield everything as one JSON object, ranges in bytes."""
-        yield f'{{ "image": {json.dumps(self.name)},\n'
-        yield f'"findings": {self.findings},\n"summary": [\n'
-        yield ",\n".join(json.dumps(row) for row in self._summary())
-        yield '\n],\n"runs": [\n'
-        separator = ""
-        for row in self._runs():
-            yield separator + json.dumps(row)
-            separator = ",\n"
-        yield '\n],\n"clients": [\n'
-        yield ",\n".join(json.dumps(_client(each)) for each in self.conclusions)
-        yield "\n]}\n"
+        yield f'{{ "image": {json.dumps(self.name)},\n"findings": {self.findings}'
+        parts = {"summary": self._summary(), "runs": self._runs(), "clients": map(_client, self.conclusions)}
+        for name, rows in parts.items():
+            yield f',\n"{name}": [\n'
+            separator = ""
+            for row in rows:
+                yield separator + json.dumps(row)
+                separator = ",\n"
+            yield "\n]"
+        yield "}\n"
 
     def _summary(self) -> Iterator[dict[str, Any]]:
         for judged in self.judged:

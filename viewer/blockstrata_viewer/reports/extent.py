@@ -8,11 +8,11 @@ from blockstrata.errors import BlockstrataError
 from blockstrata.facts.codes import fact_words
 from blockstrata.formats.qcow2 import tables
 from blockstrata.formats.qcow2.node import Qcow2Node
+from blockstrata.formats.qcow2.tables import TableEntry
+from blockstrata.graph.chain import Layer
 from blockstrata.text.printable import printable
 
-if TYPE_CHECKING:
-    from blockstrata.formats.qcow2.tables import TableEntry
-    from blockstrata.graph.chain import Layer
+if TYPE_CHECKING:  # a trace needs no more of the viewer than this page
     from blockstrata_viewer.model.scene import Scene
 
 _PREVIEW: Final = 64
@@ -29,9 +29,8 @@ def describe(scene: Scene, width: int = _FULL) -> list[str]:
     run = scene.run
     if run is None:
         return ["Past the end of this layer."]
-    view = scene.track.view
-    layer = view.layers[int(view.source[run])]
-    code = int(view.extents.facts[run])
+    layer = scene.track.layer_of(run)
+    code = int(scene.track.view.extents.facts[run])
     lines = [
         f"{printable(layer.name)}, {'host' if scene.disk.is_file else 'guest'} offset {scene.cursor:#x}",
         "",

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from blockstrata.errors import BlockstrataError
+from blockstrata.formats.qcow2.bitmaps import Bitmap
 from blockstrata.formats.qcow2.node import HeaderNode, Qcow2Node
-from blockstrata.graph.chain import MissingNode
+from blockstrata.formats.qcow2.snapshots import Snapshot
+from blockstrata.graph.chain import Chain, Layer, MissingNode
 from blockstrata.guest.chain_reader import in_parts
 from blockstrata.guest.merge import in_place, merged
-from blockstrata.questions.summary import Summary
+from blockstrata.questions.summary import Summary, Total
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.historic import HISTORIC, Flag
 from blockstrata.semantics.proposed import PROPOSED
 from blockstrata.text.printable import printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.units import counted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from blockstrata.formats.qcow2.bitmaps import Bitmap
-    from blockstrata.formats.qcow2.snapshots import Snapshot
-    from blockstrata.graph.chain import Chain, Layer
-    from blockstrata.questions.summary import Total
 
 
 def collect(chain: Chain, *, quick: bool = False) -> dict[str, Any]:

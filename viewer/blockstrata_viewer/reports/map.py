@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blockstrata.access import Access
+from blockstrata.graph.chain import Chain, Layer
 from blockstrata.graph.opening import open_export
 from blockstrata.guest import merge as guest
 from blockstrata.guest.chain_reader import regions_of
+from blockstrata.guest.view import View
 from blockstrata.interchange import listing, nbdinfo, qemu_img
 from blockstrata.interchange import round_trip as round_trip_listing
 from blockstrata.interchange.entries import in_parts
 from blockstrata.questions.bitmaps import dirty_runs
 from blockstrata.questions.round_trip import round_trip
 from blockstrata.semantics.nbd import WIRES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from blockstrata.access import Access
-    from blockstrata.graph.chain import Chain
-    from blockstrata.guest.view import View
-    from blockstrata.semantics.table import Semantics
+from blockstrata.semantics.table import Semantics
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +33,10 @@ class Part:
     start: int = 0
     max_length: int | None = None
 
+    def layers(self, chain: Chain) -> tuple[Layer, ...]:
+        """Return the layers that are asked about, the one whose size counts first."""
+        return chain.layers if self.layer is None else (chain.layer(self.layer),)
+
     def length(self, size: int) -> int:
         """Return how many bytes of a disk it is; none past its end, as qemu-img has it."""
         end = size if self.max_length is None else min(size, self.start + self.max_length)
@@ -44,13 +44,13 @@ class Part:
 
     def view(self, chain: Chain) -> View:
         """Return the facts of all of it; why a layer is missing is raised where it matters."""
-        size = chain.size if self.layer is None else chain.layer(self.layer).size
-        return self._seen(chain)(self.start, self.length(size))
+        length = self.length(self.layers(chain)[0].size)
+        return self._seen(chain)(self.start, length)
 
     def views(self, chain: Chain) -> Iterator[View]:
         """Yield the same region by region, so that no more than one need be in memory."""
         seen = self._seen(chain)
-        layers = chain.layers if self.layer is None else (chain.layer(self.layer),)
+        layers = self.layers(chain)
         end = self.start + self.length(layers[0].size)
         for region in regions_of(layers, self.start, end):
             yield seen(region.start, region.end - region.start)
@@ -80,7 +80,7 @@ def status_lines(part: Part, chain: Chain, semantics: Semantics, output: str) ->
         return qemu_img.json_text(found)
     if output == "csv":
         return listing.csv_text(found, semantics)
-    layers = chain.layers if part.layer is None or part.in_place else (chain.layer(part.layer),)
+    layers = chain.layers if part.in_place else part.layers(chain)
     if semantics.name == "historic":
         return qemu_img.human_lines(found, layers)
     return listing.human_lines(found, layers, semantics)
@@ -99,8 +99,8 @@ def round_trip_lines(view: View, server: Semantics, output: str) -> Iterator[str
 
 def bitmap_lines(chain: Chain, part: Part, bitmap: str, output: str) -> Iterator[str]:
     """Return the lines of a dirty bitmap."""
-    size = chain.size if part.layer is None else chain.layer(part.layer).size
-    runs = dirty_runs(chain, bitmap, part.layer, part.start, part.length(size))
+    length = part.length(part.layers(chain)[0].size)
+    runs = dirty_runs(chain, bitmap, part.layer, part.start, length)
     if output == "nbd-json":
         return nbdinfo.json_text([(runs.edges, runs.dirty.astype(np.uint64))], f"qemu:dirty-bitmap:{bitmap}")
     return listing.bitmap_lines(runs, output)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from blockstrata.facts.codes import Mapping
 from blockstrata.facts.node import protocol_node
-from blockstrata.graph.chain import Layer, MissingNode
+from blockstrata.graph.chain import Chain, Layer, MissingNode
 from blockstrata.guest.merge import alone, in_place
+from blockstrata.guest.view import View
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.nbd import NBD_6_0, WIRES
+from blockstrata.semantics.table import Row, Semantics
 from blockstrata.text.printable import base_name
 from blockstrata.text.sizes import format_size
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from blockstrata.graph.chain import Chain
-    from blockstrata.guest.view import View
-    from blockstrata.semantics.table import Row, Semantics
 
 SHOWN_BY: Final[dict[tuple[str, bool], dict[str, str]]] = {
     ("old", False): {
@@ -111,17 +107,14 @@ def tables(chain: Chain, shown: Sequence[Semantics] = SEMANTICS) -> Iterator[Tab
 def truth_tables() -> Iterator[str]:
     """Yield the truth tables of every semantics."""
     for semantics in SEMANTICS:
-        tables = [("", semantics.format_rows, False)]
-        if semantics.protocol_rows is not semantics.format_rows:
-            tables = [
-                (" — format layers", semantics.format_rows, False),
-                (" — protocol layers", semantics.protocol_rows, True),
-            ]
-        for kind, rows, is_protocol in tables:
+        kinds = {" — format layers": False, " — protocol layers": True}
+        if semantics.protocol_rows is semantics.format_rows:
+            kinds = {"": False}
+        for kind, is_protocol in kinds.items():
             shown = semantics.lettered(is_protocol=is_protocol)
             names = ", ".join(f"{each.letter} {each.name}" for each in shown)
             yield f"{semantics.name}: {semantics.title} ({names}){kind}\n"
-            for row in rows:
+            for row in semantics.protocol_rows if is_protocol else semantics.format_rows:
                 yield f"  {semantics.letters(row.flags, is_protocol=is_protocol)}  {row.words}\n"
             yield "\n"
     yield "nbd: what crosses the wire (H HOLE, Z ZERO)\n"

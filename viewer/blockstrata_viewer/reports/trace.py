@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 
 from blockstrata import __version__
 from blockstrata.facts.codes import Mapping, Traits, fact, fact_words, mapping_of, storage_of
 from blockstrata.formats.qcow2.node import Qcow2Node
+from blockstrata.graph.chain import Chain
 from blockstrata.questions.trace import Rule, Step, Trace, trace
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.historic import HISTORIC, Flag, present_words
+from blockstrata.semantics.table import Semantics
 from blockstrata.text.printable import printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.units import exact_size
 from blockstrata_viewer.reports.extent import entry_lines, hex_lines
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from blockstrata.graph.chain import Chain
-    from blockstrata.semantics.table import Semantics
 
 _READ_AS_STORED: Final = (Rule.DATA, Rule.PASSTHROUGH, Rule.PROTOCOL)
 
@@ -32,8 +29,10 @@ def trace_lines(chain: Chain, offset: int) -> Iterator[str]:
     active = chain.layers[0]
     yield f"image     {printable(active.name)}"
     yield f"offset    {offset:#x}, {exact_size(offset)} of {exact_size(chain.size)}"
-    yield f"answer    {_answer(followed.last)}"
-    yield f"qemu-img  {map_line(followed.last)}"
+    last = followed.last
+    where = "" if last.host is None else f", at {last.host:#x} of {printable(last.file.name)}"
+    yield f"answer    depth {last.layer.depth}, {printable(last.layer.name)}: {last.rule.value}{where}"
+    yield f"qemu-img  {map_line(last)}"
     for step in followed.steps:
         yield ""
         yield from _step_lines(step, offset)
@@ -56,13 +55,6 @@ def map_line(last: Step) -> str:
     if flags & Flag.OFFSET_VALID and last.host is not None:
         words.append(f"offset {last.host}")
     return ", ".join(words)
-
-
-def _answer(last: Step) -> str:
-    where = f"depth {last.layer.depth}, {printable(last.layer.name)}: {last.rule.value}"
-    if last.host is None:
-        return where
-    return f"{where}, at {last.host:#x} of {printable(last.file.name)}"
 
 
 def _step_lines(step: Step, offset: int) -> Iterator[str]:
