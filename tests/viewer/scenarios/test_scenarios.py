@@ -43,7 +43,7 @@ from blockstrata_viewer.lessons.course import Shelf
 from blockstrata_viewer.reports.trace import map_line, trace
 from blockstrata_viewer.scenarios import DEFAULT, SCENARIOS, Scenario
 from blockstrata_viewer.scenarios.picture import blocks, clusters, units
-from blockstrata_viewer.scenarios.scatter import Area, scatter
+from blockstrata_viewer.scenarios.web_server import Area, scatter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

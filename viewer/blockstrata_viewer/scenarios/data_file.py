@@ -15,33 +15,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from blockstrata.formats.qcow2.author import Cluster, Data, Image, Preallocated, ZeroAlloc, ZeroPlain
-from blockstrata_viewer.scenarios.picture import clusters
-from blockstrata_viewer.scenarios.scenario import Qcow2, Scenario
+from blockstrata_viewer.scenarios.picture import kinds, qcow2
+from blockstrata_viewer.scenarios.scenario import Scenario
 
 _TABLES: Final = "db02.qcow2"
 _DATA: Final = "db02.raw"
 
-_SIZE: Final = 1 << 20
-_CLUSTER_BITS: Final = 14
-
-# in clusters of 16 KiB, 64 in all
+# in clusters of 16 KiB
 _DRAWN: Final = "D12 .4   D4 Z4 D4 h4   P4 .4 D2 z6   .6 D6 .2 D2"
-
-_KINDS: Final[dict[str, Cluster]] = {
-    "D": Data(b"db02\n"),
-    "Z": ZeroAlloc(b"db02, discarded\n"),
-    "z": ZeroAlloc(),
-    "P": ZeroPlain(),
-    "h": Preallocated(),
-}
-
+_KINDS: Final = kinds(D=b"db02\n", Z=b"db02, discarded\n")
 
 SCENARIO: Final = Scenario(
     name="data-file",
     title="An external data file",
     summary="Tables in qcow2, data in a raw file, each byte at its guest offset (v shows it).",
-    layers=(Qcow2(_TABLES, Image(_SIZE, _CLUSTER_BITS, data_file=_DATA), clusters(_DRAWN, _KINDS)),),
+    layers=(qcow2(_TABLES, _DRAWN, _KINDS, cluster_bits=14, data_file=_DATA),),
     opened=(
         {
             "driver": "qcow2",

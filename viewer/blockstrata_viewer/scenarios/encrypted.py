@@ -15,50 +15,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from blockstrata.formats.qcow2.author import (
-    Cluster,
-    Data,
-    Image,
-    Preallocated,
-    Subclusters,
-    ZeroAlloc,
-    ZeroPlain,
-)
-from blockstrata_viewer.scenarios.picture import blocks, clusters
-from blockstrata_viewer.scenarios.scenario import Qcow2, Raw, Scenario
+from blockstrata_viewer.scenarios.picture import kinds, qcow2, raw
+from blockstrata_viewer.scenarios.scenario import Scenario
 
-_BASE: Final = "safe01.raw"
-
-_SIZE: Final = 1 << 20
-_CLUSTER: Final = 16 << 10
-_CLUSTER_BITS: Final = 14
-
-# in clusters of 16 KiB, 64 in all
+# in clusters of 16 KiB
 _BASE_DRAWN: Final = "D16   D8 .8   D16   D4 .12"
 _ACTIVE_DRAWN: Final = "D8 .4 D4   h8 .8   Z4 z4 P4 .4   R8 D2 .6"
 
 _NOISE: Final = bytes(number * 167 % 256 for number in range(256))
+_KINDS: Final = kinds(D=_NOISE, Z=_NOISE, R=_NOISE)
 
-_KINDS: Final[dict[str, Cluster]] = {
-    "D": Data(_NOISE),
-    "h": Preallocated(),
-    "P": ZeroPlain(),
-    "Z": ZeroAlloc(_NOISE),
-    "z": ZeroAlloc(),
-    "R": Subclusters("U" * 32, _NOISE),
-}
-
+_BASE: Final = raw("safe01.raw", _BASE_DRAWN, 16 << 10, b"safe01, in the clear\n")
+_ACTIVE: Final = qcow2(
+    "safe01.qcow2", _ACTIVE_DRAWN, _KINDS, _BASE, cluster_bits=14, extended_l2=True, aes=True
+)
 
 SCENARIO: Final = Scenario(
     name="encrypted",
     title="Holes in an encrypted image",
     summary="AES: no offset is valid, and a hole decrypts to garbage, neither ZERO nor ALLOC.",
-    layers=(
-        Raw(_BASE, _SIZE, blocks(_BASE_DRAWN, _CLUSTER, b"safe01, in the clear\n")),
-        Qcow2(
-            "safe01.qcow2",
-            Image(_SIZE, _CLUSTER_BITS, extended_l2=True, backing=_BASE, backing_format="raw", aes=True),
-            clusters(_ACTIVE_DRAWN, _KINDS),
-        ),
-    ),
+    layers=(_BASE, _ACTIVE),
 )

@@ -21,76 +21,42 @@ from __future__ import annotations
 
 from typing import Final
 
-from blockstrata.formats.qcow2.author import (
-    Cluster,
-    Compressed,
-    Data,
-    Image,
-    Preallocated,
-    Subclusters,
-    ZeroAlloc,
-    ZeroPlain,
-)
 from blockstrata.naming.drivers import RECORDED
-from blockstrata_viewer.scenarios.picture import clusters
-from blockstrata_viewer.scenarios.scenario import Qcow2, Scenario
+from blockstrata_viewer.scenarios.picture import kinds, qcow2
+from blockstrata_viewer.scenarios.scenario import Scenario
 
-_ACTIVE: Final = "lab01.qcow2"
-_SEALED: Final = "lab01-sealed.qcow2"
-_NULL: Final = "lab01-null.qcow2"
-
-_SIZE: Final = 1 << 20
-_CLUSTER_BITS: Final = 14
-
-# in clusters of 16 KiB, 64 in all
-_ACTIVE_DRAWN: Final = "f7 D7 h7 Z7 C7 P7   r4 R4"
-_SEALED_DRAWN: Final = ".42                  D8      h7"
-_NULL_DRAWN: Final = ".57                             D7"
+# in clusters of 16 KiB
+_ACTIVE_DRAWN: Final = "f7 D7 h7 Z7 C7 P7   r4 R4           .14"
+_SEALED_DRAWN: Final = ".42                 D8      h7      .7"
+_NULL_DRAWN: Final = ".57                           D7"
 
 _STORAGE: Final = (
     "80K data, 112K unwritten, 112K data, 112K hole, 116K data, 12K hole, 64K unwritten, 64K data"
 )
 """The file of the active image: tables, then f, D, h, Z with C, r, R."""
 
-_KINDS: Final[dict[str, Cluster]] = {
-    "f": Preallocated(reserved=True),
-    "D": Data(b"lab01\n"),
-    "h": Preallocated(),
-    "Z": ZeroAlloc(b"lab01, discarded\n"),
-    "C": Compressed(b"lab01, packed\n"),
-    "P": ZeroPlain(),
-    "r": Subclusters("u" * 32, reserved=True),
-    "R": Subclusters("U" * 32, b"lab01, of a cluster used before\n"),
-}
+_KINDS: Final = kinds(
+    D=b"lab01\n",
+    Z=b"lab01, discarded\n",
+    C=b"lab01, packed\n",
+    R=b"lab01, of a cluster used before\n",
+)
 
+_NULL: Final = qcow2("lab01-null.qcow2", _NULL_DRAWN, _KINDS, cluster_bits=14, data_file="lab01-null.raw")
+_SEALED: Final = qcow2("lab01-sealed.qcow2", _SEALED_DRAWN, _KINDS, _NULL, cluster_bits=14, aes=True)
+_ACTIVE: Final = qcow2("lab01.qcow2", _ACTIVE_DRAWN, _KINDS, _SEALED, cluster_bits=14, extended_l2=True)
 
 SCENARIO: Final = Scenario(
     name="every-row",
     title="Every row there is",
     summary="Each row of the proposed tables that facts lead to; what no seek shows is recorded.",
-    layers=(
-        Qcow2(
-            _NULL,
-            Image(_SIZE, _CLUSTER_BITS, data_file="lab01-null.raw"),
-            clusters(_NULL_DRAWN, _KINDS),
-        ),
-        Qcow2(
-            _SEALED,
-            Image(_SIZE, _CLUSTER_BITS, backing=_NULL, backing_format="qcow2", aes=True),
-            clusters(_SEALED_DRAWN, _KINDS),
-        ),
-        Qcow2(
-            _ACTIVE,
-            Image(_SIZE, _CLUSTER_BITS, extended_l2=True, backing=_SEALED, backing_format="qcow2"),
-            clusters(_ACTIVE_DRAWN, _KINDS),
-        ),
-    ),
+    layers=(_NULL, _SEALED, _ACTIVE),
     # the data file is not used
     opened=(
         {
             "driver": "qcow2",
-            "file": {"driver": RECORDED, "filename": _ACTIVE, "storage": _STORAGE},
-            "backing": {"backing": {"data-file": {"driver": "null-co", "size": _SIZE}}},
+            "file": {"driver": RECORDED, "filename": _ACTIVE.name, "storage": _STORAGE},
+            "backing": {"backing": {"data-file": {"driver": "null-co", "size": _NULL.image.size}}},
         },
     ),
 )

@@ -13,34 +13,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from blockstrata.formats.qcow2.author import Data, Image
-from blockstrata_viewer.scenarios.picture import clusters
-from blockstrata_viewer.scenarios.scenario import Qcow2, Scenario
+from blockstrata_viewer.scenarios.picture import kinds, qcow2
+from blockstrata_viewer.scenarios.scenario import Scenario
 
-_DISK: Final = "mail01.qcow2"
-
-_SIZE: Final = 1 << 20
-_CLUSTER_BITS: Final = 14
-
-# in clusters of 16 KiB, 64 in all
+# in clusters of 16 KiB
 _DISK_DRAWN: Final = "D2 .2 D12 .4 D3 .1 D8   .4 D4 .8 D4 .12"
 _MONDAY_DRAWN: Final = ".1 D1 .6 D4 .6 D6 .12   D2 .6 D6 .4 D2 .8"
 
+_DISK: Final = qcow2("mail01.qcow2", _DISK_DRAWN, kinds(D=b"mail01, up to Monday\n"), cluster_bits=14)
+_MONDAY: Final = qcow2(
+    "mail01-monday.qcow2", _MONDAY_DRAWN, kinds(D=b"mail01, since Monday\n"), _DISK, cluster_bits=14
+)
 
 SCENARIO: Final = Scenario(
     name="first-snapshot",
     title="The first snapshot",
     summary="An overlay on a backing file: what it allocates is its own, the rest is read below.",
-    layers=(
-        Qcow2(
-            _DISK,
-            Image(_SIZE, _CLUSTER_BITS),
-            clusters(_DISK_DRAWN, {"D": Data(b"mail01, up to Monday\n")}),
-        ),
-        Qcow2(
-            "mail01-monday.qcow2",
-            Image(_SIZE, _CLUSTER_BITS, backing=_DISK, backing_format="qcow2"),
-            clusters(_MONDAY_DRAWN, {"D": Data(b"mail01, since Monday\n")}),
-        ),
-    ),
+    layers=(_DISK, _MONDAY),
 )

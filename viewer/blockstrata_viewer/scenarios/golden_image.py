@@ -13,38 +13,28 @@ from __future__ import annotations
 
 from typing import Final
 
-from blockstrata.formats.qcow2.author import Compressed, Data, Image, ZeroPlain
-from blockstrata_viewer.scenarios.picture import clusters
-from blockstrata_viewer.scenarios.scenario import Qcow2, Scenario
+from blockstrata_viewer.scenarios.picture import kinds, qcow2
+from blockstrata_viewer.scenarios.scenario import Scenario
 
-_GOLDEN: Final = "debian-12.qcow2"
-
-_SIZE: Final = 16 << 20
-
-# in clusters of 64 KiB, 256 in all
-_GOLDEN_DRAWN: Final = "C4 .4 C40 P4 C20 P8   C24 P4 C12 P4 C28 .4   C8 P8 C16 .12 C4 .16   .52"
+# in clusters of 64 KiB
+_GOLDEN_DRAWN: Final = "C4 .4 C40 P4 C20 P8   C24 P4 C12 P4 C28 .4   C8 P8 C16 .12 C4 .16   .36"
 _MACHINES_DRAWN: Final = {
-    "web04.qcow2": ".8 D2 .86   D2 .38   .32 D2 .14   .32 D1 .1",
-    "web05.qcow2": ".8 D2 .30   D2 .54   .32 D2 .28   .50 D1 .46",
+    "web04.qcow2": ".8 D2 .86   D2 .38   .32 D2 .14   .32 D1 .39",
+    "web05.qcow2": ".8 D2 .30   D2 .54   .32 D2 .28   .50 D1 .47",
 }
 
+_GOLDEN: Final = qcow2(
+    "debian-12.qcow2", _GOLDEN_DRAWN, kinds(C=b"debian 12, as installed\n"), cluster_bits=16
+)
 
 SCENARIO: Final = Scenario(
     name="golden-image",
     title="A compressed golden image",
     summary="Two overlays on one compressed backing file, whose data has storage but no offset.",
     layers=(
-        Qcow2(
-            _GOLDEN,
-            Image(_SIZE),
-            clusters(_GOLDEN_DRAWN, {"C": Compressed(b"debian 12, as installed\n"), "P": ZeroPlain()}),
-        ),
+        _GOLDEN,
         *(
-            Qcow2(
-                name,
-                Image(_SIZE, backing=_GOLDEN, backing_format="qcow2"),
-                clusters(drawn, {"D": Data(f"{name}, written since\n".encode())}),
-            )
+            qcow2(name, drawn, kinds(D=f"{name}, written since\n".encode()), _GOLDEN, cluster_bits=16)
             for name, drawn in _MACHINES_DRAWN.items()
         ),
     ),

@@ -16,56 +16,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from blockstrata.formats.qcow2.author import (
-    Cluster,
-    Compressed,
-    Data,
-    Image,
-    Preallocated,
-    ZeroAlloc,
-    ZeroPlain,
-)
-from blockstrata_viewer.scenarios.picture import blocks, clusters
-from blockstrata_viewer.scenarios.scenario import Qcow2, Raw, Scenario
+from blockstrata_viewer.scenarios.picture import kinds, qcow2, raw
+from blockstrata_viewer.scenarios.scenario import Scenario
 
-_BASE: Final = "nas01.raw"
-_MONDAY: Final = "nas01-mon.qcow2"
-_TUESDAY: Final = "nas01-tue.qcow2"
-
-_CLUSTER: Final = 16 << 10
-_CLUSTER_BITS: Final = 14
-
-# in clusters of 16 KiB: 64, 60 and 48 in all
+# in clusters of 16 KiB
 _BASE_DRAWN: Final = "D8 .4 D4   D12 .4   D8 .8"
 _MONDAY_DRAWN: Final = ".12 D2 .2   C4 .12   .4 h8 .4   D4 .8"
 _TUESDAY_DRAWN: Final = "D2 .14   .8 P4 .4   .16   .2 D2 .2 Z4 .6"
+_KINDS: Final = kinds(D=b"nas01\n", C=b"nas01, packed\n", Z=b"nas01, discarded\n")
 
-_KINDS: Final[dict[str, Cluster]] = {
-    "D": Data(b"nas01\n"),
-    "C": Compressed(b"nas01, packed\n"),
-    "P": ZeroPlain(),
-    "Z": ZeroAlloc(b"nas01, discarded\n"),
-    "h": Preallocated(),
-}
-
+_BASE: Final = raw("nas01.raw", _BASE_DRAWN, 16 << 10, b"nas01, as installed\n")
+_MONDAY: Final = qcow2("nas01-mon.qcow2", _MONDAY_DRAWN, _KINDS, _BASE, cluster_bits=14)
+_TUESDAY: Final = qcow2("nas01-tue.qcow2", _TUESDAY_DRAWN, _KINDS, _MONDAY, cluster_bits=14)
 
 SCENARIO: Final = Scenario(
     name="nbd-round-trip",
     title="There and back through NBD",
     summary="All that base:allocation loses on the way from NBD server to client (r shows it).",
-    layers=(
-        Raw(_BASE, 48 * _CLUSTER, blocks(_BASE_DRAWN, _CLUSTER, b"nas01, as installed\n")),
-        Qcow2(
-            _MONDAY,
-            Image(60 * _CLUSTER, _CLUSTER_BITS, backing=_BASE, backing_format="raw"),
-            clusters(_MONDAY_DRAWN, _KINDS),
-        ),
-        Qcow2(
-            _TUESDAY,
-            Image(64 * _CLUSTER, _CLUSTER_BITS, backing=_MONDAY, backing_format="qcow2"),
-            clusters(_TUESDAY_DRAWN, _KINDS),
-        ),
-    ),
+    layers=(_BASE, _MONDAY, _TUESDAY),
     # the chain, and its base as a file without a format
-    opened=(_TUESDAY, {"driver": "file", "filename": _BASE}),
+    opened=(_TUESDAY.name, {"driver": "file", "filename": _BASE.name}),
 )

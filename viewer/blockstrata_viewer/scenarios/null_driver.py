@@ -15,23 +15,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from blockstrata.formats.qcow2.author import Cluster, Data, Image, ZeroAlloc, ZeroPlain
-from blockstrata_viewer.scenarios.picture import clusters, reference
-from blockstrata_viewer.scenarios.scenario import Qcow2, Scenario
+from blockstrata_viewer.scenarios.picture import kinds, qcow2
+from blockstrata_viewer.scenarios.scenario import Scenario, reference
 
 _IMAGE: Final = "bench01.qcow2"
 
-_SIZE: Final = 1 << 20
-_CLUSTER_BITS: Final = 14
-
-# in clusters of 16 KiB, 64 in all
+# in clusters of 16 KiB
 _DRAWN: Final = "D12 .4   D4 Z4 D4 .4   P8 .8   .4 D8 .4"
-
-_KINDS: Final[dict[str, Cluster]] = {"D": Data(b"bench01\n"), "Z": ZeroAlloc(b"bench01\n"), "P": ZeroPlain()}
+_KINDS: Final = kinds(D=b"bench01\n", Z=b"bench01\n")
 
 
 def _null(*, read_zeroes: bool) -> dict[str, object]:
-    return {"driver": "null-co", "size": _SIZE, "read-zeroes": read_zeroes}
+    return {"driver": "null-co", "size": 1 << 20, "read-zeroes": read_zeroes}
 
 
 SCENARIO: Final = Scenario(
@@ -39,16 +34,14 @@ SCENARIO: Final = Scenario(
     title="The null driver",
     summary="null-co as data file, under raw and alone: OFFSET_VALID where there is no DATA.",
     layers=(
-        Qcow2(
+        qcow2(
             _IMAGE,
-            Image(
-                _SIZE,
-                _CLUSTER_BITS,
-                data_file="bench01.raw",
-                backing=reference({"driver": "raw", "file": _null(read_zeroes=True)}),
-                backing_format="raw",
-            ),
-            clusters(_DRAWN, _KINDS),
+            _DRAWN,
+            _KINDS,
+            cluster_bits=14,
+            data_file="bench01.raw",
+            backing=reference({"driver": "raw", "file": _null(read_zeroes=True)}),
+            backing_format="raw",
         ),
     ),
     # the data file is not used

@@ -15,32 +15,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from blockstrata.formats.qcow2.author import Cluster, Data, Image, Preallocated
-from blockstrata_viewer.scenarios.picture import clusters
-from blockstrata_viewer.scenarios.scenario import Qcow2, Scenario
+from blockstrata_viewer.scenarios.picture import kinds, qcow2
+from blockstrata_viewer.scenarios.scenario import Scenario
 
-_SIZE: Final = 512 << 10
-_CLUSTER_BITS: Final = 13
-
-# in clusters of 8 KiB, 64 in all: W the guest wrote, f it did not
-_DRAWN: Final = "W6 f10   W2 f6 W4 f4   f8 W3 f5   f4 W1 f11"
-
-_WRITTEN: Final = Data(b"mail02\n")
-_MODES: Final[dict[str, dict[str, Cluster]]] = {
-    "off": {"W": _WRITTEN},
-    "metadata": {"W": _WRITTEN, "f": Preallocated()},
-    "falloc": {"W": _WRITTEN, "f": Preallocated(reserved=True)},
-    "full": {"W": _WRITTEN, "f": Data(b"\0")},
-}
-
+# in clusters of 8 KiB: D the guest wrote, ? it did not
+_DRAWN: Final = "D6 ?10   D2 ?6 D4 ?4   ?8 D3 ?5   ?4 D1 ?11"
+_UNWRITTEN: Final = {"off": ".", "metadata": "h", "falloc": "f", "full": "N"}
+"""What QEMU makes of the clusters that the guest did not write, by the mode."""
 
 _LAYERS: Final = tuple(
-    Qcow2(
-        f"mail02-{mode}.qcow2",
-        Image(_SIZE, _CLUSTER_BITS),
-        clusters(_DRAWN if "f" in kinds else _DRAWN.replace("f", "."), kinds),
-    )
-    for mode, kinds in _MODES.items()
+    qcow2(f"mail02-{mode}.qcow2", _DRAWN.replace("?", letter), kinds(D=b"mail02\n"), cluster_bits=13)
+    for mode, letter in _UNWRITTEN.items()
 )
 
 SCENARIO: Final = Scenario(

@@ -3,57 +3,15 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from blockstrata.formats.qcow2.author import write_image, write_raw
 from blockstrata_viewer.process.leaving import Undo
-from blockstrata_viewer.scenarios.picture import reference
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
-
-    from blockstrata.formats.qcow2.author import Cluster, Image
-
-
-@dataclass(frozen=True, slots=True)
-class Raw:
-    """A raw file of ``length`` bytes; it stores each (offset, content), and is a hole everywhere else."""
-
-    name: str
-    length: int
-    stored: Sequence[tuple[int, bytes]]
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The files that are written."""
-        return (self.name,)
-
-    def write(self, directory: Path) -> None:
-        """Write it into a directory."""
-        write_raw(directory / self.name, self.length, self.stored)
-
-
-@dataclass(frozen=True, slots=True)
-class Qcow2:
-    """A qcow2 image, with its data file if it has one; ``clusters`` are the guest's, by number."""
-
-    name: str
-    image: Image
-    clusters: Mapping[int, Cluster]
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The files that are written."""
-        return (self.name,) if self.image.data_file is None else (self.name, self.image.data_file)
-
-    def write(self, directory: Path) -> None:
-        """Write it into a directory."""
-        data = self.image.data_file
-        write_image(directory / self.name, self.image, self.clusters, directory / data if data else None)
+from blockstrata_viewer.scenarios.picture import Qcow2, Raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +65,11 @@ class Scenario:
                 raise
             half_made.keep()
         return images
+
+
+def reference(options: object) -> str:
+    """Return block device options as the command line takes them, without a blank."""
+    return "json:" + json.dumps(options, separators=(",", ":"))
 
 
 def _located(what: str | Mapping[str, object], directory: Path) -> str:

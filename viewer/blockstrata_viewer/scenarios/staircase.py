@@ -13,14 +13,11 @@ name: ZERO without ALLOCATED today, LOCAL and ZERO in the proposal.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
-from blockstrata.formats.qcow2.author import Data, Image
-from blockstrata_viewer.scenarios.picture import clusters
-from blockstrata_viewer.scenarios.scenario import Qcow2, Scenario
-
-_CLUSTER: Final = 16 << 10
-_CLUSTER_BITS: Final = 14
+from blockstrata_viewer.scenarios.picture import Qcow2, kinds, qcow2
+from blockstrata_viewer.scenarios.scenario import Scenario
 
 # in clusters of 16 KiB, 16 more each year
 _DRAWN: Final = {
@@ -31,20 +28,17 @@ _DRAWN: Final = {
 }
 
 
-def _layer(year: int) -> Qcow2:
-    """Return the disk as it has been since some year."""
-    below = f"home-{year - 1}.qcow2" if year > min(_DRAWN) else None
-    size = 16 * (year - min(_DRAWN) + 1) * _CLUSTER
-    return Qcow2(
-        f"home-{year}.qcow2",
-        Image(size, _CLUSTER_BITS, backing=below, backing_format="qcow2" if below else None),
-        clusters(_DRAWN[year], {"D": Data(f"home, written in {year}\n".encode())}),
-    )
+def _layers() -> Iterator[Qcow2]:
+    layer = None
+    for year, drawn in _DRAWN.items():
+        written = kinds(D=f"home, written in {year}\n".encode())
+        layer = qcow2(f"home-{year}.qcow2", drawn, written, layer, cluster_bits=14)
+        yield layer
 
 
 SCENARIO: Final = Scenario(
     name="staircase",
     title="Short backing files",
     summary="Overlays longer than their backing files; past the end the block layer adds zeroes.",
-    layers=tuple(map(_layer, _DRAWN)),
+    layers=tuple(_layers()),
 )

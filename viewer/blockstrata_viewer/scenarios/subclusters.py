@@ -14,14 +14,8 @@ from __future__ import annotations
 from typing import Final
 
 from blockstrata.formats.qcow2.author import Image, Subclusters
-from blockstrata_viewer.scenarios.picture import blocks
-from blockstrata_viewer.scenarios.scenario import Qcow2, Raw, Scenario
-
-_BASE: Final = "web03.raw"
-
-_SIZE: Final = 1 << 20
-_CLUSTER_BITS: Final = 17
-_BLOCK: Final = 4096
+from blockstrata_viewer.scenarios.picture import Qcow2, raw
+from blockstrata_viewer.scenarios.scenario import Scenario
 
 # in blocks of 4 KiB, 32 to a cluster
 _BASE_DRAWN: Final = "D32   .16 D16   D16 .16   D24 .8   D8 .8 D8 .8   D16 .8 D8   D4 .12 D16   D16 .16"
@@ -37,17 +31,12 @@ _CLUSTERS: Final = (
 )
 """The eighth is not allocated."""
 
+_BASE: Final = raw("web03.raw", _BASE_DRAWN, 4096, b"web03, as installed\n")
+_IMAGE: Final = Image(1 << 20, 17, extended_l2=True, backing=_BASE.name, backing_format=_BASE.format)
 
 SCENARIO: Final = Scenario(
     name="subclusters",
     title="Subclusters",
     summary="Extended L2 entries: 32 subclusters share a host cluster, each read or deferred.",
-    layers=(
-        Raw(_BASE, _SIZE, blocks(_BASE_DRAWN, _BLOCK, b"web03, as installed\n")),
-        Qcow2(
-            "web03.qcow2",
-            Image(_SIZE, _CLUSTER_BITS, extended_l2=True, backing=_BASE, backing_format="raw"),
-            dict(enumerate(_CLUSTERS)),
-        ),
-    ),
+    layers=(_BASE, Qcow2("web03.qcow2", _IMAGE, dict(enumerate(_CLUSTERS)))),
 )

@@ -17,24 +17,49 @@ answers "data".
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from blockstrata.formats.qcow2.author import (
-    Cluster,
-    Compressed,
-    Data,
-    Image,
-    Preallocated,
-    Subclusters,
-    ZeroAlloc,
-    ZeroPlain,
-)
-from blockstrata_viewer.scenarios.scatter import Area, scatter
-from blockstrata_viewer.scenarios.scenario import Qcow2, Raw, Scenario
+from blockstrata.formats.qcow2.author import Cluster, Image, Subclusters
+from blockstrata_viewer.scenarios.picture import Qcow2, Raw, kinds
+from blockstrata_viewer.scenarios.scenario import Scenario
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """Units (clusters, or blocks of a raw file) from ``first`` up to ``end``, with the runs that lie there.
+
+    A run is a letter for its kind, followed by its length in units; runs are separated by blanks.  If they
+    fill the area there are no gaps, so a run can also be put in its place exactly.
+    """
+
+    first: int
+    end: int
+    runs: str
+
+
+def scatter(random: Random, areas: Sequence[Area]) -> Iterator[tuple[str, int]]:
+    """Yield kind and number of each unit that lies in a run; ``ValueError`` if an area is too small.
+
+    ::
+
+        first                                  end
+        ├ gap ┤ D3 ┤ gap ┤ C12 ┤ D1 ┤ gap ─────┤
+    """
+    for area in areas:
+        runs = [(run[0], int(run[1:])) for run in area.runs.split()]
+        free = area.end - area.first - sum(length for _, length in runs)
+        if free < 0:
+            raise ValueError(f"the runs do not fit between {area.first} and {area.end}")
+        shifts = sorted(random.randint(0, free) for _ in runs)
+        at = area.first
+        for (kind, length), shift in zip(runs, shifts, strict=True):
+            for unit in range(at + shift, at + shift + length):
+                yield kind, unit
+            at += length
+
 
 _BASE: Final = "debian-golden.raw"
 _MIDDLE: Final = "web01-monday.qcow2"
@@ -80,31 +105,23 @@ _ACTIVE_AREAS: Final = (
     Area(2, 60, "D4 C9 D3 C5"),  # the next kernel
 )
 
-_MIDDLE_KINDS: Final[dict[str, Cluster]] = {
-    "D": Data(b"web01, as it stood on Monday\n"),
-    "C": Compressed(b"web01, as it stood on Monday, packed\n"),
-    "P": ZeroPlain(),
-    "Z": ZeroAlloc(b"web01, discarded on Monday\n"),
-    "z": ZeroAlloc(),
-    "h": Preallocated(),
-}
+_MIDDLE_KINDS: Final = kinds(
+    D=b"web01, as it stood on Monday\n",
+    C=b"web01, as it stood on Monday, packed\n",
+    Z=b"web01, discarded on Monday\n",
+)
 
 _TODAY: Final = b"web01, written since Monday\n"
 
-_ACTIVE_KINDS: Final[dict[str, Cluster]] = {
-    "D": Data(_TODAY),
-    "C": Compressed(b"web01, written since Monday, packed\n"),
-    "P": ZeroPlain(),
-    "Z": ZeroAlloc(b"web01, discarded since\n"),
-    "z": ZeroAlloc(),
-    "h": Preallocated(),
+_ACTIVE_KINDS: Final = kinds(
+    D=_TODAY, C=b"web01, written since Monday, packed\n", Z=b"web01, discarded since\n"
+) | {
     # in part: written into a host cluster used before, written into a new one, discarded without any;
     # subclusters are 2 KiB and come in pairs, because a file system's holes are whole blocks of 4 KiB
     "s": Subclusters("U" * 8 + "D" * 12 + "U" * 12, _TODAY),
     "r": Subclusters("D" * 14 + "u" * 10 + "Z" * 4 + "z" * 4, _TODAY),
     "q": Subclusters("u" * 6 + "z" * 16 + "u" * 10, hosted=False),
 }
-
 
 _TEXT: Final = (b"debian golden image\n" * _BLOCK)[:_BLOCK]
 _RANDOM: Final = Random(_SEED)  # noqa: S311  only chooses positions
