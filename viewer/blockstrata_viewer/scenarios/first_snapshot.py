@@ -13,21 +13,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from blockstrata_viewer.scenarios.picture import kinds, qcow2
+from blockstrata_viewer.scenarios.picture import stack
 from blockstrata_viewer.scenarios.scenario import Scenario
 
 # in clusters of 16 KiB
-_DISK_DRAWN: Final = "D2 .2 D12 .4 D3 .1 D8   .4 D4 .8 D4 .12"
-_MONDAY_DRAWN: Final = ".1 D1 .6 D4 .6 D6 .12   D2 .6 D6 .4 D2 .8"
-
-_DISK: Final = qcow2("mail01.qcow2", _DISK_DRAWN, kinds(D=b"mail01, up to Monday\n"), cluster_bits=14)
-_MONDAY: Final = qcow2(
-    "mail01-monday.qcow2", _MONDAY_DRAWN, kinds(D=b"mail01, since Monday\n"), _DISK, cluster_bits=14
+_LAYERS: Final = (
+    ("mail01.qcow2", "D2 .2 D12 .4 D3 .1 D8   .4 D4 .8 D4 .12", "mail01, up to Monday\n"),
+    ("mail01-monday.qcow2", ".1 D1 .6 D4 .6 D6 .12   D2 .6 D6 .4 D2 .8", "mail01, since Monday\n"),
 )
 
 SCENARIO: Final = Scenario(
     name="first-snapshot",
     title="The first snapshot",
     summary="An overlay on a backing file: what it allocates is its own, the rest is read below.",
-    layers=(_DISK, _MONDAY),
+    layers=tuple(stack(_LAYERS, cluster_bits=14)),
 )

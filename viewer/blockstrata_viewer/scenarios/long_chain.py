@@ -16,12 +16,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from blockstrata_viewer.scenarios.picture import Qcow2, kinds, qcow2
+from blockstrata_viewer.scenarios.picture import stack
 from blockstrata_viewer.scenarios.scenario import Scenario
 
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
-# in clusters of 8 KiB
+# in clusters of 8 KiB, 64 in all
 _BASE_DRAWN: Final = "D56 .8"
 _JOURNAL: Final = "D2 .2"
 _STRETCH: Final = "D12"
@@ -29,20 +29,17 @@ _A_DAY: Final = 8
 """Clusters by which a day's stretch starts after the one of the day before."""
 
 
-def _layers() -> Iterator[Qcow2]:
-    layer = qcow2("db01.qcow2", _BASE_DRAWN, kinds(D=b"db01, before this week\n"), cluster_bits=13)
-    yield layer
+def _drawn() -> Iterator[tuple[str, str, str]]:
+    yield "db01.qcow2", _BASE_DRAWN, "db01, before this week\n"
     for number, day in enumerate(_DAYS):
-        before = _A_DAY * number
-        drawn = f"{_JOURNAL} {'.' * before} {_STRETCH} {'.' * (48 - before)}"
-        written = kinds(D=f"db01, written on {day}\n".encode())
-        layer = qcow2(f"db01-{day}.qcow2", drawn, written, layer, cluster_bits=13)
-        yield layer
+        start = _A_DAY * number
+        drawn = f"{_JOURNAL} .{start} {_STRETCH} .{48 - start}"
+        yield f"db01-{day}.qcow2", drawn, f"db01, written on {day}\n"
 
 
 SCENARIO: Final = Scenario(
     name="long-chain",
     title="A snapshot a day",
     summary="Eight layers allocate the same clusters again: only the highest of them is read.",
-    layers=tuple(_layers()),
+    layers=tuple(stack(_drawn(), cluster_bits=13)),
 )

@@ -8,7 +8,7 @@ Blanks only part what is drawn; ``D4`` is short for ``DDDD``::
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -107,6 +107,14 @@ def qcow2(
         image |= {"backing": below.name, "backing_format": below.format}
     size = len(_letters(picture)) << cluster_bits
     return Qcow2(name, Image(size, cluster_bits, **image), clusters(picture, kinds))
+
+
+def stack(drawn: Iterable[tuple[str, str, str]], *, cluster_bits: int) -> Iterator[Qcow2]:
+    """Yield images of (name, picture, text of its data), each standing on the one before it."""
+    layer = None
+    for name, picture, text in drawn:
+        layer = qcow2(name, picture, kinds(D=text.encode()), layer, cluster_bits=cluster_bits)
+        yield layer
 
 
 def kinds(**patterns: bytes) -> dict[str, Cluster]:

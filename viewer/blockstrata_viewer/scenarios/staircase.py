@@ -13,10 +13,9 @@ name: ZERO without ALLOCATED today, LOCAL and ZERO in the proposal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
-from blockstrata_viewer.scenarios.picture import Qcow2, kinds, qcow2
+from blockstrata_viewer.scenarios.picture import stack
 from blockstrata_viewer.scenarios.scenario import Scenario
 
 # in clusters of 16 KiB, 16 more each year
@@ -27,18 +26,14 @@ _DRAWN: Final = {
     2024: "D1 .15   .16   .10 D2 .4   .4 D4 .8",
 }
 
-
-def _layers() -> Iterator[Qcow2]:
-    layer = None
-    for year, drawn in _DRAWN.items():
-        written = kinds(D=f"home, written in {year}\n".encode())
-        layer = qcow2(f"home-{year}.qcow2", drawn, written, layer, cluster_bits=14)
-        yield layer
-
-
 SCENARIO: Final = Scenario(
     name="staircase",
     title="Short backing files",
     summary="Overlays longer than their backing files; past the end the block layer adds zeroes.",
-    layers=tuple(_layers()),
+    layers=tuple(
+        stack(
+            ((f"home-{year}.qcow2", drawn, f"home, written in {year}\n") for year, drawn in _DRAWN.items()),
+            cluster_bits=14,
+        )
+    ),
 )
