@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from blockstrata_viewer.lessons.lesson import Lesson, LessonError, Source, Step
+from blockstrata_viewer.lessons.lesson import Lesson, LessonError
 from blockstrata_viewer.lessons.parse import parse_lesson, read_lesson
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-__all__ = ["Lesson", "LessonError", "Source", "Step", "lessons", "parse_lesson", "read_lesson", "taught"]
+__all__ = ["Lesson", "LessonError", "lessons", "parse_lesson", "read_lesson", "taught"]
 
 
 def lessons() -> dict[str, Lesson]:

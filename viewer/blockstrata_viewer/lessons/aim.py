@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from blockstrata_viewer.lessons.lesson import GUEST
-
-if TYPE_CHECKING:
-    from blockstrata_viewer.lessons.lesson import Step
-    from blockstrata_viewer.lessons.questions import Site
-    from blockstrata_viewer.model.scene import Scene
+from blockstrata_viewer.lessons.lesson import Step
+from blockstrata_viewer.lessons.questions import Site
+from blockstrata_viewer.model.scene import Scene
 
 
 def aim(scene: Scene, step: Step, site: Site) -> Scene:
@@ -21,10 +17,9 @@ def aim(scene: Scene, step: Step, site: Site) -> Scene:
     scene = scene.leave().drawn(semantics=site.semantics, differences=False)
     scene = scene.select(step.layer).fit().go_to(site.offset)
     if step.view == "round-trip":
-        return _closer(scene.round_trip(), step)
-    if step.view == "file":
-        depth = site.depth if step.layer == GUEST else step.layer
-        scene = scene.select(depth).file_axis()
+        scene = scene.round_trip()
+    elif step.view == "file":
+        scene = scene.select(site.depth).file_axis()
     return _closer(scene, step)
 
 

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from blockstrata.graph.chain import open_chain
-from blockstrata_viewer.lessons.files import own_file
-from blockstrata_viewer.lessons.questions import question_of, site_of
+from blockstrata.graph.chain import Chain, open_chain
+from blockstrata_viewer.lessons.lesson import Lesson, Step
+from blockstrata_viewer.lessons.questions import Question, Site, question_of, site_of
 from blockstrata_viewer.scenarios import SCENARIOS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from blockstrata.graph.chain import Chain
-    from blockstrata_viewer.lessons.lesson import Lesson, Step
-    from blockstrata_viewer.lessons.questions import Question, Site
 
 
 class Shelf:
@@ -31,7 +24,7 @@ class Shelf:
         """Return the image of a step, as it is opened; ``LessonError`` if there is no such one."""
         source = step.source
         if source.file is not None:
-            return own_file(lesson, step)
+            return lesson.own_file(step)
         name = source.scenario or ""
         if name not in self._made:
             self._made[name] = SCENARIOS[name].keep(self._directory / name)

@@ -6,14 +6,13 @@ image (:mod:`blockstrata_viewer.lessons.questions`).
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from blockstrata.errors import BlockstrataError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 GUEST: Final = -1
 """The layer of a step that looks at what the guest sees; the number that a scene uses."""
@@ -64,7 +63,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A title, a sentence, and steps.  ``file`` is what messages call it, ``name`` what the user types."""
+    """A title, a sentence, and steps.  ``file`` is what messages call it, ``name`` what the user types.
+
+    It is somebody else's file: it may name regular files in its own directory and below, nothing else.
+    """
 
     name: str
     file: str
@@ -72,14 +74,31 @@ class Lesson:
     summary: str
     steps: tuple[Step, ...]
 
-    def beside(self, name: str) -> str:
-        """Return the path of a file that a step names."""
-        return str(Path(self.file).parent / name)
-
     def files(self) -> Iterator[str]:
         """Yield the paths of the lesson, and of the images that lie beside it."""
         yield self.file
-        yield from (self.beside(step.source.file) for step in self.steps if step.source.file is not None)
+        names = (step.source.file for step in self.steps)
+        yield from (str(Path(self.file).parent / name) for name in names if name is not None)
+
+    def own_file(self, step: Step) -> str:
+        """Return the path of the file that a step names, which no image's name is mistaken for.
+
+        ``LessonError`` if it is not there, is no regular file, or lies elsewhere, by symbolic links too.
+        """
+        name = step.source.file or ""
+        directory = Path(self.file).parent
+        path = directory / name
+        try:
+            inside = path.resolve(strict=True).is_relative_to(directory.resolve(strict=True))
+            is_regular = path.is_file()
+        except (OSError, RuntimeError, ValueError):
+            raise self.wrong(step, "file", f"there is no file '{name}' beside it") from None
+        if not inside or Path(name).is_absolute():
+            raise self.wrong(step, "file", f"'{name}' is not in the directory of the lesson")
+        if not is_regular:
+            raise self.wrong(step, "file", f"'{name}' is no regular file")
+        # a path that is relative might read as a protocol's name
+        return str(path) if path.is_absolute() else f".{os.sep}{path}"
 
     def wrong(self, step: Step, key: str, what: str) -> LessonError:
         """Return the error that a step's key is wrong."""

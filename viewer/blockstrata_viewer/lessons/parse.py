@@ -21,34 +21,20 @@ step before; a new scenario or file starts afresh, but for the semantics.
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from blockstrata.semantics import SWITCH, by_name
 from blockstrata.text.sizes import parse_size
-from blockstrata_viewer.lessons.files import own_file
 from blockstrata_viewer.lessons.lesson import GUEST, VIEWS, Lesson, LessonError, Source, Step
 from blockstrata_viewer.lessons.questions import ASKS
 from blockstrata_viewer.scenarios import SCENARIOS
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 _LARGEST: Final = 1 << 20
 """Bytes; no lesson is that long."""
-
-_FRESH: Final[dict[str, Any]] = {
-    "scenario": None,
-    "image": 1,
-    "file": None,
-    "at": "0",
-    "layer": 0,
-    "zoom": "fit",
-    "semantics": "proposed",
-    "view": "chain",
-}
-_ASKING: Final[dict[str, Any]] = {"ask": "", "prompt": "", "choices": ()}
 
 
 def read_lesson(path: str) -> Lesson:
@@ -67,7 +53,7 @@ def read_lesson(path: str) -> Lesson:
     lesson = parse_lesson(text, path)
     for step in lesson.steps:
         if step.source.file is not None and "file" in step.lines:
-            own_file(lesson, step)
+            lesson.own_file(step)
     return lesson
 
 
@@ -77,12 +63,13 @@ def parse_lesson(text: str, file: str) -> Lesson:
 
 
 class _Parser:
-    """Goes through a lesson's lines once; ``at`` is the index of the next one."""
+    """Goes through lines once: ``at`` is the index of the next one, ``values`` is what the last step said."""
 
     def __init__(self, text: str, file: str) -> None:
         self.lines = text.splitlines()
         self.file = file
         self.at = 0
+        self.values = _FRESH
 
     def error(self, what: str, line: int | None = None) -> LessonError:
         return LessonError(self.file, f"line {self.at + 1 if line is None else line}", what)
@@ -91,57 +78,47 @@ class _Parser:
         self._skip_blank()
         if not self._next().startswith("# "):
             raise self.error("a lesson begins with '# ' and its title")
-        title = self._take()[2:].strip()
+        title = self._next()[2:].strip()
+        self.at += 1
         summary = " ".join(self._paragraphs()[0])
-        place = _FRESH
         steps = []
         while self.at < len(self.lines):
-            step, place = self._step(place)
-            steps.append(step)
+            steps.append(self._step())
         if not steps:
             raise self.error("there is no step; one begins with '## ' and its title")
         name = re.sub(r"^[0-9]+-", "", Path(self.file).stem)
         return Lesson(name, self.file, title, summary, tuple(steps))
 
-    def _step(self, before: dict[str, Any]) -> tuple[Step, dict[str, Any]]:
+    def _step(self) -> Step:
         line = self.at + 1
-        title = self._take()[3:].strip()
+        title = self._next()[3:].strip()
+        self.at += 1
         self._skip_blank()
         if self._next().strip() != "```step":
             raise self.error("here stands the step's block, ```step")
         given, lines = self._block()
         if "scenario" in given or "file" in given:
-            before = {**_FRESH, "semantics": before["semantics"]}
-        place = {**before, **{key: value for key, value in given.items() if key in _FRESH}}
-        if (place["scenario"] is None) == (place["file"] is None):
+            self.values = _FRESH | {"semantics": self.values["semantics"]}
+        values = self.values | _ASKS_NOTHING | given
+        if (values["scenario"] is None) == (values["file"] is None):
             raise self.error("a step names either a scenario or a file", line)
-        asking = {**_ASKING, **{key: value for key, value in given.items() if key in _ASKING}}
         for key in ("prompt", "choices"):
-            if asking[key] and not asking["ask"]:
+            if values[key] and not values["ask"]:
                 raise self.error(f"{key} without ask", lines[key])
         text, afterwards = self._paragraphs()
         if not text:
             raise self.error("the step has no text", line)
-        if afterwards and not asking["ask"]:
+        if afterwards and not values["ask"]:
             raise self.error("there is an answer ('> '), but nothing is asked", line)
-        source = Source(place["scenario"], place["image"], place["file"])
-        shown = {key: place[key] for key in ("at", "layer", "zoom", "semantics", "view")}
-        step = Step(
-            title=title,
-            source=source,
-            text=text,
-            afterwards=afterwards,
-            line=line,
-            lines=lines,
-            **shown,
-            **asking,
-        )
-        return step, place
+        self.values = values
+        shown = values.copy()
+        source = Source(shown.pop("scenario"), shown.pop("image"), shown.pop("file"))
+        return Step(title, source, text=text, afterwards=afterwards, line=line, lines=lines, **shown)
 
     def _block(self) -> tuple[dict[str, Any], dict[str, int]]:
         """Return the keys of a step's block with their values, and the lines they stand in."""
-        opened = self.at + 1
-        self._take()
+        self.at += 1
+        opened = self.at
         given: dict[str, Any] = {}
         lines: dict[str, int] = {}
         while self._next().strip() != "```":
@@ -152,51 +129,42 @@ class _Parser:
             if line.strip():
                 if not colon:
                     raise self.error(f"'{line.strip()}' is not 'key: value'")
-                if key not in _READ:
-                    raise self.error(f"'{key}' is no key; there are {', '.join(_READ)}")
+                if key not in _KEYS:
+                    raise self.error(f"'{key}' is no key; there are {', '.join(_KEYS)}")
                 if key in given:
                     raise self.error(f"{key} is given twice")
                 try:
-                    given[key], lines[key] = _READ[key](value), self.at + 1
+                    given[key], lines[key] = _KEYS[key][1](value), self.at + 1
                 except ValueError as error:
                     raise self.error(f"{key}: {error}") from None
             self.at += 1
-        self._take()
+        self.at += 1
         return given, lines
 
     def _paragraphs(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the paragraphs up to the next step, and those of them that are quoted."""
-        found: tuple[list[str], list[str]] = ([], [])
-        words: list[str] = []
-        quoted = False
+        first = self.at
         while self.at < len(self.lines) and not self._next().startswith("## "):
-            line = self._take()
-            if line.startswith("```"):
-                self.at -= 1
+            if self._next().startswith("```"):
                 raise self.error("a block stands right under a step's title, nowhere else")
-            is_quote = line.startswith(">")
-            bare = line.removeprefix(">").strip()
-            if words and (not bare or is_quote != quoted):
-                found[quoted].append(" ".join(words))
-                words = []
-            if bare:
-                words.append(bare)
-                quoted = is_quote
-        if words:
-            found[quoted].append(" ".join(words))
-        return tuple(found[0]), tuple(found[1])
+            self.at += 1
+        found: dict[bool, list[str]] = {False: [], True: []}
+        for is_quote, lines in itertools.groupby(self.lines[first : self.at], _is_quote):
+            if is_quote is not None:
+                found[is_quote].append(" ".join(line.removeprefix(">").strip() for line in lines))
+        return tuple(found[False]), tuple(found[True])
 
     def _next(self) -> str:
         return self.lines[self.at] if self.at < len(self.lines) else ""
 
-    def _take(self) -> str:
-        line = self._next()
-        self.at += 1
-        return line
-
     def _skip_blank(self) -> None:
         while self.at < len(self.lines) and not self._next().strip():
             self.at += 1
+
+
+def _is_quote(line: str) -> bool | None:
+    """Say whether a line of a paragraph is quoted; None if it parts paragraphs."""
+    return line.startswith(">") if line.removeprefix(">").strip() else None
 
 
 def _scenario(value: str) -> str:
@@ -260,17 +228,19 @@ def _choices(value: str) -> tuple[str, ...]:
     return found
 
 
-_READ: Final[dict[str, Callable[[str], Any]]] = {
-    "scenario": _scenario,
-    "image": _image,
-    "file": _text,
-    "at": _text,
-    "layer": _layer,
-    "zoom": _zoom,
-    "semantics": _semantics,
-    "view": _one_of(VIEWS),
-    "ask": _one_of(tuple(ASKS)),
-    "prompt": _text,
-    "choices": _choices,
+_KEYS: Final[dict[str, tuple[Any, Callable[[str], Any]]]] = {
+    "scenario": (None, _scenario),
+    "image": (1, _image),
+    "file": (None, _text),
+    "at": ("0", _text),
+    "layer": (0, _layer),
+    "zoom": ("fit", _zoom),
+    "semantics": ("proposed", _semantics),
+    "view": ("chain", _one_of(VIEWS)),
+    "ask": ("", _one_of(tuple(ASKS))),
+    "prompt": ("", _text),
+    "choices": ((), _choices),
 }
-"""Every key of a step's block, and how its value is read."""
+"""Every key of a step's block: what holds where none has stated it, and how its value is read."""
+_FRESH: Final = {key: value for key, (value, _) in _KEYS.items()}
+_ASKS_NOTHING: Final = {key: _FRESH[key] for key in ("ask", "prompt", "choices")}

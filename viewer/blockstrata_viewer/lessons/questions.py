@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from blockstrata.errors import BlockstrataError
 from blockstrata.facts.codes import NO_HOST
-from blockstrata.graph.chain import Layer
+from blockstrata.facts.node import Driver
+from blockstrata.graph.chain import Chain, Layer
 from blockstrata.guest.merge import alone, in_place, merged
+from blockstrata.guest.view import View
 from blockstrata.semantics import by_name
 from blockstrata.semantics.audit import Verdict, differs, judge
 from blockstrata.semantics.historic import HISTORIC, Flag
 from blockstrata.semantics.nbd import wire_of
+from blockstrata.semantics.table import Row, Semantics
 from blockstrata.text.printable import base_name
-from blockstrata_viewer.lessons.lesson import GUEST
+from blockstrata_viewer.lessons.lesson import GUEST, Lesson, Step
 from blockstrata_viewer.model.offsets import parse_offset
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from blockstrata.graph.chain import Chain
-    from blockstrata.guest.view import View
-    from blockstrata.semantics.table import Row, Semantics
-    from blockstrata_viewer.lessons.lesson import Lesson, Step
 
 _MOST_ROWS: Final = 5
 _MOST_LAYERS: Final = 6
@@ -108,7 +104,8 @@ def question_of(lesson: Lesson, step: Step, site: Site) -> Question | None:
 
 
 _Asked = tuple[tuple[str, ...], int]
-_YES_NO: Final = ("yes", "no")
+_Ask = Callable[[Site, tuple[str, ...]], _Asked]
+"""Takes a place and the letters that the lesson offers; ``ValueError`` if they will not do."""
 
 
 def _layer(site: Site, letters: tuple[str, ...]) -> _Asked:
@@ -124,7 +121,7 @@ def _layer(site: Site, letters: tuple[str, ...]) -> _Asked:
 def _row(site: Site, letters: tuple[str, ...]) -> _Asked:
     """Offer rows of the table in force: those that the lesson names, else those that the strip shows."""
     semantics, seen = site.semantics, site.seen()
-    is_protocol = seen.layers[int(seen.source[0])].node.is_protocol
+    is_protocol = _node(seen).is_protocol
     rows = semantics.protocol_rows if is_protocol else semantics.format_rows
 
     def name(row: Row) -> str:
@@ -149,25 +146,16 @@ def _row(site: Site, letters: tuple[str, ...]) -> _Asked:
     return tuple(f"{name(row)}  {row.words}" for row in offered), offered.index(right)
 
 
-def _present(site: Site, letters: tuple[str, ...]) -> _Asked:
-    return _yes_or_no(letters, _today(site) & Flag.ALLOCATED)
+def _today(flag: Flag) -> Callable[[Site], object]:
+    return lambda site: HISTORIC.flags(site.seen())[0] & flag
 
 
-def _zero(site: Site, letters: tuple[str, ...]) -> _Asked:
-    return _yes_or_no(letters, _today(site) & Flag.ZERO)
-
-
-def _data(site: Site, letters: tuple[str, ...]) -> _Asked:
-    return _yes_or_no(letters, _today(site) & Flag.DATA)
-
-
-def _same(site: Site, letters: tuple[str, ...]) -> _Asked:
+def _same(site: Site) -> object:
     seen = site.seen()
-    traits = seen.layers[int(seen.source[0])].node.read_traits()
-    return _yes_or_no(letters, not differs(traits)[int(seen.extents.facts[0])])
+    return not differs(_node(seen).read_traits())[int(seen.extents.facts[0])]
 
 
-def _lost(site: Site, letters: tuple[str, ...]) -> _Asked:
+def _lost(site: Site) -> object:
     wire = wire_of(site.semantics)
     if wire is None:
         raise BlockstrataError("", "", "'lost' needs one of the nbd semantics")
@@ -176,8 +164,7 @@ def _lost(site: Site, letters: tuple[str, ...]) -> _Asked:
         exported = merged(site.chain, site.offset, 1)
     else:
         exported = alone(site.chain.layer(site.layer), site.offset, 1)
-    lost = wire.lost(wire.base.flags(exported), wire.server.flags(exported))
-    return _yes_or_no(letters, lost[0])
+    return wire.lost(wire.base.flags(exported), wire.server.flags(exported))[0]
 
 
 _VERDICTS: Final = {
@@ -192,18 +179,16 @@ _VERDICTS: Final = {
 def _verdict(site: Site, letters: tuple[str, ...]) -> _Asked:
     _no_choices(letters)
     seen = site.seen()
-    traits = seen.layers[int(seen.source[0])].node.read_traits()
-    verdict = judge(int(seen.extents.facts[0]), traits).verdict
+    verdict = judge(int(seen.extents.facts[0]), _node(seen).read_traits()).verdict
     return tuple(_VERDICTS.values()), list(_VERDICTS).index(verdict)
 
 
-def _today(site: Site) -> int:
-    return int(HISTORIC.flags(site.seen())[0])
+def _yes_or_no(is_so: Callable[[Site], object]) -> _Ask:
+    def ask(site: Site, letters: tuple[str, ...]) -> _Asked:
+        _no_choices(letters)
+        return ("yes", "no"), 0 if is_so(site) else 1
 
-
-def _yes_or_no(letters: tuple[str, ...], yes: object) -> _Asked:
-    _no_choices(letters)
-    return _YES_NO, 0 if yes else 1
+    return ask
 
 
 def _no_choices(letters: tuple[str, ...]) -> None:
@@ -211,14 +196,19 @@ def _no_choices(letters: tuple[str, ...]) -> None:
         raise ValueError("only a row is chosen from what the lesson offers")
 
 
-ASKS: Final[dict[str, tuple[str, Callable[[Site, tuple[str, ...]], _Asked]]]] = {
+def _node(seen: View) -> Driver:
+    """Return the node that a byte comes from."""
+    return seen.layers[int(seen.source[0])].node
+
+
+ASKS: Final[dict[str, tuple[str, _Ask]]] = {
     "layer": ("Which layer answers here?", _layer),
     "row": ("Which row is this?", _row),
-    "present": ("Does qemu-img map call this present?", _present),
-    "zero": ("Is ZERO set in today's answer?", _zero),
-    "data": ("Is DATA set in today's answer?", _data),
-    "same": ("Do old and new mean the same here?", _same),
-    "lost": ("Is the meaning lost on the way?", _lost),
+    "present": ("Does qemu-img map call this present?", _yes_or_no(_today(Flag.ALLOCATED))),
+    "zero": ("Is ZERO set in today's answer?", _yes_or_no(_today(Flag.ZERO))),
+    "data": ("Is DATA set in today's answer?", _yes_or_no(_today(Flag.DATA))),
+    "same": ("Do old and new mean the same here?", _yes_or_no(_same)),
+    "lost": ("Is the meaning lost on the way?", _yes_or_no(_lost)),
     "verdict": ("What does the audit say of this run?", _verdict),
 }
 """The kinds of questions: the words if the lesson has none, and who works out the answer."""

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import Final
 
 from blockstrata.text.printable import printable
-from blockstrata_viewer.lessons.course import visit
-from blockstrata_viewer.lessons.lesson import GUEST
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from blockstrata_viewer.lessons.course import Shelf
-    from blockstrata_viewer.lessons.lesson import Lesson, Step
-    from blockstrata_viewer.lessons.questions import Site
+from blockstrata_viewer.lessons.course import Shelf, visit
+from blockstrata_viewer.lessons.lesson import GUEST, Lesson, Step
+from blockstrata_viewer.lessons.questions import Site
 
 _WIDTH: Final = 80
 
