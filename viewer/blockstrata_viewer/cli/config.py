@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 from blockstrata.errors import BadReferenceError, OpenError
 from blockstrata.text.printable import shortened
@@ -24,10 +26,6 @@ from blockstrata.text.sizes import parse_size
 from blockstrata_viewer.cli.lazy import load
 from blockstrata_viewer.draw.palette import COLOURS, THEMES
 from blockstrata_viewer.process.directories import expanded
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 _LARGEST: Final = 1 << 20
 """Bytes; no config file is that long."""
@@ -88,20 +86,21 @@ def load_config(environment: Mapping[str, str] = os.environ) -> Config:
         raise OpenError(str(path), "", getattr(error, "strerror", None) or str(error)) from None
     if len(text) > _LARGEST:
         raise OpenError(str(path), "", "is too long for a config file")
-    found = _parsed(str(path), text)
-    keys = found.pop("keys", {})
-    memory = found.pop("memory", None)
-    for name, value in found.items():
-        if name not in _CHOICES:
-            raise BadReferenceError(str(path), name, f"is not one of {', '.join(_CHOICES)}, memory, keys")
-        if value not in _CHOICES[name]:
-            raise BadReferenceError(
-                str(path), name, f"{_said(value)} is not one of {', '.join(_CHOICES[name])}"
-            )
+    name = str(path)
+    found = _parsed(name, text)
+    keys, memory = found.pop("keys", {}), found.pop("memory", None)
+    for key, value in found.items():
+        if key not in _CHOICES:
+            raise BadReferenceError(name, key, f"is not one of {', '.join(_CHOICES)}, memory, keys")
+        if value not in _CHOICES[key]:
+            raise BadReferenceError(name, key, f"{_said(value)} is not one of {', '.join(_CHOICES[key])}")
     if not isinstance(keys, dict):
-        raise BadReferenceError(str(path), "keys", "is no table")
-    size = None if memory is None else _size(str(path), memory)
-    return Config(str(path), found.get("theme"), found.get("semantics"), found.get("color"), size, keys)
+        raise BadReferenceError(name, "keys", "is no table")
+    try:
+        size = None if memory is None else parse_size(memory if isinstance(memory, str) else _said(memory))
+    except ValueError as error:
+        raise BadReferenceError(name, "memory", str(error)) from None
+    return Config(name, memory=size, keys=keys, **found)
 
 
 def _parsed(path: str, text: str) -> dict[str, Any]:
@@ -115,13 +114,6 @@ def _parsed(path: str, text: str) -> dict[str, Any]:
     except ValueError:
         # digits beyond those that Python reads
         raise BadReferenceError(path, "", "holds a number that is too long") from None
-
-
-def _size(path: str, memory: object) -> int:
-    try:
-        return parse_size(memory if isinstance(memory, str) else _said(memory))
-    except ValueError as error:
-        raise BadReferenceError(path, "memory", str(error)) from None
 
 
 def _said(value: object) -> str:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import click
 
 from blockstrata.text.printable import shortened
-from blockstrata_viewer.scenarios import SCENARIOS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from blockstrata_viewer.scenarios import Scenario
+from blockstrata_viewer.scenarios import SCENARIOS, Scenario
 
 
 def scenario_named(name: str) -> Scenario:

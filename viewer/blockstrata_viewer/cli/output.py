@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
@@ -16,8 +17,6 @@ from blockstrata.text.printable import printable
 from blockstrata_viewer.process.memory import TOO_LARGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from blockstrata.graph.chain import Chain
 
 EXIT_FAILED: Final = 1

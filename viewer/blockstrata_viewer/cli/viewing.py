@@ -6,7 +6,8 @@ import os
 import shutil
 import sys
 import textwrap
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,28 +18,16 @@ from blockstrata_viewer.cli.lazy import load
 from blockstrata_viewer.cli.output import write
 from blockstrata_viewer.cli.types import SEMANTICS, SIZE
 from blockstrata_viewer.draw.palette import COLOURS, THEMES
+from blockstrata_viewer.model.opening import Opening
 from blockstrata_viewer.process.leaving import telling
 from blockstrata_viewer.process.terminal import TEXTUAL_NAMES, colours_of, forget_absurd_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from blockstrata_viewer.lessons.course import Course
-    from blockstrata_viewer.model.opening import Opening
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How the viewer starts; None where nobody says so on the command line.  ``memory`` in bytes."""
-
-    color: str | None
-    theme: str | None
-    semantics: str | None
-    memory: int | None
 
 
 def look_options(command: Any) -> Any:
-    """Add the options that say how the viewer starts, the parameters of :class:`Look`."""
+    """Add the options that say how the viewer starts, the last parameters of :func:`view_images`."""
     for option in (
         click.option("--color", type=click.Choice(COLOURS), help="Colours there are."),
         click.option("--theme", type=click.Choice(THEMES), help="Dark if nothing else is configured."),
@@ -65,15 +54,27 @@ def is_terminal() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
-def view_images(images: tuple[str, ...], opening: Opening, look: Look, course: Course | None = None) -> None:
-    """Run the viewer, or print a picture of each image once if nobody can press a key."""
+def view_images(
+    images: tuple[str, ...],
+    opening: Opening,
+    course: Course | None = None,
+    *,
+    color: str | None,
+    theme: str | None,
+    semantics: str | None,
+    memory: int | None,
+) -> None:
+    """Run the viewer, or print a picture of each image once if nobody can press a key.
+
+    What is None is as the config file has it; ``memory`` in bytes.
+    """
     forget_absurd_size(os.environ)
     config = load_config()
-    theme = look.theme or config.theme or "dark"
-    semantics = look.semantics or config.semantics or "proposed"
-    for said in (config.memory, look.memory):
+    theme = theme or config.theme or "dark"
+    semantics = semantics or config.semantics or "proposed"
+    for said in (config.memory, memory):
         opening = opening if said is None else replace(opening, memory=said)
-    colours = look.color or config.color or colours_of(os.environ)
+    colours = color or config.color or colours_of(os.environ)
     shows = is_terminal()
     if shows:
         os.environ["TEXTUAL_COLOR_SYSTEM"] = TEXTUAL_NAMES[colours]

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from blockstrata_viewer.process.leaving import Undo
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @contextmanager

@@ -6,14 +6,12 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from blockstrata_viewer.process.leaving import Undo
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _KINDS: Final = {
     stat.S_IFIFO: "a pipe",

@@ -10,7 +10,7 @@ import click
 from blockstrata.text.printable import printable
 from blockstrata_viewer.cli.making import made, scenario_named
 from blockstrata_viewer.cli.output import write
-from blockstrata_viewer.cli.viewing import Look, is_terminal, look_options, view_images, write_listed
+from blockstrata_viewer.cli.viewing import is_terminal, look_options, view_images, write_listed
 from blockstrata_viewer.model.opening import Opening
 from blockstrata_viewer.process.directories import absolute
 from blockstrata_viewer.process.scratch import scratch_directory
@@ -30,12 +30,12 @@ def command(scenario: str | None, list_scenarios: bool, keep: str | None, **look
     chosen = scenario_named(scenario or DEFAULT)
     if keep is None:
         with scratch_directory() as directory:
-            view_images(made(chosen.build, directory), Opening(), Look(**look))
+            view_images(made(chosen.build, directory), Opening(), **look)
         return
     # an absolute name can be opened from anywhere, and is never taken for a protocol's
     images = made(chosen.keep, absolute(keep))
     try:
         if is_terminal():
-            view_images(images, Opening(), Look(**look))
+            view_images(images, Opening(), **look)
     finally:
         write(f"{printable(shlex.quote(image))}\n" for image in images)

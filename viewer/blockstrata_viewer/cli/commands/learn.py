@@ -9,7 +9,7 @@ import click
 
 from blockstrata.text.printable import shortened
 from blockstrata_viewer.cli.output import write
-from blockstrata_viewer.cli.viewing import Look, is_terminal, look_options, view_images, write_listed
+from blockstrata_viewer.cli.viewing import is_terminal, look_options, view_images, write_listed
 from blockstrata_viewer.lessons import lessons, read_lesson
 from blockstrata_viewer.lessons.course import Course, Shelf
 from blockstrata_viewer.lessons.text import lesson_lines
@@ -38,6 +38,6 @@ def command(lesson: str | None, list_lessons: bool, **look: Any) -> None:
         shelf = Shelf(directory)
         if is_terminal():
             course = Course(taught, shelf, first)
-            view_images((course.image,), Opening(), Look(**look), course)
+            view_images((course.image,), Opening(), course, **look)
         else:
             write(f"{line}\n" for line in lesson_lines(taught[first], shelf))

@@ -7,7 +7,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -39,13 +39,13 @@ _STANDARD_OUTPUT: Final = ("-", "/dev/stdout")
 @click.option("--size", type=SCREEN_SIZE, default="120x36", show_default=True, metavar="COLSxROWS")
 @click.option("--theme", type=click.Choice(THEMES), default="dark", show_default=True)
 @click.option(
-    "--color",
-    type=click.Choice(COLOURS),
-    help="Colours to draw with: none for txt, else truecolor.",
+    "--color", type=click.Choice(COLOURS), help="Colours to draw with: none for txt, else truecolor."
 )
 @click.option("--semantics", type=SEMANTICS, default="proposed", show_default=True)
 @click.option("--at", type=SIZE, default=0, metavar="OFFSET", help="Guest byte of the cursor.")
-@click.option("--zoom", type=CELL_SIZE, metavar="SIZE", help="Bytes a cell; the whole disk if not given.")
+@click.option(
+    "--zoom", "cell", type=CELL_SIZE, metavar="SIZE", help="Bytes a cell; the whole disk if not given."
+)
 @click.option("--layer", type=TRACK, default="0", show_default=True, metavar="N|guest", help="Selected.")
 @click.option("--press", type=KEYS, default=(), metavar="KEYS", help="Then press keys, as in 's s T'.")
 @click.option("--title", metavar="TEXT", help="The window's; '' for none. The image's name if not given.")
@@ -56,14 +56,9 @@ def command(
     output: str,
     form: str | None,
     size: tuple[int, int],
-    theme: str,
     color: str | None,
-    semantics: str,
-    at: int,
-    zoom: int | None,
-    layer: int,
-    press: tuple[str, ...],
     title: str | None,
+    **shown: Any,
 ) -> None:
     """Write a picture of the viewer's screen: the same file for the same image and options, anywhere.
 
@@ -78,17 +73,10 @@ def command(
     for name in [name for name in os.environ if name.startswith("TEXTUAL_")]:
         del os.environ[name]
     take = load("app.headless:take")
+    colours = color or ("none" if form == "txt" else "truecolor")
+    columns, rows = size
     still = load("app.headless:Still")(
-        image or "",
-        opening,
-        theme,
-        semantics,
-        color or ("none" if form == "txt" else "truecolor"),
-        *size,
-        at=at,
-        cell=zoom,
-        layer=layer,
-        press=press,
+        image or "", opening, colours=colours, columns=columns, rows=rows, **shown
     )
     if scenario is None:
         shot = take(still)

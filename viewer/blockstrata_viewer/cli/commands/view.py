@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from blockstrata_viewer.cli.opening import Opening, opening_options
-from blockstrata_viewer.cli.viewing import Look, look_options, view_images
+from blockstrata_viewer.cli.viewing import look_options, view_images
 
 
 @click.command("view")
@@ -16,4 +16,4 @@ from blockstrata_viewer.cli.viewing import Look, look_options, view_images
 @look_options
 def command(images: tuple[str, ...], opening: Opening, **look: Any) -> None:
     """Open the viewer on images and all that they stand on; tab goes from one to the next."""
-    view_images(images, opening, Look(**look))
+    view_images(images, opening, **look)
