@@ -16,6 +16,7 @@ and compressing with zstd, which the standard library cannot.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import struct
@@ -283,8 +284,7 @@ class _HostClusters:
         image = self.image
         if image.compression != "zlib" or image.data_file is not None:
             raise ValueError("only zlib is compressed, and only into the image itself")
-        deflate = zlib.compressobj(9, zlib.DEFLATED, _WINDOW_BITS)
-        stream = deflate.compress(_repeat(pattern, image.cluster_size)) + deflate.flush()
+        stream = _deflated(pattern, image.cluster_size)
         if len(stream) >= image.cluster_size:
             raise ValueError("a cluster does not get smaller when compressed")
         at = self._pack(len(stream))
@@ -314,6 +314,13 @@ class _HostClusters:
         for index in range(shared, last + 1):
             references[index] += 1
         return at
+
+
+@functools.lru_cache(maxsize=16)
+def _deflated(pattern: bytes, length: int) -> bytes:
+    """Return a filled cluster packed; most of an image's have the same pattern, and packing takes long."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, _WINDOW_BITS)
+    return deflate.compress(_repeat(pattern, length)) + deflate.flush()
 
 
 def _repeat(pattern: bytes, length: int) -> bytes:
