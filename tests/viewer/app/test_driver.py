@@ -43,9 +43,25 @@ def terminal(tmp_path):
         pty.close()
 
 
-def test_what_is_no_text_is_no_end(terminal):
-    pty = terminal()
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """One viewer for all tests that leave it as it was, its errors written elsewhere; ^C ends it in order."""
+    directory = tmp_path_factory.mktemp("running")
+    with open(directory / "errors", "wb") as errors:
+        pty = Pty(DEMO, directory, stderr=errors)
     pty.shows()
+    yield pty
+    try:
+        pty.send(b"\x03")
+        assert pty.left() == 0
+        pty.clean()
+        assert (directory / "errors").read_bytes() == b""
+    finally:
+        pty.close()
+
+
+def test_what_is_no_text_is_no_end(running):
+    pty = running
     for nonsense in (
         b"\xff\xfe\xc3(",
         b"\x1b[1114112;1u",  # no character has such a number
@@ -66,27 +82,21 @@ def test_what_is_no_text_is_no_end(terminal):
     since = pty.insist(b"?", b"next change")
     pty.send(ESCAPE)
     pty.shows(since)
-    pty.send(b"q")
-    assert pty.left() == 0
-    pty.clean()
 
 
-def test_a_paste_without_end_is_over_some_time(terminal):
-    pty = terminal()
-    pty.shows()
+def test_a_paste_without_end_is_over_some_time(running):
+    pty = running
     pty.send(b"\x1b[200~q")
     since = pty.insist(b"?", b"next change")
     pty.send(ESCAPE)
     pty.shows(since)
-    pty.send(b"q")
-    assert pty.left() == 0
-    pty.clean()
+    assert pty.process.poll() is None
 
 
 def test_a_flood_waits_in_the_terminal(terminal):
     pty = terminal()
     pty.shows()
-    until = time.monotonic() + 2
+    until = time.monotonic() + 1
     sent = 0
     while time.monotonic() < until:
         pty.read(0.01)
@@ -101,9 +111,8 @@ def test_a_flood_waits_in_the_terminal(terminal):
     pty.clean()
 
 
-def test_being_stopped_and_continued(terminal):
-    pty = terminal()
-    pty.shows()
+def test_being_stopped_and_continued(running):
+    pty = running
     for _ in range(20):
         pty.kill(signal.SIGCONT)
         pty.read(0.01)
@@ -135,9 +144,6 @@ def test_being_stopped_and_continued(terminal):
         pty.shows(since)
         assert modes_of(pty.output)[1] == 1
         pty.answers()
-    pty.send(b"\x03")
-    assert pty.left() == 0
-    pty.clean()
 
 
 def test_a_signal_with_sigcont_as_timeout_sends_it(terminal):
@@ -247,19 +253,11 @@ def test_a_terminal_that_was_raw_stays_raw(terminal):
     pty.clean()
 
 
-@pytest.mark.parametrize(
-    ("size", "environment"),
-    [
-        ((120, 36), {"COLUMNS": "100000", "LINES": "100000"}),
-        ((120, 36), {"COLUMNS": "-5", "LINES": "abc"}),
-        ((120, 36), {"COLUMNS": "0", "LINES": "9" * 5000}),
-    ],
-)
-def test_an_absurd_size_in_the_environment_is_the_terminals(terminal, size, environment):
-    pty = terminal(size=size, **environment)
+def test_an_absurd_size_in_the_environment_is_the_terminals(terminal):
+    pty = terminal(size=(120, 36), COLUMNS="-5", LINES="100000")
     pty.shows()
-    pty.expect(f"\x1b[{size[1]};1H".encode())
-    assert f"\x1b[{size[1] + 1};1H".encode() not in pty.output
+    pty.expect(b"\x1b[36;1H")
+    assert b"\x1b[37;1H" not in pty.output
     pty.send(b"q")
     assert pty.left() == 0
     pty.clean()
@@ -278,39 +276,31 @@ def test_the_size_of_a_screen_is_bounded():
     assert bounded(65535, 65535) == (COLUMNS, ROWS)
     assert bounded(0, -1) == (1, 1)
     assert bounded(120, 36) == (120, 36)
-    environment = {"COLUMNS": "80", "LINES": "100000", "OTHER": "x"}
-    forget_absurd_size(environment)
-    assert environment == {"COLUMNS": "80", "OTHER": "x"}
+    for absurd in ("100000", "-5", "abc", "0", "9" * 5000, ""):
+        environment = {"COLUMNS": "80", "LINES": absurd, "OTHER": "x"}
+        forget_absurd_size(environment)
+        assert environment == {"COLUMNS": "80", "OTHER": "x"}
+        environment = {"COLUMNS": absurd, "LINES": "24"}
+        forget_absurd_size(environment)
+        assert environment == {"LINES": "24"}
 
 
-def test_a_printed_picture_is_bounded(demo_image):
-    words = [*PROGRAM, demo_image]
-    for said, wide in (("100000", 120), ("abc", 120), ("200", 200)):
-        environment = {**os.environ, "COLUMNS": said, "LINES": "36"}
-        done = subprocess.run(
-            words,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        assert done.stderr == ""
-        lines = done.stdout.splitlines()
-        assert wide - 2 <= max(map(len, lines)) <= wide
-        assert "CORE SAMPLE" in done.stdout
-
-
-def test_standard_error_may_be_elsewhere(terminal, tmp_path):
-    with open(tmp_path / "errors", "wb") as errors:
-        pty = terminal(stderr=errors)
-        pty.shows()
-        pty.send(b"q")
-        assert pty.left() == 0
-    pty.clean()
-    assert (tmp_path / "errors").read_bytes() == b""
+@pytest.mark.parametrize(("said", "wide"), [("100000", 120), ("200", 200)])
+def test_a_printed_picture_is_bounded(demo_image, said, wide):
+    done = subprocess.run(
+        [*PROGRAM, demo_image],
+        env={**os.environ, "COLUMNS": said, "LINES": "36"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert wide - 2 <= max(map(len, lines)) <= wide
+    assert "CORE SAMPLE" in done.stdout
 
 
 @pytest.mark.parametrize("given", ["</dev/null", "<&-"])

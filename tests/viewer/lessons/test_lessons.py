@@ -100,17 +100,22 @@ def test_every_step_fits(name, size, shelf):
             assert ("i inspector" in rows[0].text()) == (height < 34)
 
 
-@each
-async def test_the_viewer_goes_there(name, shelf):
-    lesson = LESSONS[name]
-    course = Course([lesson], shelf)
+HALF = len(LESSONS) // 2
+
+
+@pytest.mark.parametrize("names", [list(LESSONS)[:HALF], list(LESSONS)[HALF:]], ids=["first", "second"])
+async def test_the_viewer_goes_there(names, shelf):
+    """One viewer goes through half of them, one after the other."""
+    steps = [(LESSONS[name], number) for name in names for number in range(len(LESSONS[name].steps))]
+    course = Course([LESSONS[name] for name in names], shelf)
     app = ViewerApp(Setup([course.image], course=course))
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
-        for number, step in enumerate(lesson.steps):
-            if number:
+        for nth, (lesson, number) in enumerate(steps):
+            if nth:
                 await pilot.press("full_stop")
             await arrived(app, pilot)
+            step = lesson.steps[number]
             assert course.step is step
             assert ".md" not in app.main.pane.footnote
             with contextlib.closing(open_chain(course.image)) as chain:
@@ -203,31 +208,38 @@ async def test_what_would_tell_waits_for_the_answer(shelf):
         assert app.screen is not app.main
 
 
-@pytest.mark.parametrize("keys", ["n", "nzs", "down", "v", "Sr"])
-async def test_an_answer_is_shown_at_its_place(shelf, keys):
+async def test_an_answer_is_shown_at_its_place(shelf):
     lesson = LESSONS["two-jobs"]
     course = Course([lesson], shelf, at=1)
     app = ViewerApp(Setup([course.image], course=course))
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         await arrived(app, pilot)
-        before = app.scene
-        right = course.question.right + 1
-        await pilot.press(*([keys] if keys == "down" else keys), str(3 - right))
-        assert spot_of(0, app.scene) != app.main.pane.guide.asked_at
-        assert app.scene.asking
-        await pilot.press(str(right))
-        await pilot.pause()
-        after = app.scene
-        assert course.is_answered
-        assert not after.asking
-        assert (after.cursor, after.selected, after.semantics) == (
-            before.cursor,
-            before.selected,
-            before.semantics,
-        )
-        assert after.disk is before.disk
-        assert after.viewport == before.viewport
+        first = app.scene
+        for keys in (["n"], ["n", "z", "s"], ["down"], ["v"], ["S", "r"]):
+            before = app.scene
+            assert before == first, "the step is as it was at first"
+            right = course.question.right + 1
+            await pilot.press(*keys, str(3 - right))
+            assert spot_of(0, app.scene) != app.main.pane.guide.asked_at
+            assert app.scene.asking
+            await pilot.press(str(right))
+            await pilot.pause()
+            after = app.scene
+            assert course.is_answered
+            assert not after.asking
+            assert (after.cursor, after.selected, after.semantics) == (
+                before.cursor,
+                before.selected,
+                before.semantics,
+            )
+            assert after.disk is before.disk
+            assert after.viewport == before.viewport
+            # away and back, and nothing was answered yet
+            course.tried.clear()
+            for key in ("comma", "full_stop"):
+                await pilot.press(key)
+                await arrived(app, pilot)
 
 
 async def test_an_answer_leaves_a_view_that_is_at_its_place(shelf):
