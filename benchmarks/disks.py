@@ -7,7 +7,7 @@ import math
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import targets
 from agreement import count, difference
@@ -25,7 +25,6 @@ from peers import (
     QEMU_IMG,
     QEMU_IMG_ALONE,
     Place,
-    ask_map,
     in_process,
     ours,
     peers,
@@ -55,21 +54,21 @@ PAIRS: Final = (
 
 def measure(case: Case, place: Place, options: argparse.Namespace, page: Page) -> None:
     """Measure one disk."""
-    contestants = ours(case, place)
+    found: dict[str, Any] = {}
+    contestants = ours(case, place, found)
     samples, silent = race({**contestants, **peers(case, place)}, options.warm_up, options.runs)
     for name in contestants:
         if name in silent:
             raise NoAnswerError(silent[name])
     page.notes += [f"{case.name}: no answer from {name}: {why}" for name, why in silent.items()]
     taken = {name: median(each) for name, each in samples.items()}
-    tell_disk(case, place, page, QEMU_IMG in taken and QEMU_IMG not in silent)
+    tell_disk(case, place, page, found, has_qemu=QEMU_IMG in taken and QEMU_IMG not in silent)
     tell_ratios(case, taken, page)
     tell_memory(case, place, taken, page)
 
 
-def tell_disk(case: Case, place: Place, page: Page, has_qemu: bool) -> None:
-    """Say what a disk has, and whether both sides say the same of it."""
-    found = ask_map(case, place)
+def tell_disk(case: Case, place: Place, page: Page, found: dict[str, Any], *, has_qemu: bool) -> None:
+    """Say what a disk has, as it was found in process, and whether both sides say the same of it."""
     equal = agreement(case, place) if has_qemu else "not asked"
     tables = mib(found["bytes"]) if "bytes" in found else "–"
     entries = count(place.scratch / "ours.json")

@@ -1,4 +1,4 @@
-"""What holds for all tests: the marker ``live``, and how hypothesis tries.
+"""What holds for all tests: the marker ``live``, how hypothesis tries, and what is made once for all.
 
 Tests that run real tools are left out where a tool is missing, and the end says so.  With
 ``BLOCKSTRATA_REQUIRE_QEMU=1`` in the environment a missing tool is a failure instead.
@@ -6,6 +6,7 @@ Tests that run real tools are left out where a tool is missing, and the end says
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -17,6 +18,31 @@ from hypothesis import settings
 # how long an example takes says more of the machine than of us; a failure shows how to make it again
 settings.register_profile("blockstrata", deadline=None, print_blob=True)
 settings.load_profile("blockstrata")
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """Return what has a directory of a name filled once, whichever processes run tests, and returns it.
+
+    Who comes second waits; where filling it failed, it is filled anew.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # each of them has its own directory in one for all
+        root = root.parent
+
+    def filled(name, fill):
+        directory, done = root / name, root / f"{name}.done"
+        with open(root / f"{name}.lock", "wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(directory, ignore_errors=True)
+                directory.mkdir()
+                fill(directory)
+                done.touch()
+        return directory
+
+    return filled
 
 
 def pytest_runtest_setup(item):

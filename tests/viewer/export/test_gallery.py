@@ -16,15 +16,15 @@ from blockstrata_viewer.cli.group import main
 from blockstrata_viewer.lessons import lessons
 from blockstrata_viewer.scenarios import SCENARIOS
 
+pytestmark = pytest.mark.timeout(360)  # seventy pictures, on whatever machine
+
 LARGEST = 6_000_000
 """Bytes of all pictures."""
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    root = tmp_path_factory.mktemp("gallery")
-    gallery.write(root)
-    return root
+def made(made_once):
+    return made_once("gallery", gallery.write)
 
 
 def test_no_picture_is_out_of_date(made):
