@@ -17,7 +17,6 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from blockstrata.errors import BadReferenceError, OpenError
@@ -58,24 +57,15 @@ class Config:
                 raise BadReferenceError(self.path, f"keys.{name}", 'is not keys in text, like "left,h"')
 
 
-def config_path(environment: Mapping[str, str]) -> Path | None:
-    """Return where the file is looked for; None if that would be in a home, and there is none.
-
-    ``OpenError`` if the environment names somebody's home who has none.
-    """
-    named, base = environment.get("BLOCKSTRATA_CONFIG"), environment.get("XDG_CONFIG_HOME")
-    if named or base:
-        return expanded(named or f"{base}/blockstrata/config.toml")
-    try:
-        return expanded("~/.config/blockstrata/config.toml")
-    except OpenError:
-        return None
-
-
 def load_config(environment: Mapping[str, str] = os.environ) -> Config:
     """Return the config; ``OpenError`` or ``BadReferenceError`` names the file and what is wrong in it."""
-    path = config_path(environment)
-    if path is None:
+    named, base = environment.get("BLOCKSTRATA_CONFIG"), environment.get("XDG_CONFIG_HOME")
+    try:
+        path = expanded(named or f"{base or '~/.config'}/blockstrata/config.toml")
+    except OpenError:
+        # nobody named a place, and without a home there is none
+        if named or base:
+            raise
         return Config()
     try:
         with path.open("rb") as file:

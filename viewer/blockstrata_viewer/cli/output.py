@@ -75,10 +75,8 @@ def manners() -> Iterator[None]:
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         sys.exit(EXIT_USAGE)
-    except click.UsageError as error:
-        fail(EXIT_USAGE, error.format_message())
     except click.ClickException as error:
-        fail(EXIT_FAILED, error.format_message())
+        fail(error.exit_code, error.format_message())
     except BlockstrataError as error:
         fail(EXIT_FAILED, str(error))
     except MemoryError:

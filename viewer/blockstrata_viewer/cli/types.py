@@ -18,12 +18,13 @@ SEMANTICS: Final = click.Choice(
 )
 """What ``blockstrata.semantics.by_name`` takes, written out: to ask it takes numpy."""
 
-_NAMED_KEYS: Final = frozenset(
+_NAMED_KEYS: Final = (
     "backspace delete down end enter escape home insert left pagedown pageup right space tab up".split()
 )
 """Names of keys that are no character."""
-_MODIFIED: Final = re.compile(r"(?:ctrl\+|shift\+)*(.+)", re.DOTALL)
-_FUNCTION: Final = re.compile(r"f([1-9]|1[0-9]|2[0-4])")
+_KEY: Final = re.compile(
+    rf"(?:ctrl\+|shift\+)*(?:.|f(?:[1-9]|1[0-9]|2[0-4])|{'|'.join(_NAMED_KEYS)})", re.DOTALL
+)
 
 
 class Parsed(click.ParamType[T]):
@@ -78,12 +79,10 @@ def _track(text: str) -> int:
 def _keys(text: str) -> tuple[str, ...]:
     keys = tuple(text.split())
     for key in keys:
-        match = _MODIFIED.fullmatch(key)
-        bare = match[1] if match else key
-        if not (len(bare) == 1 or bare in _NAMED_KEYS or _FUNCTION.fullmatch(bare)):
+        if not _KEY.fullmatch(key):
             raise ValueError(
                 f"'{key}' is no key; keys are parted by blanks, and are characters, f1 to f24, or one of "
-                f"{', '.join(sorted(_NAMED_KEYS))}"
+                f"{', '.join(_NAMED_KEYS)}"
             )
     return keys
 

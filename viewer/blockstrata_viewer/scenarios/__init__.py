@@ -1,7 +1,5 @@
 """Small real chains, written on the spot, for the demo, the lessons and the tests.  One file a scenario."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from blockstrata_viewer.scenarios import (

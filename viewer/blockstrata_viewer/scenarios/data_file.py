@@ -11,8 +11,6 @@ opened is a ``json:`` reference that says where the data file is.  In the direct
 does.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from blockstrata_viewer.scenarios.picture import kinds, qcow2

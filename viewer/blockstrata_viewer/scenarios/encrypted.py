@@ -11,8 +11,6 @@ and those decrypt to noise, so it is neither zero nor stored, the row that the p
 as noise.  QEMU wants one (``encrypt.key-secret``), and its check too.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from blockstrata_viewer.scenarios.picture import kinds, qcow2, raw

@@ -17,8 +17,6 @@ says of the first file is recorded below, and a ``recorded`` node, which is no d
 anywhere.  The file itself has that space too: ``--storage fiemap`` on ext4 gives the same.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from blockstrata.naming.drivers import RECORDED

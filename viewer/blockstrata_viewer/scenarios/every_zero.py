@@ -13,8 +13,6 @@ what stands on them and the block layer makes the zeroes up: for the middle laye
 for the active one over host clusters that it has reserved.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from blockstrata_viewer.scenarios.picture import kinds, qcow2, raw

@@ -9,8 +9,6 @@ Where the guest wrote over old data, the old data is still there, and in nobody'
 first time, the lower image has nothing.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from blockstrata_viewer.scenarios.picture import stack

@@ -9,8 +9,6 @@ Compressed clusters have no offset that could be read raw, so their row has stor
 writes is stored as it is, in its own image: the golden one stays packed.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from blockstrata_viewer.scenarios.picture import kinds, qcow2

@@ -11,8 +11,6 @@ Each day's stretch starts where the end of the day before is still warm, so most
 higher one shadows; of the journal, every copy but Sunday's is shadowed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 

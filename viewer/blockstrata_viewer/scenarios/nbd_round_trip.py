@@ -12,8 +12,6 @@ from a bare file is LOCAL on the far side: that is the second image (tab).  ``r`
 exports that layer alone, and what it left to the layer below arrives as its own zeroes.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from blockstrata_viewer.scenarios.picture import kinds, qcow2, raw

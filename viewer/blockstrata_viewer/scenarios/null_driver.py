@@ -11,8 +11,6 @@ takes that for a file's name whatever it looks like, so only who opens the image
 its place.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from blockstrata_viewer.scenarios.picture import kinds, qcow2

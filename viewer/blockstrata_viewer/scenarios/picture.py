@@ -5,8 +5,6 @@ Blanks only part what is drawn; ``D4`` is short for ``DDDD``::
     D4 .4 Z2     DDDD....ZZ
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

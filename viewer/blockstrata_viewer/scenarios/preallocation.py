@@ -11,8 +11,6 @@ The guest wrote the same clusters in each.  What SEEK_HOLE calls a hole in the t
 holes of the second (``--storage fiemap``, on a file system that has it).
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from blockstrata_viewer.scenarios.picture import kinds, qcow2

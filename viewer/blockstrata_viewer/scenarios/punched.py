@@ -10,8 +10,6 @@ its file stores at least two clusters, and a tenth, fewer than it refers to.  Th
 there the holes read as plain data; in the second image they are data and zero.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from blockstrata_viewer.scenarios.picture import kinds, qcow2

@@ -1,7 +1,5 @@
 """What a scenario is to those who offer it."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

@@ -11,8 +11,6 @@ Past a backing file's end the layer above has nothing to defer to, and the block
 name: ZERO without ALLOCATED today, LOCAL and ZERO in the proposal.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from blockstrata_viewer.scenarios.picture import stack

@@ -9,8 +9,6 @@ A write of a few KiB reserves a whole host cluster, but only the subclusters tha
 it; the others still come from below, whether or not their place in the host cluster holds anything.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from blockstrata.formats.qcow2.author import Image, Subclusters

@@ -15,8 +15,6 @@ active image has such holes too, but far less than a tenth of what it stores: th
 answers "data".
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random

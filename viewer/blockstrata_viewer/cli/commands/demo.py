@@ -1,7 +1,5 @@
 """``blockstrata demo``."""
 
-from __future__ import annotations
-
 import shlex
 from typing import Any
 

@@ -1,7 +1,5 @@
 """``blockstrata info``."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import click

@@ -1,7 +1,5 @@
 """``blockstrata learn``."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

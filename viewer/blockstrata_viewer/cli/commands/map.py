@@ -1,7 +1,5 @@
 """``blockstrata map``."""
 
-from __future__ import annotations
-
 import click
 
 from blockstrata.interchange.qemu_img import NoOffsetError

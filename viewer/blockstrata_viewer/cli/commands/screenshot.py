@@ -1,7 +1,5 @@
 """``blockstrata screenshot``."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys

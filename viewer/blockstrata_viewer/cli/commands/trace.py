@@ -1,7 +1,5 @@
 """``blockstrata trace``."""
 
-from __future__ import annotations
-
 import click
 
 from blockstrata_viewer.cli.opening import Opening, opening_options

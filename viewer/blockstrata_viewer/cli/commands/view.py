@@ -1,7 +1,5 @@
 """``blockstrata view``, or an image alone."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import click
