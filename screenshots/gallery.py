@@ -265,8 +265,9 @@ def write(root: Path) -> None:
         (root / directory).mkdir(parents=True, exist_ok=True)
     write_whole(root / PAGE, page().encode())
     commands = [command for _, command in pictures()]
-    # nothing of this process, such as its event loops, is in the others
-    context = multiprocessing.get_context("spawn")
+    # nothing of this process, such as its event loops, is in the others, which load the viewer once for all
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["blockstrata_viewer.app.headless", "blockstrata_viewer.app.main_screen"])
     with ProcessPoolExecutor(_WORKERS, context) as pool:
         for command, code in zip(commands, pool.map(partial(run, root), commands), strict=True):
             if code:

@@ -78,24 +78,28 @@ ENVIRONMENTS = [
 ]
 
 
+IN_EVERY_FORMAT = """
+import sys
+from blockstrata_viewer.cli.group import main
+image, *forms = sys.argv[1:]
+for form in forms:
+    try:
+        main(["screenshot", image, "-o", f"screen.{form}"])
+    except SystemExit as leaving:
+        if leaving.code:
+            raise
+"""
+
+
 def test_same_bytes_in_any_environment(demo_image, tmp_path):
     runs = []
     for number, environment in enumerate(ENVIRONMENTS):
         directory = tmp_path / str(number)
         directory.mkdir()
         (directory / "config.toml").write_text('theme = "light"\nsemantics = "old"\ncolor = "16"\n')
-        for form in export.FORMATS:
-            command = [
-                sys.executable,
-                "-m",
-                "blockstrata_viewer",
-                "screenshot",
-                demo_image,
-                "-o",
-                f"screen.{form}",
-            ]
-            env = {"PATH": os.environ["PATH"], "HOME": str(directory), **environment}
-            runs.append(subprocess.Popen(command, cwd=directory, env=env, stderr=subprocess.PIPE, text=True))
+        command = [sys.executable, "-c", IN_EVERY_FORMAT, demo_image, *export.FORMATS]
+        env = {"PATH": os.environ["PATH"], "HOME": str(directory), **environment}
+        runs.append(subprocess.Popen(command, cwd=directory, env=env, stderr=subprocess.PIPE, text=True))
     for run in runs:
         _, errors = run.communicate(timeout=120)
         assert (run.returncode, errors) == (0, "")
