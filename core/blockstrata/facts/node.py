@@ -83,7 +83,7 @@ class Driver(ABC):
         """
         yield 0, whole_sectors(self.length), 0
 
-    def fault_at(self, offset: int) -> str:  # noqa: ARG002  for nodes that have tables
+    def fault_at(self, offset: int) -> str:
         """Say why the run at a byte is INVALID; an empty string if it is not."""
         return ""
 

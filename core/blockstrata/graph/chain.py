@@ -37,7 +37,7 @@ class MissingNode(Driver):
         """Return one INVALID run: nobody knows what would be read here."""
         return uniform(start, start + length, fact(Mapping.INVALID))
 
-    def fault_at(self, offset: int) -> str:  # noqa: ARG002
+    def fault_at(self, offset: int) -> str:
         """Return why the layer could not be opened."""
         return f"cannot be opened: {self.error.what}"
 

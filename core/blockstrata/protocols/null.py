@@ -40,7 +40,7 @@ class NullNode(ProtocolNode):
         beyond = uniform(end, END, fact(Mapping.PASSTHROUGH, Storage.BEYOND_EOF), end)
         return join([inside, beyond]).cut(start, start + length)
 
-    def read(self, offset: int, length: int) -> bytes:  # noqa: ARG002
+    def read(self, offset: int, length: int) -> bytes:
         """Return zeroes."""
         return bytes(length)
 

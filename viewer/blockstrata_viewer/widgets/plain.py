@@ -53,7 +53,7 @@ class Prompt(Input):
 class Net(LineFilter):
     """Takes out of a line what no source of it should have put there; cells stay where they are."""
 
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """Return the line, each character that is not printable replaced by as many cells as it had."""
         return [
             each if each.text.isprintable() or each.control else Segment(_netted(each.text), each.style)
@@ -84,7 +84,7 @@ class PlainApp(App[int]):
         title: str = "",
         severity: SeverityLevel = "information",
         timeout: float | None = None,
-        markup: bool = False,  # noqa: ARG002  whatever is asked for
+        markup: bool = False,
     ) -> None:
         """Show a notification as it stands."""
         super().notify(

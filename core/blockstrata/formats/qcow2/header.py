@@ -71,7 +71,7 @@ class Encryption(IntEnum):
     """Of a header that was read leniently."""
 
     @classmethod
-    def _missing_(cls, value: object) -> Encryption:  # noqa: ARG003  any other number
+    def _missing_(cls, value: object) -> Encryption:
         return cls.UNKNOWN
 
 

@@ -219,7 +219,7 @@ class HeaderNode(_Image):
         """Return one INVALID run."""
         return uniform(start, start + length, fact(Mapping.INVALID))
 
-    def fault_at(self, offset: int) -> str:  # noqa: ARG002
+    def fault_at(self, offset: int) -> str:
         """Return why the image cannot be opened."""
         return str(self.refusal)
 

@@ -60,7 +60,7 @@ class UnknownHost(ProtocolNode):
         """Return one run of which nothing is known."""
         return uniform(start, start + length, fact(Mapping.PASSTHROUGH, Storage.OPAQUE), start)
 
-    def read(self, offset: int, length: int) -> bytes:  # noqa: ARG002
+    def read(self, offset: int, length: int) -> bytes:
         """``UnsupportedError``: nothing is read through QEMU."""
         raise UnsupportedError(self.name, "", "its bytes are not read here")
 

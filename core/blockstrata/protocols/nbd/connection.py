@@ -46,7 +46,7 @@ class ReadJob:
         self._came = bytearray()
         self._missing = length
 
-    def accept(self, kind: int, payload: bytes, export: Export) -> None:  # noqa: ARG002  as every job's
+    def accept(self, kind: int, payload: bytes, export: Export) -> None:
         """Take a chunk."""
         self.take(*wire.parse_bytes(kind, payload))
 
@@ -69,7 +69,7 @@ class ReadJob:
         if data is not None:
             self._parts[at:end] = data
 
-    def finish(self, export: Export) -> None:  # noqa: ARG002  as every job's
+    def finish(self, export: Export) -> None:
         """``WireError`` if bytes are missing."""
         if self._missing:
             raise WireError(f"{self._missing} of {self.length} bytes do not come")
