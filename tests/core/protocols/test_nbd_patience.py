@@ -382,3 +382,25 @@ def test_a_context_may_have_another_id_after_a_lost_connection(serve):
     server = serve(script)
     assert sum(length for length, _ in whole(server)) == MIB
     assert server.connections == 2
+
+
+class ClosedWhileWaiting:
+    """A socket that another thread closes after it has nothing yet, and before anybody waits for it."""
+
+    def __init__(self, plug):
+        self.plug = plug
+        self.setblocking = plug.setblocking
+        self.fileno = plug.fileno
+
+    def later(self, *_):
+        self.plug.close()
+        raise BlockingIOError
+
+    recv = send = later
+
+
+@pytest.mark.parametrize("do", [lambda stream: stream.receive(4), lambda stream: stream.send(b"word")])
+def test_a_connection_that_is_closed_between_asking_and_waiting_is_lost(do):
+    ours, theirs = socket.socketpair()
+    with ours, theirs, pytest.raises(stream.LostError):
+        do(Stream(ClosedWhileWaiting(ours), Patience(Access(timeout=1))))

@@ -95,14 +95,17 @@ class Stream:
     def _do(self, event: int, what: Callable[[*Args], T], *args: *Args) -> T:
         """Do something with the socket once it can be done; TLS may have to read in order to write."""
         while True:
+            # another thread may close the socket at any time, also between being told to wait and waiting
             try:
-                return what(*args)
-            except ssl.SSLWantReadError:
-                wait_for(self._plug, select.POLLIN, self.patience)
-            except ssl.SSLWantWriteError:
-                wait_for(self._plug, select.POLLOUT, self.patience)
-            except BlockingIOError:
-                wait_for(self._plug, event, self.patience)
+                try:
+                    return what(*args)
+                except ssl.SSLWantReadError:
+                    awaited = select.POLLIN
+                except ssl.SSLWantWriteError:
+                    awaited = select.POLLOUT
+                except BlockingIOError:
+                    awaited = event
+                wait_for(self._plug, awaited, self.patience)
             except (OSError, ValueError) as error:
                 raise LostError(reason(error)) from None
 
