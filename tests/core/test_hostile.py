@@ -147,6 +147,21 @@ def longest(work: Path) -> int:
     return 2**40
 
 
+def test_a_quarter_of_a_million_refcount_blocks_are_counted_in_passing(work):
+    """As many blocks of 512 bytes, stored and without a reference, which a map counts to its end."""
+    count, table_at = 1 << 18, 2048
+    blocks_at = table_at + count * 8
+    blocks = table(np.arange(count, dtype=np.uint64) * np.uint64(512) + np.uint64(blocks_at))
+    head = header(bits=9, size=32768, l1=1, l1_at=1024, references_at=table_at, references=count // 64)
+    # refcounts of 64 bits, so that a block counts but 64 clusters
+    head = head[:96] + struct.pack(">I", 6) + head[100:]
+    stored = [(0, head), (table_at, blocks), (blocks_at, bytes(count * 512))]
+    write_raw(work / "top.qcow2", count * 64 * 512, stored)
+    with contextlib.closing(open_chain(work / "top.qcow2")) as chain:
+        assert not chain.layers[0].node.read_traits().recurse
+    limited("map", "top.qcow2", cwd=work)
+
+
 # ------------------------------------------------------- one table named over and over
 
 
