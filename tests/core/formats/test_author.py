@@ -367,6 +367,15 @@ def test_never_writes_over_a_file(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["precious"]
 
 
+def test_only_the_owner_may_write(tmp_path: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        write_raw(tmp_path / "a.raw", 512, [])
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.raw").stat().st_mode & 0o777 == 0o644
+
+
 def test_raw_files_end_where_they_should(tmp_path: Path) -> None:
     path = tmp_path / "file.raw"
     write_raw(path, 10, [(8, b"abcdef"), (20, b"x"), (0, b"0")])

@@ -182,7 +182,7 @@ def write_raw(
     What reaches past the length is cut off.  Space for each ``reserved`` (offset, size) is allocated, and
     stays unwritten unless something is stored there.  ``FileExistsError`` if there is such a file already.
     """
-    with open(path, "xb", buffering=0) as file:
+    with open(path, "xb", buffering=0, opener=lambda name, flags: os.open(name, flags, 0o644)) as file:
         file.truncate(length)
         for offset, size in reserved:
             os.posix_fallocate(file.fileno(), offset, size)
