@@ -357,6 +357,13 @@ def test_little_memory_is_said_in_one_line(work, mebibytes):
         limited(*words, "top.qcow2", cwd=work, space=mebibytes << 20)
 
 
+def test_no_memory_left_for_the_line_itself(work):
+    """Where the viewer can just start, memory gives out anywhere: in an import, in a line, at the end."""
+    write_image(work / "top.qcow2", Image(1 << 20), {0: Data(b"a")})
+    for step in range(16):
+        limited("view", "top.qcow2", cwd=work, space=(128 << 20) + step * (64 << 10))
+
+
 # ----------------------------------------------------------------------------- chains
 
 

@@ -8,7 +8,7 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 
 import click
 
@@ -63,6 +63,9 @@ def fail(code: int, message: str) -> NoReturn:
     sys.exit(code)
 
 
+_TOO_LARGE: Final = f"blockstrata: {TOO_LARGE}\n".encode()
+
+
 @contextlib.contextmanager
 def manners() -> Iterator[None]:
     """Make an exit status and a line of all that ends a command: 1 failed, 2 wrong usage, 130 interrupted."""
@@ -80,22 +83,34 @@ def manners() -> Iterator[None]:
     except BlockstrataError as error:
         fail(EXIT_FAILED, str(error))
     except MemoryError:
-        fail(EXIT_FAILED, TOO_LARGE)
+        _fail_without_memory()
     except ImportError as error:
         fail(EXIT_FAILED, f"a part of the program cannot be loaded: {_root(error)}")
     except (RuntimeError, SystemError) as error:
         # a thread takes memory, too; and CPython loses a MemoryError here and there, while it imports
-        if not str(error).endswith(("new thread", "without exception set")):
+        if not str(error).endswith(("new thread", "without exception set", "without setting an exception")):
             raise
-        fail(EXIT_FAILED, TOO_LARGE)
+        _fail_without_memory()
     except BrokenPipeError:
         # whoever read us has left
-        _discard_output()
+        _discard(sys.stdout)
         sys.exit(EXIT_FAILED)
     except OSError as error:
-        _discard_output()
+        _discard(sys.stdout)
         subject = "" if error.errno in _SHORTAGES else f"{error.filename or 'standard output'}: "
         fail(EXIT_FAILED, f"{subject}{error.strerror or error}")
+
+
+def _fail_without_memory() -> NoReturn:
+    """Fail, and say no more: as Python ends, it complains of each thing that it has no memory for either."""
+    try:
+        fail(EXIT_FAILED, TOO_LARGE)
+    except MemoryError:
+        # not even for the line
+        os.write(sys.stderr.fileno(), _TOO_LARGE)
+        sys.exit(EXIT_FAILED)
+    finally:
+        _discard(sys.stderr)
 
 
 def _prepare_output() -> None:
@@ -107,10 +122,10 @@ def _prepare_output() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
-def _discard_output() -> None:
-    """Let what is still buffered go nowhere, so that the interpreter does not complain when it ends."""
+def _discard(stream: TextIO) -> None:
+    """Let what is still buffered or said go nowhere, so that the interpreter does not complain as it ends."""
     with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _root(error: BaseException) -> BaseException:
