@@ -357,11 +357,28 @@ def test_little_memory_is_said_in_one_line(work, mebibytes):
         limited(*words, "top.qcow2", cwd=work, space=mebibytes << 20)
 
 
-def test_no_memory_left_for_the_line_itself(work):
-    """Where the viewer can just start, memory gives out anywhere: in an import, in a line, at the end."""
-    write_image(work / "top.qcow2", Image(1 << 20), {0: Data(b"a")})
-    for step in range(16):
-        limited("view", "top.qcow2", cwd=work, space=(128 << 20) + step * (64 << 10))
+NOTHING_LEFT = """
+import sys
+from blockstrata_viewer.cli import output
+from blockstrata_viewer.process.memory import bound_memory
+class Ends:
+    def __del__(self): raise (MemoryError if sys.argv[1] == "memory" else ValueError)
+def fail(*_): raise MemoryError
+bound_memory()
+output.fail, early, late = fail, Ends(), Ends()
+with output.manners():
+    del early
+    raise MemoryError
+"""
+
+
+def test_no_memory_left_for_the_line_itself():
+    """Memory gives out anywhere: in a line, and as things end, of which Python would tell one by one."""
+    run = [sys.executable, "-c", NOTHING_LEFT]
+    done = subprocess.run([*run, "memory"], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, "blockstrata: this takes more memory than there is\n")
+    done = subprocess.run([*run, "other"], capture_output=True, text=True, timeout=60, check=False)
+    assert "ValueError" in done.stderr, "what is a fault of ours is told"
 
 
 # ----------------------------------------------------------------------------- chains

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import resource
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -21,13 +22,22 @@ _CONTAINER: Final = Path("/sys/fs/cgroup/memory.max")
 
 
 def bound_memory() -> None:
-    """Let this process, and those that it starts, ask for no more memory than there is; then MemoryError."""
+    """Let this process, and those that it starts, ask for no more memory than there is; then MemoryError.
+
+    What ends is not told one by one that it has no memory for that.
+    """
+    sys.unraisablehook = _untold
     most = available(_MACHINE, _CONTAINER)
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if most is None or (soft != resource.RLIM_INFINITY and soft <= most):
         return
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+
+
+def _untold(unraisable: sys.UnraisableHookArgs) -> None:
+    if not issubclass(unraisable.exc_type, MemoryError):
+        sys.__unraisablehook__(unraisable)
 
 
 def available(machine: Path, container: Path) -> int | None:
