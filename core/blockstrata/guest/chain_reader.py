@@ -76,18 +76,20 @@ class Reader:
         self._read = 0
         self._total = sum(region.tables for region in self._waiting)
 
-    def _ask(self, layer: Layer, question: Callable[[], _Answer], otherwise: _Answer) -> _Answer:
+    def _ask(
+        self, layer: Layer, question: Callable[[], _Answer], otherwise: Callable[[], _Answer]
+    ) -> _Answer:
         """Return what a layer answers; what stands for it from the first error on, which is kept."""
         if self._errors[layer.depth] is None:
             try:
                 return question()
             except BlockstrataError as error:
                 self._errors[layer.depth] = error
-        return otherwise
+        return otherwise()
 
     def _windows_of(self, layer: Layer) -> Windows:
         """Return a layer's windows; none if what tells them apart cannot be read."""
-        return self._ask(layer, lambda: list(layer.node.windows()), [])
+        return self._ask(layer, lambda: list(layer.node.windows()), list)
 
     def _overview(self, layer: Layer, windows: Windows) -> Extents:
         """Return what is known of a layer before any table is read."""
@@ -95,7 +97,7 @@ class Reader:
             known = layer.node.overview
         else:
             known = partial(layer.node.extents, 0, layer.size)
-        return self._ask(layer, known, uniform(0, layer.size, _INVALID))
+        return self._ask(layer, known, lambda: uniform(0, layer.size, _INVALID))
 
     def _has_unread(self, region: Region) -> bool:
         return any(_part(known, region).having(Mapping.UNREAD).any() for known in self._known)
@@ -127,8 +129,11 @@ class Reader:
         unread = known.having(Mapping.UNREAD)
         if not unread.any():
             return known
-        facts = np.where(unread, np.uint8(_INVALID), known.facts)
-        failed = Extents(known.edges, facts, known.host).coalesce()
+
+        def failed() -> Extents:
+            facts = np.where(unread, np.uint8(_INVALID), known.facts)
+            return Extents(known.edges, facts, known.host).coalesce()
+
         return self._ask(layer, partial(layer.node.extents, known.start, known.end - known.start), failed)
 
     def forget(self, region: Region) -> None:

@@ -28,6 +28,11 @@ class Search(NamedTuple):
     nothing: str
     nothing_on_trip: str = ""
 
+    def nothing_in(self, scene: Scene | None) -> str:
+        """Return what is said where there is none in a scene."""
+        is_on_trip = scene is not None and scene.disk.round_trip
+        return self.nothing_on_trip if is_on_trip and self.nothing_on_trip else self.nothing
+
 
 class Key(NamedTuple):
     """Some keys that do the same: a turn of the scene, a search in it, or an action of the main screen.
@@ -57,7 +62,12 @@ _NO_CHANGE: Final = "no further change in this layer"
 
 KEYS: Final = (
     Key(
-        "cursor.left", "left,h", lambda scene, n: scene.move(-n), "move the cursor to the left", "move", "← →"
+        "cursor.left",
+        "left,h",
+        lambda scene, n: scene.move(-n),
+        "move the cursor to the left",
+        footer="move",
+        shown="← →",
     ),
     Key("cursor.right", "right,l", lambda scene, n: scene.move(n), "move the cursor to the right"),
     Key("cursor.left10", "shift+left", lambda scene, n: scene.move(-10 * n), "ten cells to the left"),
@@ -65,7 +75,12 @@ KEYS: Final = (
     Key("cursor.home", "home", lambda scene, _: scene.go_to(0), "start of the disk"),
     Key("cursor.end", "end", lambda scene, _: scene.go_to(scene.disk.size), "end of the disk"),
     Key(
-        "layer.up", "up,k", lambda scene, n: scene.select(scene.selected - n), "next layer up", "layer", "↑ ↓"
+        "layer.up",
+        "up,k",
+        lambda scene, n: scene.select(scene.selected - n),
+        "next layer up",
+        footer="layer",
+        shown="↑ ↓",
     ),
     Key("layer.down", "down,j", lambda scene, n: scene.select(scene.selected + n), "next layer down"),
     Key(
@@ -73,19 +88,19 @@ KEYS: Final = (
         "plus,equals_sign,right_square_bracket",
         lambda scene, n: scene.zoom(n),
         "zoom in",
-        "zoom",
-        "+ -",
+        footer="zoom",
+        shown="+ -",
     ),
     Key("zoom.out", "minus,left_square_bracket", lambda scene, n: scene.zoom(-n), "zoom out"),
-    Key("semantics.next", "s", lambda scene, _: scene.toggle(1), "next flags on the switch", "flags"),
+    Key("semantics.next", "s", lambda scene, _: scene.toggle(1), "next flags on the switch", footer="flags"),
     Key("semantics.previous", "S", lambda scene, _: scene.toggle(-1), "previous flags"),
     Key(
         "change.next",
         "n",
         Search(lambda scene: scene.change(1), _NO_CHANGE),
         "next change in the layer",
-        "change",
-        "n p",
+        footer="change",
+        shown="n p",
     ),
     Key(
         "change.previous",
@@ -98,7 +113,7 @@ KEYS: Final = (
         "d",
         Search(lambda scene: scene.difference(), "from here on, old and new mean the same in this layer"),
         "next place where old and new flags mean different things",
-        "differs",
+        footer="differs",
     ),
     Key(
         "difference.all",
@@ -116,11 +131,17 @@ KEYS: Final = (
         ),
         "next suspicious run",
     ),
-    Key("zoom.fit", "f", lambda scene, _: scene.fit(), "fit all", "fit"),
+    Key("zoom.fit", "f", lambda scene, _: scene.fit(), "fit all", footer="fit"),
     Key("zoom.selection", "z", lambda scene, _: scene.fit_selection(), "fit the extent, or between markers"),
-    Key("cursor.goto", "g", "page('go_to')", "go to an offset", "go to"),
+    Key("cursor.goto", "g", "page('go_to')", "go to an offset", footer="go to"),
     Key("marker.set", "space,m", lambda scene, _: scene.mark(), "set a marker"),
-    Key("axis.file", "v", lambda scene, _: scene.file_axis(), "the layer's file, on its own axis", "file"),
+    Key(
+        "axis.file",
+        "v",
+        lambda scene, _: scene.file_axis(),
+        "the layer's file, on its own axis",
+        footer="file",
+    ),
     Key("extent.details", "enter", "page('details')", "details of the extent"),
     Key("trace", "T", "page('trace')", "trace a read of this byte through the layers"),
     Key("lesson.next", "full_stop", "lesson(1)", "next step of the lesson"),
@@ -131,15 +152,15 @@ KEYS: Final = (
     Key("patterns", "x", lambda scene, _: scene.drawn(patterns=not scene.patterns), "patterns"),
     Key("theme.next", "t", "theme", "theme"),
     Key("inspector", "i", "inspector", "inspector"),
-    Key("export", "e", "export", "export the screen (svg, png, html, txt)", "export"),
+    Key("export", "e", "export", "export the screen (svg, png, html, txt)", footer="export"),
     Key(
         "tables",
         "B",
         "page('tables')",
         "the truth tables, and where in this image their rows occur",
-        "tables",
+        footer="tables",
     ),
-    Key("learn", "L", "learn", "choose a lesson", "lessons"),
+    Key("learn", "L", "learn", "choose a lesson", footer="lessons"),
     Key("image.next", "tab", "image(1)", "next image"),
     Key("image.previous", "shift+tab", "image(-1)", "previous image"),
     Key(
@@ -148,9 +169,9 @@ KEYS: Final = (
         lambda scene, _: replace(scene, markers=()) if scene.markers else scene.leave(),
         "clear markers, leave the file's axis or the round trip",
     ),
-    Key("help", "question_mark,f1", "help", "help", "help", "?"),
+    Key("help", "question_mark,f1", "help", "help", footer="help", shown="?"),
     Key("palette", "ctrl+p", "app.command_palette", "palette"),
-    Key("quit", "q,ctrl+c,ctrl+q", "app.quit_viewer", "quit", "quit", "q"),
+    Key("quit", "q,ctrl+c,ctrl+q", "app.quit_viewer", "quit", footer="quit", shown="q"),
 )
 
 TURNS: Final = {key.id: key.does for key in KEYS if not isinstance(key.does, str)}

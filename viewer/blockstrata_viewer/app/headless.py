@@ -180,5 +180,4 @@ def _aimed(scene: Scene, still: Still) -> Scene:
             still.image, "offset", f"{still.at} is not on the disk of {scene.disk.size} bytes"
         )
     scene = scene.select(still.layer).go_to(still.at)
-    steps = scene.viewport.power - (still.cell.bit_length() - 1) if still.cell else 0
-    return scene.zoom(steps) if steps > 0 else scene
+    return scene.closer(still.cell) if still.cell else scene

@@ -42,14 +42,13 @@ class MainScreen(Screen[None]):
         """Compose the screen."""
         yield self.pane
 
-    def action_turn(self, id: str) -> None:  # noqa: A002  as in the table of keys
+    def action_turn(self, key_id: str) -> None:
         """Do what the table of keys says of the scene."""
-        does, pane, count = TURNS[id], self.pane, self.pane.take_count()
+        does, pane, count = TURNS[key_id], self.pane, self.pane.take_count()
         if not isinstance(does, Search):
             pane.change(lambda scene: does(scene, count))
             return
-        is_on_trip = pane.current is not None and pane.current.disk.round_trip
-        pane.search(does.find, (is_on_trip and does.nothing_on_trip) or does.nothing, count)
+        pane.search(does.find, does.nothing_in(pane.current), count)
 
     def action_choose(self, depth: int) -> None:
         """Choose a layer by its depth."""

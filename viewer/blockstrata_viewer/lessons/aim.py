@@ -32,6 +32,5 @@ def _closer(scene: Scene, step: Step) -> Scene:
         around = end - start
         return scene.fit_range(max(0, start - around), min(scene.disk.size, end + around))
     if isinstance(step.zoom, int):
-        steps = scene.viewport.power - (step.zoom.bit_length() - 1)
-        return scene.zoom(steps) if steps > 0 else scene
+        return scene.closer(step.zoom)
     return scene

@@ -152,6 +152,11 @@ class Scene:
         """Return the scene closer to a byte, the cursor if none is given."""
         return self._looking(self.viewport.zoom(steps, self.cursor if about is None else about))
 
+    def closer(self, cell: int) -> Scene:
+        """Return the scene with so many bytes a cell, a power of two; as it is if it is that close."""
+        steps = self.viewport.power - (cell.bit_length() - 1)
+        return self.zoom(steps) if steps > 0 else self
+
     def pan(self, columns: int) -> Scene:
         """Return the scene moved sideways; the cursor stays in view."""
         return self._looking(self.viewport.pan(columns))

@@ -85,7 +85,8 @@ class PageScreen(ModalScreen[None]):
     """A page that is read, under a title and what it is of; its keys, and the one that opens it, leave."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss", "close")]
-    SIZE = "wide"
+    IS_WIDE: ClassVar[bool] = True
+    """Whether it takes almost all of a screen's width, as app.tcss has it."""
 
     def __init__(self, title: str, words: str, palette: Palette, read: Read, draw: Draw) -> None:
         super().__init__()
@@ -96,6 +97,6 @@ class PageScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """Compose the page."""
-        with VerticalScroll(classes=f"dialog {self.SIZE}"):
+        with VerticalScroll(classes="dialog wide" if self.IS_WIDE else "dialog"):
             yield Words(self._heading, classes="heading")
             yield self._page

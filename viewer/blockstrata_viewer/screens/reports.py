@@ -32,7 +32,7 @@ _LAYER: Final = re.compile("[0-9]")
 class DetailsScreen(PageScreen):
     """All there is to know of the extent under the cursor."""
 
-    SIZE = ""
+    IS_WIDE = False
 
     def __init__(self, scene: Scene) -> None:
         palette, width = palette_of(scene), self.app.size.width - 10

@@ -81,12 +81,22 @@ class Directory:
             return 0, Kind.NOTHING
         return int(self.words[at]), Kind(self.kinds[at])
 
+    def _among(self, first: int, last: int) -> tuple[int, int]:
+        """Return which of those that say something are the entries ``first`` up to ``last`` of the table."""
+        low, high = np.searchsorted(self.entries, [first, last]).tolist()
+        return low, high
+
+    def has_invalid(self, first: int, last: int) -> bool:
+        """Say whether any of the entries ``first`` up to ``last`` cannot be followed."""
+        low, high = self._among(first, last)
+        return bool((self.kinds[low:high] >= Kind.UNALIGNED).any())
+
     def batches(self, first: int, last: int, most: int) -> Iterator[tuple[int, int, int]]:
         """Yield (first, last, tables) of ranges of L1 entries that map about ``most`` stored (sub)clusters.
 
         ``tables`` is how many L2 tables are stored at all.
         """
-        low, high = np.searchsorted(self.entries, [first, last]).tolist()
+        low, high = self._among(first, last)
         done = np.cumsum(self.pieces[low:high])
         pieces = max(1, most // parts_of(self.header, self.piece))
         at, start = 0, first
@@ -100,7 +110,7 @@ class Directory:
     def overview(self, start: int, end: int) -> Extents:
         """Return what the entries say of a window of bytes: UNREAD where parts of tables are stored."""
         span = self.header.l2_span
-        low, high = np.searchsorted(self.entries, [start // span, -(-end // span)]).tolist()
+        low, high = self._among(start // span, -(-end // span))
         entries, kinds = self.entries[low:high], self.kinds[low:high]
         said = np.full(len(entries), fact(Mapping.UNALLOCATED), np.uint8)
         said[kinds >= Kind.UNALIGNED] = fact(Mapping.INVALID)
@@ -120,7 +130,7 @@ class Directory:
     def stored(self, first: int, last: int) -> Pieces:
         """Return the pieces that entries ``first`` up to ``last`` lead to, by guest offset."""
         header = self.header
-        low, high = np.searchsorted(self.entries, [first, last]).tolist()
+        low, high = self._among(first, last)
         used = low + np.flatnonzero(self.pieces[low:high])
         group, nth = counting(self.count[used])
         used = used[group]

@@ -22,7 +22,7 @@ from blockstrata.facts.codes import NO_HOST, Mapping, fact
 from blockstrata.facts.extents import Extents
 from blockstrata.facts.node import HostNode
 from blockstrata.facts.overlay import overlaid, runs_of
-from blockstrata.formats.qcow2.directory import Directory, Kind, Pieces, parts_of
+from blockstrata.formats.qcow2.directory import Directory, Pieces, parts_of
 from blockstrata.formats.qcow2.tables import Breaks, Entries, decode, telling
 
 _READ: Final = 1 << 19
@@ -49,7 +49,7 @@ def mapped(file: HostNode, directory: Directory, start: int, end: int) -> Extent
     for entries in _regrouped(_entries(file, directory, pieces, last * header.l2_span), at_once):
         builder.add(decode(header, entries))
     found = builder.window(start, end)
-    if directory.kinds.max(initial=Kind.NOTHING) < Kind.UNALIGNED:
+    if not directory.has_invalid(first, last):
         return found
     # what no table maps says nothing, so the L1 table has the last word there
     said = directory.overview(start, end)
