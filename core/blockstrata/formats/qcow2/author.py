@@ -19,72 +19,38 @@ from __future__ import annotations
 import functools
 import os
 import re
-import struct
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
-from blockstrata.formats.qcow2.header import (
-    COMPRESSION_NAMES,
-    MAGIC,
-    VERSION_2,
-    VERSION_3,
-    Autoclear,
-    Encryption,
-    Extension,
-    Incompatible,
+from blockstrata.formats.qcow2.authored_metadata import (
+    HEADER_LENGTHS,
+    Entry,
+    Image,
+    incompatible_features,
+    metadata_of,
 )
+from blockstrata.formats.qcow2.header import COMPRESSION_NAMES
 from blockstrata.formats.qcow2.tables import COMPRESSED, COPIED, SUBCLUSTERS, ZERO
 
-_HEADER: Final = struct.Struct(f"{VERSION_2.format} {VERSION_3.format[1:]} B7x")
-_LENGTHS: Final = {2: VERSION_2.size, 3: _HEADER.size}
-"""Bytes of the header that each version has; the older one is the start of the newer one."""
+__all__ = [
+    "Cluster",
+    "Compressed",
+    "Data",
+    "Image",
+    "Preallocated",
+    "Subclusters",
+    "Unallocated",
+    "ZeroAlloc",
+    "ZeroPlain",
+    "write_image",
+    "write_raw",
+]
 
 _WINDOW_BITS: Final = -12
 """Raw deflate with a window of 4 KiB: the most that QEMU's reader makes room for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """What holds for a qcow2 image as a whole.  Sizes in bytes."""
-
-    size: int
-    cluster_bits: int = 16
-    version: int = 3
-    extended_l2: bool = False
-    refcount_order: int = 4
-    backing: str | None = None
-    backing_format: str | None = None
-    data_file: str | None = None
-    """Holds the guest's bytes, each at its guest offset.  Created too.  QEMU looks for the name
-    from its working directory, wherever the image is."""
-    data_file_raw: bool = False
-    """Promises that the data file alone reads as the guest; that it does is up to the clusters stated."""
-    compression: str = "zlib"
-    aes: bool = False
-    """States AES encryption.  The bytes are stored as given, so a guest reads them decrypted, as noise."""
-    tail: int = 0
-    """Bytes by which the file is longer than its last host cluster needs, or shorter: then what lay there is
-    lost.  QEMU calls an image corrupt that lacks a whole cluster."""
-
-    @property
-    def cluster_size(self) -> int:
-        """Bytes."""
-        return 1 << self.cluster_bits
-
-    @property
-    def clusters(self) -> int:
-        """Guest clusters, the last of which may be cut short by the size."""
-        return -(-self.size // self.cluster_size)
-
-    @property
-    def l2_entries(self) -> int:
-        """Guest clusters that one L2 table maps."""
-        return self.cluster_size // (16 if self.extended_l2 else 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +126,7 @@ def write_image(
     _check(image, clusters)
     host = _HostClusters(image)
     entries = {guest: host.place(guest, cluster) for guest, cluster in clusters.items()}
-    metadata = _metadata(image, entries, host.references)
+    metadata = metadata_of(image, entries, host.references)
     length = len(metadata) + len(host.references) * image.cluster_size + image.tail
     if image.data_file is not None:
         write_raw(data_path or image.data_file, image.size, host.stored, host.reserved)
@@ -194,10 +160,10 @@ def write_raw(
 
 
 def _check(image: Image, clusters: Mapping[int, Cluster]) -> None:
-    needs_version_3 = _incompatible(image) or image.refcount_order != 4
+    needs_version_3 = incompatible_features(image) or image.refcount_order != 4
     faults = {
         "cluster_bits is not in 9 to 21": not 9 <= image.cluster_bits <= 21,
-        "version is neither 2 nor 3": image.version not in _LENGTHS,
+        "version is neither 2 nor 3": image.version not in HEADER_LENGTHS,
         "refcount_order is not in 0 to 6": not 0 <= image.refcount_order <= 6,
         "clusters are too small for extended L2 entries": image.extended_l2 and image.cluster_bits < 14,
         "the compression type is not known": image.compression not in COMPRESSION_NAMES,
@@ -208,15 +174,6 @@ def _check(image: Image, clusters: Mapping[int, Cluster]) -> None:
     for what, wrong in faults.items():
         if wrong:
             raise ValueError(what)
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """An L2 entry; its host offset, if it is ``hosted`` in this file, counts from the first data cluster."""
-
-    word: int = 0
-    bitmap: int = 0
-    hosted: bool = False
 
 
 class _HostClusters:
@@ -232,7 +189,7 @@ class _HostClusters:
         self.reserved: list[tuple[int, int]] = []
         self._packed_to = 0
 
-    def place(self, guest: int, cluster: Cluster) -> _Entry:
+    def place(self, guest: int, cluster: Cluster) -> Entry:
         """Find room for a guest cluster, note what is stored there, and return its L2 entry."""
         match cluster:
             case Compressed(pattern):
@@ -254,7 +211,7 @@ class _HostClusters:
                     raise ValueError(f"{states!r} does not say what {SUBCLUSTERS} subclusters are")
                 return self._place(guest, cluster)
 
-    def _place(self, guest: int, parts: Subclusters) -> _Entry:
+    def _place(self, guest: int, parts: Subclusters) -> Entry:
         image, word = self.image, 0
         hosted = parts.hosted and image.data_file is None
         if parts.hosted:
@@ -266,10 +223,10 @@ class _HostClusters:
             sum(1 << index for index, state in enumerate(parts.states) if state in of) for of in ("Zz", "Dd")
         )
         if image.extended_l2:
-            return _Entry(word, zero << SUBCLUSTERS | data, hosted)
+            return Entry(word, zero << SUBCLUSTERS | data, hosted)
         if zero and image.version == 2:
             raise ValueError("version 2 has no zero clusters")
-        return _Entry(word | (ZERO if zero else 0), 0, hosted)
+        return Entry(word | (ZERO if zero else 0), 0, hosted)
 
     def _store(self, host: int, parts: Subclusters) -> None:
         """Note what lies in a host cluster: the stretches of subclusters with capital letters."""
@@ -280,7 +237,7 @@ class _HostClusters:
             at, end = (index * size // SUBCLUSTERS for index in stretch.span())
             self.stored.append((host + at, _repeat(parts.pattern, size)[at:end]))
 
-    def _compress(self, pattern: bytes) -> _Entry:
+    def _compress(self, pattern: bytes) -> Entry:
         image = self.image
         if image.compression != "zlib" or image.data_file is not None:
             raise ValueError("only zlib is compressed, and only into the image itself")
@@ -290,7 +247,7 @@ class _HostClusters:
         at = self._pack(len(stream))
         self.stored.append((at, stream))
         more_sectors = (at % 512 + len(stream) - 1) // 512
-        return _Entry(COMPRESSED | more_sectors << 70 - image.cluster_bits | at, hosted=True)
+        return Entry(COMPRESSED | more_sectors << 70 - image.cluster_bits | at, hosted=True)
 
     def _pack(self, length: int) -> int:
         """Return the host byte where so many compressed bytes go, and count the references.
@@ -327,106 +284,3 @@ def _repeat(pattern: bytes, length: int) -> bytes:
     if not pattern:
         raise ValueError("an empty pattern fills nothing")
     return (pattern * -(-length // len(pattern)))[:length]
-
-
-def _metadata(image: Image, entries: Mapping[int, _Entry], data_references: list[int]) -> bytes:
-    """Return the file up to the first data cluster.
-
-    The refcounts count their own clusters too, so their number is approached from below.
-    """
-    size = image.cluster_size
-    l1_entries = -(-image.clusters // image.l2_entries)
-    l1_clusters = -(-l1_entries * 8 // size)
-    used_l1 = sorted({guest // image.l2_entries for guest in entries})
-    per_block = size * 8 >> image.refcount_order
-    others = 1 + l1_clusters + len(used_l1) + len(data_references)
-    blocks = table_clusters = 0
-    while blocks * per_block < others + table_clusters + blocks:
-        blocks = -(-(others + table_clusters + blocks) // per_block)
-        table_clusters = -(-blocks * 8 // size)
-    blocks_offset = (1 + table_clusters) * size
-    l1_offset = blocks_offset + blocks * size
-    l2_offset = l1_offset + l1_clusters * size
-    data_offset = l2_offset + len(used_l1) * size
-
-    l1 = np.zeros(l1_clusters * size // 8, ">u8")
-    l1[used_l1] = [l2_offset + nth * size | COPIED for nth in range(len(used_l1))]
-    table = np.zeros(table_clusters * size // 8, ">u8")
-    table[:blocks] = blocks_offset + np.arange(blocks) * size
-    references = [1] * (data_offset // size) + data_references
-    return b"".join(
-        [
-            _header(image, l1_entries, l1_offset, table_clusters).ljust(size, b"\0"),
-            table.tobytes(),
-            _refcounts(references, image.refcount_order).ljust(blocks * size, b"\0"),
-            l1.tobytes(),
-            _l2_tables(image, entries, used_l1, data_offset),
-        ]
-    )
-
-
-def _l2_tables(image: Image, entries: Mapping[int, _Entry], used_l1: list[int], data_offset: int) -> bytes:
-    words = np.zeros((len(used_l1), image.l2_entries, 2 if image.extended_l2 else 1), ">u8")
-    nth = {l1_index: place for place, l1_index in enumerate(used_l1)}
-    for guest, entry in entries.items():
-        l1_index, l2_index = divmod(guest, image.l2_entries)
-        # the host offset stands in the low bits of every kind of entry, so it can be added to
-        word = entry.word + (data_offset if entry.hosted else 0)
-        words[nth[l1_index], l2_index] = (word, entry.bitmap) if image.extended_l2 else (word,)
-    return words.tobytes()
-
-
-def _refcounts(references: list[int], order: int) -> bytes:
-    """Return refcounts ``1 << order`` bits wide; those of less than a byte fill it from its low bits up."""
-    if order >= 3:
-        return np.array(references, f">u{1 << order - 3}").tobytes()
-    bits = np.array(references)[:, None] >> np.arange(1 << order) & 1
-    return np.packbits(bits.astype(np.uint8), bitorder="little").tobytes()
-
-
-def _incompatible(image: Image) -> int:
-    return (
-        Incompatible.DATA_FILE * (image.data_file is not None)
-        | Incompatible.COMPRESSION_TYPE * (image.compression != "zlib")
-        | Incompatible.EXTENDED_L2 * image.extended_l2
-    )
-
-
-def _header(image: Image, l1_entries: int, l1_offset: int, table_clusters: int) -> bytes:
-    """Return header, extensions and backing name; ``ValueError`` if one cluster cannot hold them."""
-    length = _LENGTHS[image.version]
-    extensions = b"".join(
-        struct.pack(">II", kind, len(name)) + name + bytes(-len(name) % 8)
-        for kind, name in [
-            (Extension.BACKING_FORMAT, os.fsencode(image.backing_format or "")),
-            (Extension.DATA_FILE, os.fsencode(image.data_file or "")),
-        ]
-        if name
-    )
-    extensions += struct.pack(">II", Extension.END, 0)
-    backing = os.fsencode(image.backing or "")
-    fields = _HEADER.pack(
-        MAGIC,
-        image.version,
-        length + len(extensions) if backing else 0,
-        len(backing),
-        image.cluster_bits,
-        image.size,
-        Encryption.AES if image.aes else Encryption.NONE,
-        l1_entries,
-        l1_offset,
-        image.cluster_size,
-        table_clusters,
-        0,
-        0,
-        _incompatible(image),
-        0,
-        Autoclear.RAW_DATA_FILE if image.data_file_raw else 0,
-        image.refcount_order,
-        length,
-        COMPRESSION_NAMES.index(image.compression),
-    )
-    header = fields[:length] + extensions + backing
-    if len(header) > image.cluster_size:
-        raise ValueError("names do not fit into the header's cluster")
-    return header
