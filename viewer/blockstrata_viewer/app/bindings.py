@@ -206,6 +206,12 @@ def help_keys(keymap: dict[str, str]) -> list[tuple[str, str]]:
     return [(printable(_spell(keymap.get(key.id, key.keys))), key.words) for key in KEYS]
 
 
+def said_of(key: str) -> str:
+    """Return a key as it stands on a keyboard, and what it does on the main screen."""
+    words = (each.words for each in KEYS if key in each.keys.split(","))
+    return "  ".join([_spell(key), *words])
+
+
 def _spell(keys: str) -> str:
     """Return Textual's names of keys as they stand on a keyboard."""
     names = [[_NAMES.get(part, part) for part in key.split("+") if part] for key in keys.split(",")]

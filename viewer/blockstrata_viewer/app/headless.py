@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from textual.filter import LineFilter
 from textual.pilot import Pilot
@@ -28,7 +29,7 @@ from blockstrata_viewer.export.capture import strips_of
 from blockstrata_viewer.model.opening import Opening
 from blockstrata_viewer.model.scene import GUEST, Scene
 from blockstrata_viewer.process.terminal import bounded
-from blockstrata_viewer.widgets.plain import NET
+from blockstrata_viewer.widgets.plain import NET, Prompt
 
 _SIZE = (120, 36)
 _LOOKS = 100
@@ -73,6 +74,23 @@ def take(still: Still) -> Shot:
     ``BadRangeError`` if the disk does not reach ``at`` or the chain has no such layer; ``LeftError`` if a key
     leaves the viewer; ``OSError`` if there are not enough file descriptors for an app.
     """
+    *_, last = take_each(still)
+    return last.shot
+
+
+class Pressed(NamedTuple):
+    """What a key leads to; the first screen is there before any, so its ``key`` is empty.
+
+    ``is_typed``: the key is one of a text that is being typed.
+    """
+
+    shot: Shot
+    key: str = ""
+    is_typed: bool = False
+
+
+def take_each(still: Still) -> list[Pressed]:
+    """Return the screen that shows an image, and the one after each key that is pressed; errors as above."""
     _require_descriptors()
     return asyncio.run(_take(still))
 
@@ -102,7 +120,7 @@ class LeftError(BlockstrataError):
     """There is no screen left to show."""
 
 
-async def _take(still: Still) -> Shot:
+async def _take(still: Still) -> list[Pressed]:
     app = _HeadlessApp(
         Setup(
             (still.image, *still.others),
@@ -129,16 +147,18 @@ async def _take(still: Still) -> Shot:
         while pane.images.shown.again:
             await pilot.pause(0.01)
         await pilot.pause()
+        taken = [Pressed(read_shot(pane))]
         for key in still.press:
+            is_typed = isinstance(app.focused, Prompt) and len(key) == 1
             await pilot.press(key)
             await _settle(pane, pilot)
             if app.return_code is not None:
                 raise LeftError(still.image, "", f"the key {key} leaves the viewer: nothing is left to show")
-        _raise_failure(app)
-        shot = read_shot(pane)
+            _raise_failure(app)
+            taken.append(Pressed(read_shot(pane), key, is_typed))
         for opened in pane.images.all:
             opened.drop()
-        return shot
+        return taken
 
 
 def _raise_failure(app: ViewerApp) -> None:

@@ -57,15 +57,52 @@ def frame_of(screen: Screen, title: str) -> Frame:
 def svg(screen: Screen, title: str = "") -> str:
     """Return the picture of a screen in a window; without a title the window has no title bar."""
     frame = frame_of(screen, title)
+    texts = lettered([*title_of(frame), *_texts(screen, frame)])
+    return window(screen, frame, [*_geometry(screen, frame), *texts])
+
+
+def window(screen: Screen, frame: Frame, drawn: Iterable[str]) -> str:
+    """Return a window, in the colours of a screen, with what is drawn in it."""
     width, height = frame.width, frame.height
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
     # half a unit inside
     outline = f'x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="{RADIUS}"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
-        f"<title>{escape(title or 'blockstrata')}</title>",
+        f"<title>{escape(frame.title or 'blockstrata')}</title>",
         f'<rect {outline} fill="{screen.page}"/>',
         *_lip(screen, frame),
+        *drawn,
+        f'<rect {outline} fill="none" stroke="{frame.rule}"/>',
+        "</svg>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def lettered(drawn: Iterable[str]) -> list[str]:
+    """Return elements in the font of the screen."""
+    return [
+        f'<g font-family="{FONTS}" font-size="{FONT_SIZE}" style="font-variant-ligatures:none">',
+        *drawn,
+        "</g>",
+    ]
+
+
+def row_of(screen: Screen, frame: Frame, y: int) -> list[str]:
+    """Return the elements of the row ``y`` of a screen in a window."""
+    row = Screen((screen.rows[y],), screen.page, screen.ink)
+    at = frame._replace(top=frame.top + y * HEIGHT)
+    return [*_geometry(row, at), *_texts(row, at)]
+
+
+def caption(frame: Frame, text: str) -> str:
+    """Return words at the right end of a window's title bar."""
+    x = frame.width - 2 * SIDE
+    return f'<text x="{x}" y="{_TITLE_BASELINE}" text-anchor="end" fill="{frame.dim}">{escape(text)}</text>'
+
+
+def _geometry(screen: Screen, frame: Frame) -> list[str]:
+    return [
         '<g shape-rendering="crispEdges">',
         *_filled(_backgrounds(screen, frame)),
         *_filled(_blocks(screen, frame)),
@@ -73,14 +110,7 @@ def svg(screen: Screen, title: str = "") -> str:
         '<g fill="none">',
         *_curves(screen, frame),
         "</g>",
-        f'<g font-family="{FONTS}" font-size="{FONT_SIZE}" style="font-variant-ligatures:none">',
-        *_title(frame),
-        *_texts(screen, frame),
-        "</g>",
-        f'<rect {outline} fill="none" stroke="{frame.rule}"/>',
-        "</svg>",
     ]
-    return "\n".join(lines) + "\n"
 
 
 def ground_of(cell: Cell) -> str:
@@ -123,7 +153,8 @@ def _bleeds(cell: Cell) -> bool:
     return cell.text == " "
 
 
-def _title(frame: Frame) -> Iterator[str]:
+def title_of(frame: Frame) -> Iterator[str]:
+    """Yield the title of a window, if it has one."""
     if frame.title:
         # set as one run, in the middle: nothing in it has to meet a column
         yield (

@@ -72,11 +72,18 @@ def write_screenshot(
 ) -> None:
     """Write a screen to a file, in the format that its ending names if none is given.
 
+    As :func:`write_picture` does it.
+    """
+    write_picture(render(screen, form or format_of(path), title), path, inputs)
+
+
+def write_picture(content: bytes, path: str, inputs: Collection[tuple[int, int]] = ()) -> None:
+    """Write what was drawn to a file.
+
     A file that is there is replaced once the new one is whole, unless it is one of ``inputs`` (numbers of
     device and inode) by whatever name, or no regular file: ``ExportError`` then, as when the file cannot be
     written.
     """
-    content = render(screen, form or format_of(path), title)
 
     def check(status: os.stat_result) -> None:
         if stat.S_ISBLK(status.st_mode) or (status.st_dev, status.st_ino) in inputs:

@@ -5,7 +5,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,9 +14,23 @@ from blockstrata_viewer.cli.making import made, scenario_named
 from blockstrata_viewer.cli.opening import Opening, opening_options
 from blockstrata_viewer.cli.types import CELL_SIZE, KEYS, SCREEN_SIZE, SEMANTICS, SIZE, TRACK
 from blockstrata_viewer.draw.palette import COLOURS, THEMES
-from blockstrata_viewer.export import FORMATS, ExportError, format_of, render, write_screenshot
+from blockstrata_viewer.export import (
+    FORMATS,
+    ExportError,
+    Moment,
+    format_of,
+    moving_svg,
+    render,
+    write_picture,
+)
 from blockstrata_viewer.process.directories import absolute
 from blockstrata_viewer.process.scratch import scratch_directory
+
+if TYPE_CHECKING:
+    # the app is imported once the environment is as Textual is to find it
+    from collections.abc import Sequence
+
+    from blockstrata_viewer.app.headless import Pressed
 
 _STANDARD_OUTPUT: Final = ("-", "/dev/stdout")
 """Names of files that are open already: whatever they lead to, nothing is opened or replaced."""
@@ -46,6 +60,13 @@ _STANDARD_OUTPUT: Final = ("-", "/dev/stdout")
 )
 @click.option("--layer", type=TRACK, default="0", show_default=True, metavar="N|guest", help="Selected.")
 @click.option("--press", type=KEYS, default=(), metavar="KEYS", help="Then press keys, as in 's s T'.")
+@click.option(
+    "--moving",
+    "seconds",
+    type=click.FloatRange(0.1, 60),
+    metavar="SECONDS",
+    help="A picture that moves: a frame for each key, so long. .svg only.",
+)
 @click.option("--title", metavar="TEXT", help="The window's; '' for none. The image's name if not given.")
 def command(
     image: str | None,
@@ -55,6 +76,7 @@ def command(
     form: str | None,
     size: tuple[int, int],
     color: str | None,
+    seconds: float | None,
     title: str | None,
     **shown: Any,
 ) -> None:
@@ -68,26 +90,42 @@ def command(
         raise click.UsageError(str(error)) from None
     if (image is None) == (scenario is None):
         raise click.UsageError("name either an IMAGE or a scenario by --demo")
+    if seconds is not None and form != "svg":
+        raise click.UsageError("only an .svg can move")
     for name in [name for name in os.environ if name.startswith("TEXTUAL_")]:
         del os.environ[name]
-    take = load("app.headless:take")
+    take = load("app.headless:take_each")
     colours = color or ("none" if form == "txt" else "truecolor")
     columns, rows = size
     still = load("app.headless:Still")(
         image or "", opening, colours=colours, columns=columns, rows=rows, **shown
     )
     if scenario is None:
-        shot = take(still)
+        taken = take(still)
     else:
         chosen = scenario_named(scenario)
         absolute(".")  # where to go back to
         # names that do not tell where the files are
         with scratch_directory() as directory, contextlib.chdir(directory):
             first, *others = made(chosen.build, Path())
-            shot = take(replace(still, image=first, others=tuple(others), counts_runs=True))
-            shot = replace(shot, inputs=frozenset())
+            taken = take(replace(still, image=first, others=tuple(others), counts_runs=True))
+    shot = taken[-1].shot
+    inputs = shot.inputs if scenario is None else frozenset()
     title = shot.title if title is None else title
-    if output in _STANDARD_OUTPUT:
-        sys.stdout.buffer.write(render(shot.screen, form, title))
+    if seconds is None:
+        content = render(shot.screen, form, title)
     else:
-        write_screenshot(shot.screen, output, title=title, form=form, inputs=shot.inputs)
+        content = moving_svg(_moments(taken, seconds), title).encode()
+    if output in _STANDARD_OUTPUT:
+        sys.stdout.buffer.write(content)
+    else:
+        write_picture(content, output, inputs)
+
+
+def _moments(taken: "Sequence[Pressed]", seconds: float) -> list[Moment]:
+    """Return what each key leads to; what is typed into a line goes by as quickly as one types."""
+    said_of = load("app.bindings:said_of")
+    return [
+        Moment(each.shot.screen, seconds / 6 if each.is_typed else seconds, each.key and said_of(each.key))
+        for each in taken
+    ]
