@@ -167,9 +167,9 @@ def measure_strips(layers: int, runs: int, columns: int, frames: int) -> dict[st
     rng = np.random.default_rng(SEED)
     walls, cpus = [], []
     for _ in range(frames):
-        power = int(rng.integers(12, fit.power + 1))
-        left = int(rng.integers(0, max(1, fit.cells(power) - columns)))
-        viewport = Viewport(disk.size, columns, power, left)
+        cell = fit.zoom(int(rng.integers(0, max(1, (fit.cell >> 12).bit_length()))), 0).cell
+        left = int(rng.integers(0, max(1, fit.cells(cell) - columns)))
+        viewport = Viewport(disk.size, columns, cell, left)
         for track in disk.tracks:
             rows = [Line(columns, Ink(palette.text, palette.page)) for _ in range(3)]
             wall, cpu = time.perf_counter(), time.process_time()

@@ -464,7 +464,7 @@ def test_an_own_lesson_on_an_own_image(tmp_path):
         ("at: cluster:1", "at: here", 7, "is not a size"),
         ("at: cluster:1", "layer: 4", 7, "layers 0 to 0"),
         ("at: cluster:1", "layer: top", 7, "is no number"),
-        ("at: cluster:1", "zoom: 3000", 7, "power of two"),
+        ("at: cluster:1", "zoom: 3000", 7, "multiple of 512"),
         ("at: cluster:1", "semantics: mine", 7, "is no semantics"),
         ("at: cluster:1", "view: file", 7, "no place in the layer's file"),
         ("at: cluster:1", "view: round-trip", 4, "one of the nbd semantics"),

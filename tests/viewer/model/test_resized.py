@@ -45,7 +45,7 @@ def check(scene):
     disk, viewport = scene.disk, scene.viewport
     assert viewport.size == disk.size
     assert viewport.columns == COLUMNS
-    assert viewport.power <= viewport.fit_power
+    assert viewport.cell <= viewport.fit_cell
     assert 0 <= viewport.left <= max(0, viewport.cells() - COLUMNS)
     assert 0 <= scene.cursor < max(1, disk.size)
     assert 0 <= viewport.column_of(scene.cursor) < COLUMNS
@@ -82,7 +82,7 @@ def test_whatever_is_in_a_scene_is_on_the_disk_that_is_read_anew(disks, first, s
     for move in moved:
         scene = move(scene)
     bottom = scene.chain_scene
-    was_whole = bottom.viewport.power == bottom.viewport.fit_power
+    was_whole = bottom.viewport.is_whole
     check(scene)
     anew = scene.with_disk(after)
     if after is before:
@@ -120,7 +120,7 @@ async def test_a_disk_that_is_resized_while_it_is_open(tmp_path, before, after):
         viewport = app.scene.viewport
         assert viewport == Viewport(after, viewport.columns).fit()
         await pilot.press("end")
-        assert viewport.cells() - 1 == app.scene.cursor >> viewport.power
+        assert viewport.cells() - 1 == app.scene.cursor // viewport.cell
         await pilot.press("plus", "f", "n", "v", "v", "r", "r")
         assert app.scene.viewport == viewport
 

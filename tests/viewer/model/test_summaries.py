@@ -81,11 +81,11 @@ def test_a_strip_of_summaries_is_the_strip_of_all_runs(image, semantics):
     loader, disk = summarised(image)
     whole = load_whole(image)
     chosen = by_name(semantics)
-    power = loader.chunk.bit_length() - 1
-    for up in range(4):
-        cells = -(-disk.size >> power + up)
+    for up in range(1, 5):
+        cell = loader.chunk * up
+        cells = -(-disk.size // cell)
         for left in {0, cells // 2, max(0, cells - 10)}:
-            viewport = Viewport(disk.size, 80, power + up, left)
+            viewport = Viewport(disk.size, 80, cell, left)
             for less, more in zip(tracks(disk), tracks(whole), strict=True):
                 found, wanted = (columns_of(track, viewport, chosen) for track in (less, more))
                 assert found.amounts.tolist() == wanted.amounts.tolist()
@@ -97,11 +97,11 @@ def test_a_strip_of_summaries_is_the_strip_of_all_runs(image, semantics):
 def test_the_cursor_s_region_is_read_again(image):
     loader, disk = summarised(image)
     at = disk.summaries[-2].region.start + 1000
-    assert loader.look(Viewport(disk.size, 80).fit(), at)
+    assert loader.look(Viewport(disk.size, 20).fit(), at)
     *_, again = loader.again(lambda: False)
     assert not any(summary.region.start <= at < summary.region.end for summary in again.summaries)
     assert len(again.summaries) >= len(disk.summaries)
-    assert not loader.look(Viewport(disk.size, 80).fit(), at)
+    assert not loader.look(Viewport(disk.size, 20).fit(), at)
     whole = load_whole(image)
     for less, more in zip(tracks(again), tracks(whole), strict=True):
         if at < more.size:
@@ -112,7 +112,7 @@ def test_the_cursor_s_region_is_read_again(image):
 def test_a_close_view_is_read_again_whole_or_as_far_as_memory_goes(image):
     loader, disk = summarised(image)
     at = disk.summaries[-2].region.start
-    close = Viewport(disk.size, 80, loader.chunk.bit_length() - 2, at // (loader.chunk >> 1))
+    close = Viewport(disk.size, 80, loader.chunk // 2, at // (loader.chunk // 2))
     assert loader.look(close, at)
     *_, again = loader.again(lambda: False)
     inside = [
@@ -121,7 +121,7 @@ def test_a_close_view_is_read_again_whole_or_as_far_as_memory_goes(image):
         if summary.region.start < close.end and close.start < summary.region.end
     ]
     assert not inside or not loader.look(close, at)
-    everything = Viewport(disk.size, 10**6, loader.chunk.bit_length() - 2, 0)
+    everything = Viewport(disk.size, 10**6, loader.chunk // 2, 0)
     assert loader.look(everything, at)
     *_, _ = loader.again(lambda: False)
     assert not loader.look(everything, at), "there is no memory for more, and it is not tried again"
@@ -184,7 +184,7 @@ def test_one_may_look_elsewhere_at_any_time_while_it_is_read(image):
         try:
             while not is_done.is_set():
                 for at in range(0, TABLES * SPAN, SPAN):
-                    loader.look(Viewport(TABLES * SPAN, 80, 9, at >> 9), at)
+                    loader.look(Viewport(TABLES * SPAN, 80, 512, at // 512), at)
         except RuntimeError as error:
             faults.append(error)
 

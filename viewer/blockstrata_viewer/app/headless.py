@@ -45,7 +45,7 @@ _DESCRIPTORS = 8
 class Still:
     """What to show of an image: ``columns`` × ``rows`` cells, at least 40 × 12 make sense.
 
-    ``at`` is the cursor's guest byte, ``cell`` bytes a cell (a power of two; None, or more than it takes: the
+    ``at`` is the cursor's guest byte, ``cell`` bytes a cell (whole sectors; None, or more than it takes: the
     whole disk), ``layer`` the selected layer's depth or ``GUEST``, ``colours`` "truecolor" or "none".
     ``others`` are further images, open beside the first; ``press`` are keys, as Textual names them, that are
     pressed one after another at last.

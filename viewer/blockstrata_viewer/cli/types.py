@@ -55,8 +55,8 @@ class Seconds(click.FloatRange):
 
 def _cell_size(text: str) -> int:
     size = parse_size(text)
-    if size.bit_count() != 1:
-        raise ValueError(f"'{text}' is no power of two")
+    if not size or size % 512:
+        raise ValueError(f"'{text}' is no multiple of 512 bytes")
     return size
 
 
@@ -90,7 +90,7 @@ def _keys(text: str) -> tuple[str, ...]:
 SIZE: Final = Parsed("size", parse_size)
 """Bytes, as QEMU writes sizes."""
 CELL_SIZE: Final = Parsed("size", _cell_size)
-"""Bytes a cell: a power of two."""
+"""Bytes a cell: a multiple of a sector."""
 SCREEN_SIZE: Final = Parsed("screen size", _screen_size)
 """Columns and rows."""
 TRACK: Final = Parsed("layer", _track)

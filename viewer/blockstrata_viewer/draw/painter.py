@@ -19,8 +19,10 @@ from blockstrata_viewer.model.states import Paint
 from blockstrata_viewer.model.viewport import Viewport
 
 _BRACKET = "╰─╯╵"
-_LABEL_EVERY = 16
-_TICK_EVERY = 4
+_LABEL_EVERY = 12
+"""Columns that are at least from one label of the ruler to the next."""
+_TICKS = 4
+"""Ticks from label to label."""
 
 
 def draw_chain(scene: Scene, layout: ChainLayout) -> list[Line]:
@@ -85,7 +87,7 @@ class _Painter:
         draw_strip([row], scene.disk.guest, whole, scene.semantics, Look(x, dimmed, letters=False))
         first = whole.column_of(viewport.start)
         last = whole.column_of(max(viewport.start, viewport.end - 1))
-        window = Viewport(scene.disk.size, last - first + 1, whole.power, first)
+        window = Viewport(scene.disk.size, last - first + 1, whole.cell, first)
         bright = Look(x + first, self.palette, letters=False)
         draw_strip([row], scene.disk.guest, window, scene.semantics, bright)
         for at in range(x + first, x + last + 1):
@@ -113,16 +115,20 @@ class _Painter:
             if not any(at < span.stop and span.start < at + len(text) for span in taken):
                 labels.put(at, text, self.ink(colour, ground, bold=True))
                 taken.append(range(at - 1, at + len(text) + 1))
-        for column in range(self.shown):
-            cell = viewport.left + column
-            labelled = cell % _LABEL_EVERY == 0
-            glyph = "┬" if cell % _TICK_EVERY == 0 else "─"
-            ticks.set(x + column, glyph, self.ink(palette.dim if labelled else palette.rule))
-            label = exact_size(cell << viewport.power) if labelled else ""
-            end = x + column + len(label)
-            free = not any(x + column < span.stop and span.start < end for span in taken)
+        ticks.put(x, "─" * self.shown, self.ink(palette.rule))
+        # of round offsets, the cells that hold them
+        apart = 1 << (viewport.cell * _LABEL_EVERY - 1).bit_length()
+        step = apart // _TICKS
+        for offset in range(-(-viewport.start // step) * step, viewport.end, step):
+            at = x + viewport.column_of(offset)
+            labelled = offset % apart == 0
+            ticks.set(at, "┬", self.ink(palette.dim if labelled else palette.rule))
+            label = exact_size(offset) if labelled else ""
+            end = at + len(label)
+            free = not any(at < span.stop and span.start < end for span in taken)
             if label and free and end <= x + viewport.columns:
-                labels.put(x + column, label, self.ink(palette.dim))
+                labels.put(at, label, self.ink(palette.dim))
+                taken.append(range(at - 1, end + 1))
         marks = [(scene.cursor, "┴", palette.accent)]
         marks += [(marker, "◆", palette.paints[Paint.RESERVED]) for marker in scene.markers]
         for offset, glyph, colour in marks:

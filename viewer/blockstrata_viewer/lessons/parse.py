@@ -27,6 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from blockstrata.facts.codes import SECTOR
 from blockstrata.semantics import SWITCH, by_name
 from blockstrata.text.sizes import parse_size
 from blockstrata_viewer.lessons.lesson import GUEST, VIEWS, Lesson, LessonError, Source, Step
@@ -199,8 +200,8 @@ def _zoom(value: str) -> str | int:
     if value in ("fit", "extent"):
         return value
     size = parse_size(value)
-    if size.bit_count() != 1:
-        raise ValueError(f"'{value}' is neither fit, extent nor a power of two")
+    if not size or size % SECTOR:
+        raise ValueError(f"'{value}' is neither fit, extent nor a multiple of {SECTOR} bytes")
     return size
 
 

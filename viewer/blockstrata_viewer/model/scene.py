@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from blockstrata.facts.codes import SECTOR
 from blockstrata.semantics import SEMANTICS, SWITCH
 from blockstrata.semantics.nbd import NBD_6_0, WIRES, Wire, wire_of
 from blockstrata.semantics.table import Semantics
@@ -153,9 +154,11 @@ class Scene:
         return self._looking(self.viewport.zoom(steps, self.cursor if about is None else about))
 
     def closer(self, cell: int) -> Scene:
-        """Return the scene with so many bytes a cell, a power of two; as it is if it is that close."""
-        steps = self.viewport.power - (cell.bit_length() - 1)
-        return self.zoom(steps) if steps > 0 else self
+        """Return the scene with so many bytes a cell, in whole sectors; as it is if it is that close."""
+        cell = max(SECTOR, cell - cell % SECTOR)
+        if cell >= self.viewport.cell:
+            return self
+        return self._looking(self.viewport.of_cell(cell, self.cursor))
 
     def pan(self, columns: int) -> Scene:
         """Return the scene moved sideways; the cursor stays in view."""

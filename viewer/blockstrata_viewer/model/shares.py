@@ -3,8 +3,8 @@
 Sums are kept for every block of runs and completed inside a block, so a frame costs the same for ten runs and
 for millions, and the sums stay small beside the runs.
 
-Of a region whose runs were given up there are chunks.  Where cells are as large as these or larger, a strip
-is as exact as with all runs::
+Of a region whose runs were given up there are chunks.  An offset inside a chunk counts as the nearer of its
+ends, so a strip of cells as large as chunks or larger is exact to half a chunk a cell::
 
     runs     ├┼┼─┼┼┼──┼┼─┼─┼┼┼┼──┼─┤├──────── UNREAD ─────────┤
     chunks                          ├─ 3 GiB data ┼─ 4 GiB data┤
@@ -61,10 +61,11 @@ class Shares:
         # searched before the edges are, most of which stay out of the processor's caches
         self._block_starts = edges[:-1:BLOCK].copy()
         self._sums = _block_sums(edges, classes, kinds)
-        self._chunk_ends = np.empty(0, np.int64)
+        self._chunk_starts = self._chunk_ends = np.empty(0, np.int64)
         if summaries:
             # what they hold beyond what the runs in their place say
             beyond = [amounts - self.between(chunks) for chunks, amounts in summaries]
+            self._chunk_starts = np.concatenate([chunks[:-1] for chunks, _ in summaries])
             self._chunk_ends = np.concatenate([chunks[1:] for chunks, _ in summaries])
             sums = np.cumsum(np.concatenate(beyond), axis=0)
             self._chunk_sums = np.concatenate([np.zeros_like(sums[:1]), sums])
@@ -76,6 +77,9 @@ class Shares:
         """Return the bytes of each class before each offset, int64 (m, kinds); offsets must be inside."""
         if not len(self.classes):
             return np.zeros((len(offsets), self.kinds), np.int64)
+        if len(self._chunk_ends):
+            offsets = self._beside_chunks(offsets)
+            blocks = self._blocks_at(offsets)
         runs = (blocks * BLOCK)[:, None] + _IN_BLOCK
         # runs from the offset on are cut to nothing, and so is what the last block has too few of
         edges = np.minimum(self.edges.take(runs, mode="clip"), offsets[:, None])
@@ -87,6 +91,13 @@ class Shares:
         if len(self._chunk_ends):
             sums += self._chunk_sums[self._chunk_ends.searchsorted(offsets, side="right")]
         return sums
+
+    def _beside_chunks(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return offsets, each that is inside a chunk moved to the nearer of its ends."""
+        chunk = self._chunk_ends.searchsorted(offsets, side="right")
+        starts, ends = (each.take(chunk, mode="clip") for each in (self._chunk_starts, self._chunk_ends))
+        nearer = np.where(offsets - starts < ends - offsets, starts, ends)
+        return np.where((starts < offsets) & (offsets < ends), nearer, offsets)
 
     def between(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the bytes of each class between neighbouring offsets, int64 (m - 1, kinds)."""
@@ -101,9 +112,9 @@ class Shares:
             size = int(self.edges[-1])
             edges = np.full(viewport.columns + 1, size, np.int64)
             # of the cells past the end there may be more than 2**63 bytes can number
-            inside = max(0, min(viewport.columns + 1, (size >> viewport.power) + 1 - viewport.left))
+            inside = max(0, min(viewport.columns + 1, size // viewport.cell + 1 - viewport.left))
             cells = np.arange(viewport.left, viewport.left + inside, dtype=np.int64)
-            edges[:inside] = cells << viewport.power
+            edges[:inside] = cells * viewport.cell
             blocks = self._blocks_at(edges)
             before = self._before(edges, blocks)
             self._kept = viewport, Cells(edges, blocks, before[1:] - before[:-1])
