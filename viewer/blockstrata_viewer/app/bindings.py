@@ -58,6 +58,15 @@ class Key(NamedTuple):
         return Binding(self.keys, self.action, self.words, id=self.id)
 
 
+def _clear(scene: Scene) -> Scene:
+    """Return a scene with one thing less of what was set in it: markers, states, another axis."""
+    if scene.markers:
+        return replace(scene, markers=())
+    if scene.isolated or scene.hidden:
+        return scene.drawn(isolated="", hidden=frozenset())
+    return scene.leave()
+
+
 _NO_CHANGE: Final = "no further change in this layer"
 
 KEYS: Final = (
@@ -166,8 +175,8 @@ KEYS: Final = (
     Key(
         "clear",
         "escape",
-        lambda scene, _: replace(scene, markers=()) if scene.markers else scene.leave(),
-        "clear markers, leave the file's axis or the round trip",
+        lambda scene, _: _clear(scene),
+        "clear markers, show all states, leave the file's axis or the round trip",
     ),
     Key("help", "question_mark,f1", "help", "help", footer="help", shown="?"),
     Key("palette", "ctrl+p", "app.command_palette", "palette"),
@@ -196,9 +205,18 @@ _NAMES: Final = {
 }
 
 
-def footer_keys() -> list[tuple[str, str]]:
-    """Return keys and words for the footer."""
-    return [(key.shown or _spell(key.keys), key.footer) for key in KEYS if key.footer]
+def footer_keys() -> list[tuple[str, ...]]:
+    """Return keys and words for the footer, and what a click does on each of the keys.
+
+    Where the footer shows two keys, the second is that of the binding which comes next in the table.
+    """
+    found: list[tuple[str, ...]] = []
+    for nth, key in enumerate(KEYS):
+        if key.footer:
+            shown = key.shown or _spell(key.keys)
+            actions = [each.action for each in KEYS[nth : nth + 1 + shown.count(" ")]]
+            found.append((shown, key.footer, *actions))
+    return found
 
 
 def help_keys(keymap: dict[str, str]) -> list[tuple[str, str]]:

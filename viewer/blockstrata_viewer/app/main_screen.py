@@ -58,6 +58,18 @@ class MainScreen(Screen[None]):
         """Show the same facts under a semantics by its name."""
         self.pane.change(lambda scene: scene.under(by_name(name)))
 
+    def action_isolate(self, letters: str) -> None:
+        """Show one state alone, by its letters, or all again."""
+        self.pane.change(lambda scene: scene.isolate(letters))
+
+    def action_hide(self, letters: str) -> None:
+        """Show all but one state more, by its letters, or that again."""
+        self.pane.change(lambda scene: scene.hide(letters))
+
+    def action_go_to(self, offset: int) -> None:
+        """Go to a byte."""
+        self.pane.change(lambda scene: scene.go_to(offset))
+
     def action_round_trip(self) -> None:
         """Show what becomes of the image on the way through NBD, or come back from there."""
         self.pane.count = 0

@@ -144,7 +144,7 @@ def _shares(scene: Scene) -> list[tuple[State, float]]:
     return [(state, total / whole) for state, total in ordered]
 
 
-def draw_keys(scene: Scene, width: int, keys: Sequence[tuple[str, str]], note: str) -> Line:
+def draw_keys(scene: Scene, width: int, keys: Sequence[tuple[str, ...]], note: str) -> Line:
     """Return the footer: a note, how far reading is, or keys and what they do; the last two always fit."""
     palette = palette_of(scene)
     note = note or str(scene.disk.loading or "")
@@ -153,7 +153,7 @@ def draw_keys(scene: Scene, width: int, keys: Sequence[tuple[str, str]], note: s
         row.put(2, clip(note, width - 4), Ink(palette.text, palette.panel, bold=True))
         return row
     shown = list(keys)
-    while len(shown) > 2 and sum(len(key) + len(words) + 3 for key, words in shown) > width - 2:
+    while len(shown) > 2 and sum(len(key) + len(words) + 3 for key, words, *_ in shown) > width - 2:
         del shown[-3]
     put_keys(row, 2, shown, palette)
     return row

@@ -44,9 +44,14 @@ class Line:
     def __init__(self, width: int, ink: Ink) -> None:
         self.width = width
         self._cells: list[Cell] = [(" ", ink)] * width
+        self._actions: list[tuple[int, int, str]] = []
 
-    def put(self, x: int, text: str, ink: Ink) -> int:
-        """Put text at a cell and return the cell after it; a wide character takes two."""
+    def put(self, x: int, text: str, ink: Ink, action: str = "") -> int:
+        """Put text at a cell and return the cell after it; a wide character takes two.
+
+        ``action`` is what a click on the text does, as Textual calls it: ``choose(3)``.
+        """
+        start = x
         for char in text if text.isprintable() else printable(text):
             size = get_character_cell_size(char)
             if size and x >= 0 and x + size <= self.width:
@@ -54,7 +59,18 @@ class Line:
                 if size == 2:
                     self._cells[x + 1] = ("", ink)
             x += size
+        if action:
+            self.on_click(start, x, action)
         return x
+
+    def on_click(self, start: int, stop: int, action: str) -> None:
+        """Have a click on cells from ``start`` up to ``stop`` do something."""
+        self._actions.append((start, stop, action))
+
+    def action_at(self, x: int) -> str:
+        """Return what a click on a cell does, an empty string if nothing; the last one put there counts."""
+        found = (action for start, stop, action in reversed(self._actions) if start <= x < stop)
+        return next(found, "") if 0 <= x < self.width else ""
 
     def fill(self, x: int, cells: list[Cell]) -> None:
         """Put cells into the line."""
@@ -96,11 +112,17 @@ def list_line(width: int, palette: Palette, *, is_chosen: bool, goes_on: bool = 
     return line, ground
 
 
-def put_keys(line: Line, x: int, keys: Sequence[tuple[str, str]], palette: Palette) -> None:
-    """Write keys and what they do, one after another."""
-    for key, words in keys:
-        x = line.put(x, key, Ink(palette.accent, palette.panel, bold=True))
-        x = line.put(x + 1, words, Ink(palette.dim, palette.panel)) + 2
+def put_keys(line: Line, x: int, keys: Sequence[tuple[str, ...]], palette: Palette) -> None:
+    """Write keys and what they do, one after another.
+
+    What follows the two texts is what a click does: one action for each of the keys, which blanks part, and
+    the first also for the words.
+    """
+    for key, words, *actions in keys:
+        for nth, part in enumerate(key.split(" ")):
+            action = actions[min(nth, len(actions) - 1)] if actions else ""
+            x = line.put(x, part, Ink(palette.accent, palette.panel, bold=True), action) + 1
+        x = line.put(x, words, Ink(palette.dim, palette.panel), actions[0] if actions else "") + 2
 
 
 def clip(text: str, width: int) -> str:

@@ -39,9 +39,10 @@ class Scene:
 
     ``colours`` and ``theme`` name the palette.  ``cursor``, ``hover`` and ``markers`` are guest bytes,
     ``selected`` a depth or GUEST.  ``differences``: show only where historic and proposed mean something
-    different.  ``asking``: a lesson asks what is here, so strips and inspector do not say.  ``entered_from``
-    is the chain's scene that a file's own axis or a round trip was entered from, ``file_depth`` the layer
-    whose file it is.
+    different.  ``isolated``: the letters of the one state that strips show, all if empty; ``hidden``: those
+    of states that they do not show.  ``asking``: a lesson asks what is here, so strips and inspector do not
+    say.  ``entered_from`` is the chain's scene that a file's own axis or a round trip was entered from,
+    ``file_depth`` the layer whose file it is.
     """
 
     disk: Disk
@@ -55,6 +56,8 @@ class Scene:
     markers: tuple[int, ...] = ()
     patterns: bool = False
     differences: bool = False
+    isolated: str = ""
+    hidden: frozenset[str] = frozenset()
     asking: bool = False
     entered_from: Scene | None = None
     file_depth: int = 0
@@ -196,14 +199,22 @@ class Scene:
         return self.under(offered[(offered.index(self.semantics) + steps) % len(offered)])
 
     def under(self, semantics: Semantics) -> Scene:
-        """Return the scene under a semantics; one that is no server's ends a round trip."""
-        scene = self.drawn(semantics=semantics)
+        """Return the scene under a semantics, all states shown; one that is no server's ends a round trip."""
+        scene = self.drawn(semantics=semantics, isolated="", hidden=frozenset())
         return scene.leave() if scene.disk.round_trip and wire_of(semantics) is None else scene
 
     def drawn(self, **look: Any) -> Scene:
         """Return the scene with another look; the scene that a file's axis was entered from has it too."""
         entered_from = self.entered_from.drawn(**look) if self.entered_from else None
         return replace(self, **look, entered_from=entered_from)
+
+    def isolate(self, letters: str) -> Scene:
+        """Return the scene with one state alone in its strips, with all if it is alone already."""
+        return self.drawn(isolated="" if letters == self.isolated else letters, hidden=frozenset())
+
+    def hide(self, letters: str) -> Scene:
+        """Return the scene with one state less in its strips, with that again if it is hidden already."""
+        return self.drawn(isolated="", hidden=self.hidden ^ {letters})
 
     def change(self, step: int) -> Scene | None:
         """Return the scene at the next (or last) change of state in the selected track, or None."""

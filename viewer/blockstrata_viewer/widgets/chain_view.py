@@ -64,7 +64,7 @@ class ChainView(SceneWidget):
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Place the cursor and choose the track; a click on a label only chooses."""
         scene = self.scene
-        if scene is None:
+        if scene is None or self.click_at(event):
             return
         offset = self._offset_at(event.x, event.y)
         selected = None if scene.disk.is_file else self.layout_for(scene).layer_at(event.y)

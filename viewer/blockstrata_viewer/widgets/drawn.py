@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Final, Self
 
+from textual import events
 from textual.filter import LineFilter
 from textual.geometry import Size
 from textual.reactive import reactive
@@ -14,11 +15,17 @@ from textual.widget import Widget
 from blockstrata_viewer.draw.lines import Line
 from blockstrata_viewer.model.scene import Scene
 
+_SHIFTED: Final = {"isolate": "hide"}
+"""What a click with shift does in place of something."""
+
 
 class DrawnWidget(Widget):
-    """Drawn as a whole when a line of it is asked for, and again once it is refreshed or has another size."""
+    """Drawn as a whole when a line of it is asked for, and again once it is refreshed or has another size.
 
-    _drawn: tuple[Size, list[Strip]] | None = None
+    A click on what was put into a line with an action runs that on the screen.
+    """
+
+    _drawn: tuple[Size, list[Line], list[Strip]] | None = None
 
     def draw(self, width: int, height: int) -> list[Line]:
         """Return the lines, top first; below them it is blank."""
@@ -37,9 +44,29 @@ class DrawnWidget(Widget):
         """Return a line."""
         size = self.size
         if self._drawn is None or self._drawn[0] != size:
-            self._drawn = (size, [line.strip() for line in self.draw(*size)])
-        strips = self._drawn[1]
+            lines = self.draw(*size)
+            self._drawn = (size, lines, [line.strip() for line in lines])
+        strips = self._drawn[2]
         return strips[y] if y < len(strips) else Strip.blank(size.width)
+
+    def click_at(self, event: events.MouseEvent) -> str:
+        """Return what a click does where the pointer is, an empty string if nothing."""
+        lines = self._drawn[1] if self._drawn else []
+        action = lines[event.y].action_at(event.x) if 0 <= event.y < len(lines) else ""
+        name, bracket, parameters = action.partition("(")
+        return _SHIFTED.get(name, name) + bracket + parameters if event.shift else action
+
+    async def on_click(self, event: events.Click) -> None:
+        """Do what was put there."""
+        if event.button == 1 and (action := self.click_at(event)):
+            event.stop()
+            await self.app.run_action(action, self.screen)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Show where a click does something, in a terminal that has such pointers."""
+        is_button = self.click_at(event) != ""
+        if is_button != (self.styles.pointer == "pointer"):
+            self.styles.pointer = "pointer" if is_button else "default"
 
 
 class SceneWidget(DrawnWidget):
