@@ -11,7 +11,20 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from blockstrata_viewer.draw.palette import DARK, LIGHT, blend
+from blockstrata_viewer.draw.palette import (
+    DARK,
+    DARK_16,
+    DARK_256,
+    FLOOR,
+    LIGHT,
+    LIGHT_256,
+    MONO,
+    MONO_GLYPHS,
+    PATTERNS,
+    TEXTURES,
+    blend,
+)
+from blockstrata_viewer.draw.strips import solid_cell
 from blockstrata_viewer.model.states import Paint
 
 VISIONS = {
@@ -91,28 +104,75 @@ def test_the_measure_is_the_published_one(first, second, distance):
     assert ciede2000(first, second) == pytest.approx(distance, abs=1e-4)
 
 
-# what stands in a strip as plain colour; the edge of a reservation and hatches are told by their shape
+def rgb(colour: str) -> str:
+    """Return a colour as ``#rrggbb``; those of 256 are the same in every terminal."""
+    if colour.startswith("#"):
+        return colour
+    number = int(colour.removeprefix("color(").removesuffix(")"))
+    if number >= 232:
+        return "#" + f"{8 + 10 * (number - 232):02x}" * 3
+    steps = [0, 95, 135, 175, 215, 255]
+    cube = number - 16
+    return "#" + "".join(f"{steps[cube // base % 6]:02x}" for base in (36, 6, 1))
+
+
+PALETTES = pytest.mark.parametrize(
+    "palette",
+    [DARK, LIGHT, DARK_256, LIGHT_256],
+    ids=["dark", "light", "dark of 256", "light of 256"],
+)
+# what stands in a strip as plain colour
 SOLID = [
     Paint.DATA,
     Paint.NO_OFFSET,
     Paint.RESERVED,
     Paint.RESERVED_NOWHERE,
-    Paint.ZERO,
-    Paint.ZERO_AT_OFFSET,
     Paint.SUSPICIOUS,
     Paint.FALLS_THROUGH,
 ]
 
 
 @pytest.mark.parametrize("vision", VISIONS)
-@pytest.mark.parametrize("palette", [DARK, LIGHT], ids=lambda palette: palette.name)
+@PALETTES
 def test_any_two_states_can_be_told_apart(palette, vision):
+    """By colour, or by texture; and a texture can be seen on what is behind it."""
+    cells = {paint: solid_cell(paint, palette) for paint in Paint}
     close = {}
-    for first, second in combinations(SOLID, 2):
-        distance = ciede2000(lab(palette.paints[first], vision), lab(palette.paints[second], vision))
-        if distance < LEAST:
+    for first, second in combinations(Paint, 2):
+        (mark, ink), (other_mark, other_ink) = cells[first], cells[second]
+        distance = ciede2000(lab(rgb(ink.bg), vision), lab(rgb(other_ink.bg), vision))
+        if mark == other_mark and distance < LEAST:
             close[f"{first.name} {second.name}"] = round(distance, 1)
+    for paint, (mark, ink) in cells.items():
+        distance = ciede2000(lab(rgb(ink.fg), vision), lab(rgb(ink.bg), vision))
+        if mark != " " and paint is not Paint.UNREAD and distance < LEAST:
+            close[paint.name] = round(distance, 1)
     assert not close
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+@PALETTES
+def test_what_is_hollow_can_be_told_beside_what_is_solid(palette, vision):
+    """In a part of a cell there is no texture: what stands for it is far from what is stored."""
+    close = {}
+    for paint in SOLID[:-1]:
+        for name in ("hollow", "hollow_alone", "track"):
+            ground = rgb(getattr(palette, name))
+            distance = ciede2000(lab(rgb(palette.paints[paint]), vision), lab(ground, vision))
+            if distance < LEAST:
+                close[f"{paint.name} {name}"] = round(distance, 1)
+    alone = ciede2000(lab(rgb(palette.hollow_alone), vision), lab(rgb(palette.track), vision))
+    assert alone >= 7
+    assert not close
+
+
+def test_every_texture_is_one_of_its_own():
+    """Also where there are 16 colours or none, and no two of them are told by colour."""
+    for palette in (DARK_16, MONO):
+        looks = [solid_cell(paint, palette) for paint in Paint]
+        assert len(set(looks)) == len(Paint)
+    for marks in (*TEXTURES.values(), MONO_GLYPHS, PATTERNS, FLOOR):
+        assert "·" not in marks, "which is an unset flag and nothing else"
 
 
 @pytest.mark.parametrize("palette", [DARK, LIGHT], ids=lambda palette: palette.name)
@@ -123,7 +183,7 @@ def test_text_can_be_read(palette):
     assert contrast(palette.text, palette.selected) >= 4.5
     assert contrast(palette.dim, palette.selected) >= 4.5
     assert contrast(palette.on_badge, palette.badge) >= 4.5
-    for paint in SOLID[:-1]:
+    for paint in (*SOLID[:-1], Paint.ZERO, Paint.ZERO_AT_OFFSET, Paint.DEFERRED_RESERVED):
         assert contrast(palette.on_paints[paint], palette.paints[paint]) >= 4.5, paint
 
 
@@ -137,5 +197,5 @@ def contrast(first: str, second: str) -> float:
 def test_the_ramp_shares_no_colour_with_the_states(palette):
     steps = [blend(palette.ramp[0], palette.ramp[-1], step / 4) for step in range(5)]
     for step in steps:
-        for paint in SOLID:
-            assert ciede2000(lab(step), lab(palette.paints[paint])) >= 10
+        for paint in Paint:
+            assert ciede2000(lab(step), lab(palette.inks[paint])) >= 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -9,22 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blockstrata.facts.codes import NO_HOST
+from blockstrata.facts.codes import NO_HOST, Mapping, Storage, fact
 from blockstrata.facts.extents import Extents
 from blockstrata.guest.view import View
 from blockstrata.semantics import SEMANTICS, by_name
 from blockstrata_viewer.draw.lines import Ink, Line
-from blockstrata_viewer.draw.palette import DARK, MONO
-from blockstrata_viewer.draw.strips import (
-    LEFT,
-    LEVELS,
-    LOWER,
-    Look,
-    columns_of,
-    draw_strip,
-    levels,
-    solid_cell,
-)
+from blockstrata_viewer.draw.palette import DARK, HALVES, MONO, TEXTURES
+from blockstrata_viewer.draw.strips import LEFT, LOWER, Look, draw_strip, solid_cell
+from blockstrata_viewer.model.columns import LEVELS, NO_BOUNDARY, columns_of, levels
 from blockstrata_viewer.model.shares import BLOCK, Shares
 from blockstrata_viewer.model.states import Paint
 from blockstrata_viewer.model.track import Track
@@ -116,6 +109,9 @@ def plain_levels(amounts, height):
     exact = [amount * (height / max(total, 1)) for amount in amounts]
     given = [max(int(each), int(amount > 0)) for each, amount in zip(exact, amounts, strict=True)]
     present = [paint for paint, amount in enumerate(amounts) if amount]
+    if len(present) == 2:
+        wanted = max(1, min(math.ceil(exact[present[0]] - 1e-9), height - 1))
+        given[present[0]], given[present[1]] = wanted, height - wanted
     while total and sum(given) != height:
         if sum(given) < height:
             given[max(present, key=lambda paint: exact[paint] - given[paint])] += 1
@@ -138,40 +134,74 @@ def test_levels_are_given_as_one_by_one(amounts, rows):
     assert levels(np.array(amounts, np.int64), height).tolist() == expected
 
 
-def plain_cells(pieces, start, end, height, look):
+def plain_boundary(runs, start, end, cell):
+    """Return eighths, left and right paint of a cell that is to be drawn upright, from all runs near it."""
+    stretches = []
+    for first, last, paint in runs:
+        if stretches and stretches[-1][2] == paint:
+            stretches[-1] = (stretches[-1][0], last, paint)
+        else:
+            stretches.append((first, last, paint))
+    here = [(first, last, paint) for first, last, paint in stretches if first < end and last > start]
+    if any(last - first < cell / 2 or paint == Paint.UNREAD for first, last, paint in here):
+        return None
+    paints = [paint for *_, paint in here]
+    eighths = LEVELS / (end - start)
+    if len(here) == 2:
+        width = (here[0][1] - start) * eighths
+    elif len(here) == 3 and paints[0] == paints[2]:
+        first, last, _ = here[1]
+        width = (last - first) * eighths
+        if first - start <= end - last:
+            paints = paints[1:]
+        else:
+            width = LEVELS - width
+    else:
+        return None
+    return (math.ceil if paints[0] < paints[1] else math.floor)(width), paints[0], paints[1]
+
+
+def plain_cells(pieces, upright, height, look):
     """Return the cells of a column from its runs, ``(start, end, paint)`` of each, the top row first."""
-    paints, text = look.palette.paints, look.palette.text
+    palette = look.palette
+    paints, text = palette.paints, palette.text
     amounts = [0] * len(Paint)
     for first, last, paint in pieces:
         amounts[paint] += last - first
     present = [paint for paint, amount in enumerate(amounts) if amount]
     if not present:
-        return [(" ", Ink(text, look.palette.page))] * height
+        return [(" ", Ink(text, palette.page))] * height
     if len(present) == 1:
-        foot = solid_cell(Paint(present[0]), look.palette, patterns=look.patterns)
-        above = (" ", foot[1]) if present[0] == Paint.DEFERRED_RESERVED else foot
-        return [above] * (height - 1) + [foot]
-    changes = [each for before, each in pairwise(pieces) if before[2] != each[2]]
-    if len(changes) == 1 and len(pieces) <= 9:
-        eighths = round((changes[0][0] - start) / (end - start) * LEVELS)
-        cell = LEFT[max(1, min(eighths, 7))], Ink(paints[pieces[0][2]], paints[pieces[-1][2]])
+        return [solid_cell(Paint(present[0]), palette, patterns=look.patterns)] * height
+    if upright:
+        eighths, left, right = upright
+        if eighths in (0, LEVELS):
+            return [solid_cell(Paint(left if eighths else right), palette, patterns=look.patterns)] * height
+        cell = LEFT[eighths], Ink(paints[left], paints[right])
+        if {left, right} <= {*TEXTURES, Paint.FALLS_THROUGH}:
+            paint, part = (left, eighths) if left < right else (right, LEVELS - eighths)
+            mark = TEXTURES[paint][LEVELS] if part > 4 else HALVES[paint][left > right]
+            cell = mark, Ink(palette.inks[paint], paints[max(left, right)])
         return [cell] * height
     stack = [
         paint for paint, level in enumerate(plain_levels(amounts, height * LEVELS)) for _ in range(level)
     ]
-    return [
-        plain_stack(stack[row * LEVELS : (row + 1) * LEVELS], paints, text) for row in reversed(range(height))
-    ]
+    rows = [stack[row * LEVELS : (row + 1) * LEVELS] for row in reversed(range(height))]
+    return [plain_stack(row, look, alone=height == 1) for row in rows]
 
 
-def plain_stack(stack, paints, text):
+def plain_stack(stack, look, *, alone):
     """Return the cell of eight levels, of which the two largest shares are shown, of equals the lower."""
+    palette = look.palette
     most = sorted(set(stack), key=lambda paint: (-stack.count(paint), paint))[:2]
     if len(most) == 1:
-        return " ", Ink(text, paints[most[0]])
+        return solid_cell(Paint(most[0]), palette, patterns=look.patterns)
     lower, upper = sorted(most)
     share = round(stack.count(lower) * LEVELS / (stack.count(lower) + stack.count(upper)))
-    return LOWER[max(1, min(share, 7))], Ink(paints[lower], paints[upper])
+    marks = TEXTURES.get(lower, LOWER)
+    is_flat = alone and lower not in TEXTURES and upper in (Paint.ZERO, Paint.ZERO_AT_OFFSET)
+    ground = palette.hollow_alone if is_flat else palette.paints[upper]
+    return marks[max(1, min(share, 7))], Ink(palette.inks[lower], ground)
 
 
 def scattered(disk):
@@ -194,6 +224,8 @@ def test_cells_are_what_their_runs_make_them(demo_disk, height, patterns):
     fit = Viewport(track.size, 40).fit()
     for semantics in SEMANTICS:
         paints = track.paints(semantics)[track.shares.classes].tolist()
+        edges = track.view.extents.edges.tolist()
+        runs = list(zip(edges, edges[1:], paints, strict=False))
         for cell in {fit.zoom(steps, 0).cell for steps in range(40)}:
             left = max(0, fit.cells(cell) - 40) // 3 * 2
             viewport = Viewport(track.size, 40, cell, left)
@@ -202,17 +234,14 @@ def test_cells_are_what_their_runs_make_them(demo_disk, height, patterns):
             for column in range(40):
                 start = min((left + column) * cell, track.size)
                 end = min(start + viewport.cell, track.size)
-                part = track.view.extents.cut(start, end)
-                first = track.view.extents.index_at(start) if len(part) else 0
-                pieces = list(
-                    zip(
-                        part.edges.tolist(),
-                        part.edges.tolist()[1:],
-                        paints[first : first + len(part)],
-                        strict=False,
-                    )
-                )
-                expected = plain_cells(pieces, start, end, height, look)
+                pieces = [
+                    (max(first, start), min(last, end), paint)
+                    for first, last, paint in runs
+                    if first < end and last > start
+                ]
+                # of more runs than that nobody asks where they are
+                upright = 2 <= len(pieces) <= 9 and plain_boundary(runs, start, end, viewport.cell)
+                expected = plain_cells(pieces, upright, height, look)
                 assert [(row.glyph_at(column), row.ink_at(column)) for row in rows] == expected
 
 
@@ -220,24 +249,77 @@ def test_one_boundary_is_found_where_it_is(demo_disk):
     """Every split of the demo's strips, against the runs themselves."""
     for track in (demo_disk.guest, *demo_disk.tracks):
         viewport = Viewport(demo_disk.size, 64).fit()
+        edges = track.view.extents.edges.tolist()
         for semantics in SEMANTICS:
             columns = columns_of(track, viewport, semantics)
-            paints = track.paints(semantics)
+            paints = track.paints(semantics)[track.shares.classes].tolist()
+            runs = list(zip(edges, edges[1:], paints, strict=False))
             for column in range(viewport.columns):
                 start = min((viewport.left + column) * viewport.cell, track.size)
                 end = min(start + viewport.cell, track.size)
-                if start == end:
-                    assert not columns.amounts[column].any()
-                    continue
-                part = track.view.extents.cut(start, end)
-                first = track.view.extents.index_at(start)
-                seen = paints[track.shares.classes[first : first + len(part)]]
-                changes = np.flatnonzero(np.diff(seen.astype(int)))
-                if len(changes) == 1 and len(part) <= 8:
-                    eighths = round((int(part.edges[changes[0] + 1]) - start) * LEVELS / (end - start))
-                    assert columns.split[column] == max(1, min(LEVELS - 1, eighths))
-                elif len(changes) != 1:
-                    assert columns.split[column] == 0
+                found = (columns.split[column], columns.left[column], columns.right[column])
+                wanted = plain_boundary(runs, start, end, viewport.cell) if start < end else None
+                if found[0] != NO_BOUNDARY:
+                    assert found == wanted
+                elif wanted:
+                    assert sum(first < end and last > start for first, last, _ in runs) > LEVELS
+
+
+def track_of(disk, edges, facts):
+    """Return a track of runs with facts, in a layer of a disk."""
+    extents = Extents(np.array(edges, np.int64), np.array(facts, np.uint8), np.full(len(facts), NO_HOST))
+    source = np.zeros(len(facts), np.int64)
+    return Track(View(extents, source, source, disk.layers, in_place=True))
+
+
+NONE, DATA = fact(Mapping.UNALLOCATED), fact(Mapping.NORMAL, Storage.DATA)
+CELL = 64 * 512
+
+
+def ink_of(rows, column):
+    """Return how many eighths of a cell are in the colour of data, and whether they stand upright."""
+    colour, total, upright = DARK.paints[Paint.DATA], 0, False
+    for row in rows:
+        glyph, ink = row.glyph_at(column), row.ink_at(column)
+        marks = LEFT if glyph in LEFT else LOWER
+        upright |= glyph in LEFT[1:-1]
+        total += LEVELS if ink.bg == colour and glyph == " " else 0
+        if glyph != " " and colour in ink[:2]:
+            total += marks.index(glyph) if ink.fg == colour else LEVELS - marks.index(glyph)
+    return total, upright
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+@pytest.mark.parametrize("sectors", [1, 7, 16, 25, 31, 32, 40, 57, 63, 64, 72, 100, 128])
+def test_writes_of_one_length_look_alike_in_forty_layers(demo_disk, sectors, rows):
+    """Wherever it falls on the grid of cells, a write has as much ink, and stands as all of its length do."""
+    looks = []
+    for layer in range(40):
+        start = 2 * CELL + (layer * 64 // 40 + layer % 3) * 512
+        edges = [0, start, start + sectors * 512, 8 * CELL]
+        track = track_of(demo_disk, edges, [NONE, DATA, NONE])
+        cells = [ink_of(draw(track, Viewport(8 * CELL, 8).fit(), NEW, rows), column) for column in range(8)]
+        looks.append((sum(ink for ink, _ in cells), any(upright for _, upright in cells)))
+    inks = [ink for ink, _ in looks]
+    # one level of a strip is an eighth of a row; upright it is an eighth of a cell's width in each row
+    level = rows if sectors >= 32 else 1
+    assert max(inks) - min(inks) <= level
+    assert min(inks) * 8 >= sectors * rows
+    if sectors < 32:
+        assert not any(upright for _, upright in looks)
+    if sectors == 64:
+        assert set(inks) == {8 * rows, 9 * rows} or set(inks) == {8 * rows}
+
+
+def test_gaps_are_drawn_by_the_same_rule(demo_disk):
+    """A gap of a quarter of a cell in data is a notch on top wherever it is, never a line through."""
+    for layer in range(40):
+        start = 2 * CELL + (layer * 64 // 40) * 512
+        track = track_of(demo_disk, [0, start, start + 16 * 512, 8 * CELL], [DATA, NONE, DATA])
+        rows = draw(track, Viewport(8 * CELL, 8).fit(), NEW, 4)
+        inks = [ink_of(rows, column) for column in range(8)]
+        assert not any(upright for _, upright in inks)
+        assert 8 * 8 * 4 - sum(ink for ink, _ in inks) in (7, 8)
 
 
 def draw(track, viewport, semantics, rows=1, palette=DARK, **look):
@@ -275,10 +357,11 @@ def test_toggling_recolours_the_same_facts(demo_disk):
     assert {"L·AO", "L·A·", "LZ··", "LZ·O", "LZA·", "··AO", "····"} <= after
 
 
-def test_without_colour_a_cell_shows_what_most_of_it_is(demo_disk):
+def test_without_colour_data_has_its_height_and_the_rest_its_texture(demo_disk):
     (line,) = draw(demo_disk.tracks[2], Viewport(demo_disk.size, 64).fit(), NEW, palette=MONO)
     text = line.text()
-    assert set(text) == {"█", "○", " "}
+    assert set(text) <= {*LOWER, "⢕"}
+    assert set(text) > {"⢕", "▁", " "}
     assert text.rstrip() == text[:48]  # the base ends there; past it there is no track
 
 

@@ -15,7 +15,7 @@ from blockstrata.semantics import by_name
 from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.app.headless import Still, take
 from blockstrata_viewer.app.setup import Setup
-from blockstrata_viewer.draw.strips import columns_of
+from blockstrata_viewer.model.columns import columns_of
 from blockstrata_viewer.model.loading import Loader
 from blockstrata_viewer.model.opening import Opening
 from blockstrata_viewer.model.viewport import Viewport

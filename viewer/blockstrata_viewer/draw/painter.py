@@ -5,8 +5,6 @@ Needs no app, so that it can be tested and timed alone.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from blockstrata.text.printable import base_name
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.layout import ChainLayout
@@ -83,7 +81,7 @@ class _Painter:
         """Draw what the guest sees on the whole disk, the window bright and underlined, with its scale."""
         scene, viewport, x = self.scene, self.scene.viewport, self.x
         whole = Viewport(scene.disk.size, viewport.columns).fit()
-        dimmed = replace(self.palette, paints=self.palette.dimmed)
+        dimmed = self.palette.outside()
         draw_strip([row], scene.disk.guest, whole, scene.semantics, Look(x, dimmed, letters=False))
         first = whole.column_of(viewport.start)
         last = whole.column_of(max(viewport.start, viewport.end - 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from blockstrata_viewer.model.states import Paint
@@ -25,6 +25,10 @@ class Palette:
     page: str
     panel: str
     track: str
+    hollow: str
+    """Ground of the textures of zero."""
+    hollow_alone: str
+    """What stands for them over something solid in a strip of one row, which has no room for the texture."""
     rule: str
     text: str
     dim: str
@@ -34,17 +38,23 @@ class Palette:
     on_badge: str
     crosshair: str
     paints: tuple[str, ...]
+    """Of a texture, what fills the part of a cell in which it has no room beside something solid."""
+    inks: tuple[str, ...]
+    """Ink of each paint's texture on the track; of a paint without one, the paint."""
     on_paints: tuple[str, ...]
     """Ink of letters and patterns on each paint."""
-    dots: str
-    """Ink of the dots on the second grey."""
     dimmed: tuple[str, ...]
     """The paints outside the window, in the overview."""
+    dimmed_inks: tuple[str, ...]
     selected: str
     """Background of the selected layer's label."""
     ramp: tuple[str, ...]
     """"supplied by", top to base: two colours to blend, or steps to choose from."""
     is_mono: bool
+
+    def outside(self) -> Palette:
+        """Return the palette of what is outside the window, in the overview."""
+        return replace(self, paints=self.dimmed, inks=self.dimmed_inks)
 
     def supplier(self, depth: int, layers: int) -> str:
         """Return the colour of a layer in the ramp."""
@@ -73,11 +83,27 @@ def _contrast(colour: str) -> str:
     return "#0b0f14" if (luminance + 0.05) ** 2 > 1.05 * 0.055 else "#ffffff"
 
 
+TEXTURES: Final[dict[Paint, str]] = {
+    Paint.ZERO: " ╌╌╌╌╌╌╌╌",
+    Paint.ZERO_AT_OFFSET: " ⢀⢀⢄⢄⢔⢔⢕⢕",
+    Paint.DEFERRED_RESERVED: " ⡀⡀⡄⡄⡆⡆⡇⡇",
+}
+"""Marks for what is not solid, by how many eighths of a cell are of it, from the bottom."""
+
+HALVES: Final[dict[Paint, tuple[str, str]]] = {
+    Paint.ZERO: ("╴", "╶"),
+    Paint.ZERO_AT_OFFSET: ("⠅", "⢐"),
+    Paint.DEFERRED_RESERVED: ("⡇", "⢸"),
+}
+"""The left and the right half of each texture."""
+
 _COLOURS: Final[dict[str, tuple[str | int, ...]]] = {
     # dark and light of 16 million colours, dark and light of 256, and 16
     "page": ("#0b0f14", "#fbfcfd", 233, 231, 0),
     "panel": ("#10161e", "#f2f5f8", 234, 255, 0),
     "track": ("#161d26", "#e8ecf1", 236, 254, 0),
+    "hollow": ("#252f3a", "#d3dae2", 238, 253, 0),
+    "hollow_alone": ("#333e4b", "#c3ccd6", 240, 251, 8),
     "rule": ("#26303c", "#d2dae3", 238, 252, 8),
     "text": ("#dbe3ec", "#17212c", 254, 234, 15),
     "dim": ("#8493a5", "#5a6a7c", 246, 241, 7),
@@ -86,7 +112,6 @@ _COLOURS: Final[dict[str, tuple[str | int, ...]]] = {
     "badge": ("#7ee0c6", "#00795f", 116, 29, 10),
     "on_badge": ("#0b0f14", "#ffffff", 233, 231, 0),
     "crosshair": ("#ffffff", "#0b0f14", 231, 16, 15),
-    "dots": ("#a5a19d", "#5d564d", 248, 240, 15),
     "selected": ("#1c242e", "#e4e9ef", 237, 253, 0),
 }
 """Those of 256 are chosen by hand: an automatic choice takes page, panel and track for one."""
@@ -95,22 +120,34 @@ _PAINTS: Final[dict[Paint, tuple[str | int, ...]]] = {
     Paint.DATA: ("#56b4e9", "#2386c8", 74, 32, 14),
     Paint.NO_OFFSET: ("#1f5f99", "#0b3d66", 24, 23, 4),
     Paint.RESERVED: ("#ffd166", "#ffc20a", 221, 220, 11),
-    Paint.RESERVED_NOWHERE: ("#6b4c24", "#6b4c24", 136, 136, 3),
-    Paint.ZERO: ("#7d8896", "#9aa5b1", 244, 247, 7),
-    Paint.ZERO_AT_OFFSET: ("#666360", "#948a7f", 240, 251, 8),
-    Paint.SUSPICIOUS: ("#d55e00", "#d55e00", 166, 166, 9),
+    Paint.RESERVED_NOWHERE: ("#6b4c24", "#6b4c24", 94, 94, 3),
+    Paint.SUSPICIOUS: ("#d55e00", "#d55e00", 172, 172, 9),
     Paint.INVALID: ("#b8326a", "#a3195b", 125, 125, 13),
     Paint.UNREAD: ("#26303c", "#d2dae3", 238, 252, 8),
-    Paint.DEFERRED_RESERVED: ("#3f7f74", "#7fc4b4", 66, 115, 10),
+    Paint.ZERO: ("#252f3a", "#d3dae2", 238, 253, 0),
+    Paint.ZERO_AT_OFFSET: ("#252f3a", "#d3dae2", 238, 253, 0),
+    Paint.DEFERRED_RESERVED: ("#16262b", "#deece9", 236, 254, 0),
     Paint.FALLS_THROUGH: ("#161d26", "#e8ecf1", 236, 254, 0),
 }
+
+_INKS: Final[dict[Paint, tuple[str | int, ...]]] = {
+    Paint.ZERO: ("#667380", "#8b98a6", 245, 245, 7),
+    Paint.ZERO_AT_OFFSET: ("#5c6875", "#8b98a6", 245, 245, 7),
+    Paint.DEFERRED_RESERVED: ("#3f9f8c", "#3f9f8c", 72, 72, 10),
+}
+"""Inks of textures."""
 
 
 def _true(name: str, column: int, *ramp: str) -> Palette:
     """Return a palette of 16 million colours, in which letters and dimmed paints follow from the paints."""
-    paints, page = [str(each[column]) for each in _PAINTS.values()], str(_COLOURS["page"][column])
-    dimmed = [blend(paint, page, 0.6) for paint in paints]
-    return _palette(name, column, list(map(_contrast, paints)), dimmed, ramp)
+    paints, inks = ([str(each[column]) for each in table.values()] for table in (_PAINTS, _INKS))
+    page, text, dim = (str(_COLOURS[name][column]) for name in ("page", "text", "dim"))
+    on_paints = [
+        blend(text, dim, 0.5) if paint in TEXTURES else _contrast(str(each[column]))
+        for paint, each in _PAINTS.items()
+    ]
+    dimmed, dimmed_inks = ([blend(each, page, 0.6) for each in colours] for colours in (paints, inks))
+    return _palette(name, column, on_paints, dimmed, dimmed_inks, ramp)
 
 
 def _palette(
@@ -118,6 +155,7 @@ def _palette(
     column: int,
     on_paints: Iterable[str | int],
     dimmed: Iterable[str | int],
+    dimmed_inks: Iterable[str | int],
     ramp: Iterable[str | int],
 ) -> Palette:
     """Return the palette of a column of the tables above; numbers are those of a terminal's colours."""
@@ -125,12 +163,19 @@ def _palette(
     def named(colours: Iterable[str | int]) -> tuple[str, ...]:
         return tuple(each if isinstance(each, str) else f"color({each})" for each in colours)
 
+    def inked(paints: tuple[str, ...], inks: Iterable[str | int]) -> tuple[str, ...]:
+        own = dict(zip(_INKS, named(inks), strict=True))
+        return tuple(own.get(paint, paints[paint]) for paint in Paint)
+
+    paints, dim = named(each[column] for each in _PAINTS.values()), named(dimmed)
     return Palette(
         name,
         **dict(zip(_COLOURS, named(each[column] for each in _COLOURS.values()), strict=True)),
-        paints=named(each[column] for each in _PAINTS.values()),
+        paints=paints,
+        inks=inked(paints, (each[column] for each in _INKS.values())),
         on_paints=named(on_paints),
-        dimmed=named(dimmed),
+        dimmed=dim,
+        dimmed_inks=inked(dim, dimmed_inks),
         ramp=named(ramp),
         is_mono=False,
     )
@@ -141,30 +186,35 @@ LIGHT: Final = _true("light", 1, "#7b2d8e", "#d9c2ea")
 DARK_256: Final = _palette(
     "dark",
     2,
-    on_paints=(16, 231, 16, 16, 16, 231, 16, 231, 231, 231, 244),
-    dimmed=(23, 17, 94, 58, 238, 237, 52, 53, 235, 235, 234),
+    on_paints=(16, 231, 16, 231, 16, 231, 231, 251, 251, 251, 244),
+    dimmed=(23, 17, 94, 58, 52, 53, 235, 235, 235, 235, 234),
+    dimmed_inks=(238, 238, 23),
     ramp=(218, 176, 140, 97, 61),
 )
 LIGHT_256: Final = _palette(
     "light",
     3,
-    on_paints=(231, 231, 16, 16, 16, 16, 16, 231, 16, 16, 243),
-    dimmed=(153, 146, 230, 187, 253, 254, 223, 224, 255, 255, 255),
+    on_paints=(231, 231, 16, 231, 16, 231, 16, 239, 239, 239, 243),
+    dimmed=(153, 146, 230, 187, 223, 224, 255, 255, 255, 255, 255),
+    dimmed_inks=(251, 251, 152),
     ramp=(90, 97, 140, 176, 183),
 )
 DARK_16: Final = _palette(
     "dark",
     4,
-    on_paints=(0, 15, 0, 0, 0, 15, 0, 0, 15, 0, 8),
-    dimmed=(6, 4, 3, 3, 8, 8, 1, 5, 8, 0, 0),
+    on_paints=(0, 15, 0, 0, 0, 0, 15, 7, 7, 7, 8),
+    dimmed=(6, 4, 3, 3, 1, 5, 8, 0, 0, 0, 0),
+    dimmed_inks=(8, 8, 2),
     ramp=(15, 13, 5, 8),
 )
 MONO: Final = Palette(
     "mono",
     **dict.fromkeys(_COLOURS, "default") | {"badge": "reverse"},
     paints=("default",) * len(Paint),
+    inks=("default",) * len(Paint),
     on_paints=("default",) * len(Paint),
     dimmed=("default",) * len(Paint),
+    dimmed_inks=("default",) * len(Paint),
     ramp=("default",),
     is_mono=True,
 )
@@ -193,8 +243,11 @@ def palette_of(scene: Scene) -> Palette:
     return palette_for(scene.colours, scene.theme)
 
 
-MONO_GLYPHS: Final = ("█", "▓", "▒", "▒", "░", "○", "!", "?", "╱", "▁", "·")
+MONO_GLYPHS: Final = ("█", "▓", "▒", "▚", "!", "╳", "╱", "╌", "⢕", "⡇", " ")
 """By :class:`Paint`, for terminals without colour: the glyph of a cell's dominant state."""
 
-PATTERNS: Final = (" ", "╱", "╳", "╳", "·", "○", "!", "?", "╱", " ", " ")
-"""By :class:`Paint`: ink on a cell of one state, for eyes that cannot tell the colours."""
+PATTERNS: Final = (" ", "╱", "╳", "╲", "┼", " ", " ", " ", " ", " ", " ")
+"""By :class:`Paint`: ink on a cell of one solid state, for eyes that cannot tell the colours."""
+
+FLOOR: Final = "⣀"
+"""What shows an empty track where it has no colour of its own."""

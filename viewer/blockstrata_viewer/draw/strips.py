@@ -1,7 +1,8 @@
-"""A track as rows of block glyphs.
+"""A track as rows of block glyphs: its profile.
 
-In a cell the shares of its states stack from the bottom, eight levels a row.  A cell with one boundary draws
-it upright and exactly; a cell with one state is a blank on its colour.
+In a cell the shares of its states stack from the bottom, eight levels a row.  What is stored is solid; zero
+that nothing is stored for is hollow, a texture on the track; what falls through is the empty track.  A cell
+with one boundary may be drawn upright (:mod:`blockstrata_viewer.model.columns` says when).
 """
 
 from __future__ import annotations
@@ -16,101 +17,18 @@ from numpy.typing import NDArray
 
 from blockstrata.semantics.table import Semantics
 from blockstrata_viewer.draw.lines import Cell, Ink, Line
-from blockstrata_viewer.draw.palette import MONO_GLYPHS, PATTERNS, Palette
-from blockstrata_viewer.model.shares import BLOCK, Cells
+from blockstrata_viewer.draw.palette import FLOOR, HALVES, MONO_GLYPHS, PATTERNS, TEXTURES, Palette
+from blockstrata_viewer.model.columns import ALL, LEVELS, NO_BOUNDARY, Columns, Shown, columns_of, levels
 from blockstrata_viewer.model.states import Paint
 from blockstrata_viewer.model.track import Track
 from blockstrata_viewer.model.viewport import Viewport
 
 LOWER: Final = " ▁▂▃▄▅▆▇█"
 LEFT: Final = " ▏▎▍▌▋▊▉█"
-LEVELS: Final = 8
 _LETTERS_FROM: Final = 7
 """Cells that a stretch of one state must have to carry its letters."""
 _KEPT: Final = 16
 """Drawn strips that a track keeps."""
-_NEAR: Final = 8
-"""Runs in a cell up to which its boundaries are counted."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Columns:
-    """A track in the columns of a viewport.
-
-    ``amounts`` int64 (columns, paints), bytes; ``split`` int64 (columns,), eighths of a cell left of its one
-    boundary, or 0; ``left`` and ``right`` uint8 (columns,), the paints on its sides; ``present`` int64
-    (columns,), how many paints there are; ``letters`` what the state of the largest share is written as,
-    empty where a column has several paints.
-    """
-
-    amounts: NDArray[np.int64]
-    present: NDArray[np.int64]
-    letters: list[str]
-    split: NDArray[np.int64]
-    left: NDArray[np.uint8]
-    right: NDArray[np.uint8]
-
-
-def columns_of(track: Track, viewport: Viewport, semantics: Semantics) -> Columns:
-    """Return what each column holds of each paint."""
-    cells = track.shares.columns(viewport)
-    shares = cells.amounts
-    paints = track.paints(semantics)
-    # stored paint by paint, in which order both adding to them and summing over them are quickest
-    amounts = np.zeros((len(shares), len(Paint)), np.int64, order="F")
-    for kind, paint in enumerate(paints.tolist()):
-        amounts[:, paint] += shares[:, kind]
-    present = (amounts > 0).sum(axis=1)
-    words = [*(state.letters for state in track.states(semantics)), ""]
-    largest = shares.argmax(axis=1) if len(paints) else 0
-    letters = [words[kind] for kind in np.where(present == 1, largest, -1).tolist()]
-    return Columns(amounts, present, letters, *_boundaries(track, cells, paints, present == 2))
-
-
-def _boundaries(
-    track: Track, cells: Cells, paints: NDArray[np.uint8], among: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint8]]:
-    """Find the cells, among some, in which the paint changes just once, and where."""
-    columns = len(among)
-    split, left, right = np.zeros(columns, np.int64), np.zeros(columns, np.uint8), np.zeros(columns, np.uint8)
-    near = np.flatnonzero(among & (cells.blocks[1:] - cells.blocks[:-1] <= _NEAR // BLOCK + 1))
-    if not len(near):
-        return split, left, right
-    run_edges = track.shares.edges
-    starts, ends = cells.edges.take(near), cells.edges.take(near + 1)
-    first = run_edges.searchsorted(starts, side="right") - 1
-    last = run_edges.searchsorted(ends, side="left") - 1
-    runs = np.minimum(first[:, None] + np.arange(_NEAR + 1), last[:, None])
-    painted = paints.take(track.shares.classes.take(runs))
-    changes = painted[:, 1:] != painted[:, :-1]
-    once = (changes.sum(axis=1) == 1) & (last - first <= _NEAR)
-    # a summary does not know where in it
-    once &= (painted[:, 0] != Paint.UNREAD) & (painted[:, -1] != Paint.UNREAD)
-    at = run_edges.take(runs[np.arange(len(near)), changes.argmax(axis=1) + 1])
-    eighths = np.clip(np.rint((at - starts) / (ends - starts) * LEVELS), 1, LEVELS - 1)
-    split[near] = np.where(once, eighths, 0)
-    left[near], right[near] = painted[:, 0], painted[:, -1]
-    return split, left, right
-
-
-def levels(amounts: NDArray[np.int64], height: int) -> NDArray[np.int64]:
-    """Return how many of ``height`` levels each paint gets in each column, int64 like ``amounts``.
-
-    Largest remainder; a paint that is present gets one level at least, while there are levels to give.
-    """
-    present = amounts > 0
-    totals = amounts.sum(axis=1)
-    exact = amounts * (height / np.maximum(totals, 1))[:, None]
-    given = np.maximum(exact.astype(np.int64), present)
-    missing = height * (totals > 0) - given.sum(axis=1)
-    # what is left over goes to those that were cut most, one level each; of equals to the first
-    cut_most = np.where(present, given - exact, np.inf).argsort(axis=1, kind="stable")
-    given += cut_most.argsort(axis=1) < missing[:, None]
-    over = np.flatnonzero(missing < 0)
-    while len(over):
-        given[over, given[over].argmax(axis=1)] -= 1
-        over = over[given[over].sum(axis=1) > height]
-    return np.asarray(given, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +41,7 @@ class Look:
     patterns: bool = False
     differences: bool = False
     letters: bool = True
+    shown: Shown = ALL
 
 
 def draw_strip(rows: list[Line], track: Track, viewport: Viewport, semantics: Semantics, look: Look) -> None:
@@ -138,10 +57,10 @@ def _painted(
     track: Track, viewport: Viewport, semantics: Semantics, look: Look, height: int
 ) -> tuple[Columns, list[list[Cell]]]:
     """Return the cells of a strip, top row first; kept, because most keys move nothing but the cursor."""
-    key = (viewport, semantics.name, look.palette.paints, look.patterns, look.differences, height)
+    key = (viewport, semantics.name, look.palette.paints, look.patterns, look.differences, look.shown, height)
     if key not in track.kept:
-        columns = columns_of(track, viewport, semantics)
-        cells = _cells_of(columns, height, look)
+        columns = columns_of(track, viewport, semantics, look.shown)
+        cells = cells_of(columns, height, look)
         if look.differences:
             _cover_equal(cells, track, viewport, look.palette)
         if len(track.kept) >= _KEPT:
@@ -155,24 +74,28 @@ _OUTSIDE: Final = -1
 """In place of a paint or a code: a column past the end of the track."""
 
 
-def _cells_of(columns: Columns, height: int, look: Look) -> list[list[Cell]]:
-    """Return cells for all columns and rows: each is looked up by its code, which says what is in it.
+def cells_of(columns: Columns, height: int, look: Look) -> list[list[Cell]]:
+    """Return cells for all columns and rows, the top row first: each is looked up by its code, which says what is in it.
 
     A cell's code is ``kind << 32 | what``: for one paint, that; for two side by side,
     ``eighths << 8 | left paint << 4 | right paint``; for a stack, the two paints that have the most of its
-    eight levels, as :func:`_stacks` has it.  Without colours a column has the glyph of its largest share.
+    eight levels, as :func:`_stacks` has it.
     """
     codes = np.empty((height, len(columns.present)), np.int64)
     codes[:] = _SOLID | columns.amounts.argmax(axis=1)
     codes[-1] |= _FOOT
     if not columns.present.all():
         codes[:, columns.present == 0] = _OUTSIDE
-    if not look.palette.is_mono:
-        if len(upright := np.flatnonzero(columns.split)):
-            sides = columns.left.take(upright).astype(np.int64) << 4 | columns.right.take(upright)
-            codes[:, upright] = _UPRIGHT | columns.split.take(upright) << 8 | sides
-        if len(stacked := np.flatnonzero((columns.present > 1) & (columns.split == 0))):
-            codes[:, stacked] = _STACK | _stacks(columns.amounts.T.take(stacked, axis=1), height)
+    is_upright = columns.split != NO_BOUNDARY
+    if look.palette.is_mono:
+        is_upright[:] = False
+    if len(upright := np.flatnonzero(is_upright)):
+        sides = columns.left.take(upright).astype(np.int64) << 4 | columns.right.take(upright)
+        codes[:, upright] = _UPRIGHT | columns.split.take(upright) << 8 | sides
+    if len(stacked := np.flatnonzero((columns.present > 1) & ~is_upright)):
+        codes[:, stacked] = (_LONE if height == 1 else _STACK) | _stacks(
+            columns.amounts.T.take(stacked, axis=1), height
+        )
     cells = _cells(look.palette, look.patterns)
     return [list(map(cells.__getitem__, row)) for row in codes.tolist()]
 
@@ -195,8 +118,12 @@ def _stacks(amounts: NDArray[np.int64], height: int) -> NDArray[np.int64]:
     return np.asarray(largest.astype(np.int64) << 8 | second, np.int64)
 
 
-_STACK, _UPRIGHT, _SOLID, _FOOT = (kind << 32 for kind in (0, 1, 2, 4))
-"""Kinds of cells: several paints stacked, two side by side, one alone, and that at a column's foot."""
+_ZEROES: Final = (Paint.ZERO, Paint.ZERO_AT_OFFSET)
+_NOT_SOLID: Final = {*TEXTURES, Paint.FALLS_THROUGH}
+_HALF: Final = LEVELS // 2
+
+_STACK, _UPRIGHT, _SOLID, _FOOT, _LONE = (kind << 32 for kind in (0, 1, 2, 4, 8))
+"""Kinds of cells: paints stacked, two side by side, one alone, that at a column's foot, a stack alone."""
 
 
 class _Cells(dict[int, Cell]):
@@ -212,25 +139,49 @@ class _Cells(dict[int, Cell]):
         return self[code]
 
     def _made(self, code: int) -> Cell:
-        paints = self._palette.paints
         what = code & 0xFFFFFFFF
         if code == _OUTSIDE:
             return " ", Ink(self._palette.text, self._palette.page)
         if code & _SOLID:
-            cell = solid_cell(Paint(what), self._palette, patterns=self._patterns)
-            has_glyph = self._palette.is_mono or code & _FOOT or what != Paint.DEFERRED_RESERVED
-            return cell if has_glyph else (" ", cell[1])
+            return self._whole(Paint(what), is_foot=bool(code & _FOOT))
         if code & _UPRIGHT:
-            return LEFT[what >> 8], Ink(paints[what >> 4 & 0xF], paints[what & 0xF])
+            return self._upright(what >> 8, Paint(what >> 4 & 0xF), Paint(what & 0xF))
         largest, second = what >> 8, what & 0xFF
-        first, other = 0xF - (largest & 0xF), 0xF - (second & 0xF)
+        first, other = Paint(0xF - (largest & 0xF)), Paint(0xF - (second & 0xF))
         if not second >> 4:
-            return " ", Ink(self._palette.text, paints[first])
+            return self._whole(first)
         # a glyph has two colours: the two largest shares stay, in their order
         share = largest if first < other else second
         level = round((share >> 4) * LEVELS / ((largest >> 4) + (second >> 4)))
         lower, upper = sorted((first, other))
-        return LOWER[max(1, min(level, LEVELS - 1))], Ink(paints[lower], paints[upper])
+        cell = self._stacked(max(1, min(level, LEVELS - 1)), lower, upper, first)
+        is_flat = code & _LONE and upper in _ZEROES and lower not in TEXTURES and not self._palette.is_mono
+        return (cell[0], cell[1]._replace(bg=self._palette.hollow_alone)) if is_flat else cell
+
+    def _whole(self, paint: Paint, *, is_foot: bool = False) -> Cell:
+        cell = solid_cell(paint, self._palette, patterns=self._patterns)
+        if paint is Paint.FALLS_THROUGH and not is_foot:
+            return " ", cell[1]
+        return cell
+
+    def _upright(self, eighths: int, left: Paint, right: Paint) -> Cell:
+        if eighths in (0, LEVELS):
+            return self._whole(left if eighths else right)
+        if {left, right} <= _NOT_SOLID:
+            # a texture has no edge inside a cell: it fills the cell, or the half that is nearest
+            paint, part = (left, eighths) if left < right else (right, LEVELS - eighths)
+            mark = TEXTURES[paint][LEVELS] if part > _HALF else HALVES[paint][left > right]
+            return mark, Ink(self._palette.inks[paint], self._palette.paints[max(left, right)])
+        return LEFT[eighths], Ink(self._palette.paints[left], self._palette.paints[right])
+
+    def _stacked(self, level: int, lower: Paint, upper: Paint, largest: Paint) -> Cell:
+        palette = self._palette
+        if palette.is_mono:
+            # without colours the height of data can be told, of others what most of the cell is
+            is_data = lower is Paint.DATA and upper in (*TEXTURES, Paint.FALLS_THROUGH)
+            return (LOWER if is_data else MONO_GLYPHS[largest] * 9)[level], Ink(palette.text, palette.page)
+        marks = TEXTURES.get(lower, LOWER)
+        return marks[level], Ink(palette.inks[lower], palette.paints[upper])
 
 
 _cells = lru_cache(maxsize=8)(_Cells)
@@ -240,25 +191,31 @@ def solid_cell(paint: Paint, palette: Palette, *, patterns: bool = False) -> Cel
     """Return glyph and ink of a cell of one paint, as strips and legend show it."""
     colour = palette.paints[paint]
     if palette.is_mono:
-        return MONO_GLYPHS[paint], Ink(palette.text, palette.page)
-    if paint is Paint.ZERO_AT_OFFSET:
-        return PATTERNS[paint] if patterns else "·", Ink(palette.dots, colour)
+        is_floor = paint is Paint.FALLS_THROUGH
+        return FLOOR if is_floor else MONO_GLYPHS[paint], Ink(palette.text, palette.page)
+    if paint in TEXTURES:
+        return TEXTURES[paint][LEVELS], Ink(palette.inks[paint], _ground_of(paint, palette))
     if paint is Paint.INVALID:
-        return "╱", Ink(colour, palette.page)
+        return "╳", Ink(colour, palette.page)
     if paint is Paint.UNREAD:
         return "╱", Ink(colour, palette.track)
-    if paint is Paint.DEFERRED_RESERVED:
-        return "▂", Ink(colour, palette.track)
     if paint is Paint.FALLS_THROUGH and palette.track == palette.page:
-        return "·", Ink(palette.faint, colour)
+        return FLOOR, Ink(palette.faint, colour)
     return PATTERNS[paint] if patterns else " ", Ink(palette.on_paints[paint], colour)
 
 
+def _ground_of(paint: Paint, palette: Palette) -> str:
+    """Return what is behind letters and patterns on a paint, and behind its texture."""
+    if paint is Paint.DEFERRED_RESERVED:
+        return palette.track
+    return palette.hollow if paint in _ZEROES else palette.paints[paint]
+
+
 def draw_swatch(row: Line, x: int, paint: Paint, palette: Palette) -> None:
-    """Draw two cells as a strip draws the paint; what falls through shows dots, or nothing would be seen."""
+    """Draw two cells as a strip draws the paint; the empty track shows its floor."""
     glyph, ink = solid_cell(paint, palette)
-    if paint is Paint.FALLS_THROUGH and not palette.is_mono:
-        glyph, ink = "·", Ink(palette.faint, palette.track)
+    if paint is Paint.FALLS_THROUGH:
+        glyph, ink = FLOOR, Ink(palette.faint, palette.track)
     row.put(x, glyph * 2, ink)
 
 
@@ -266,7 +223,7 @@ def _cover_equal(cells: list[list[Cell]], track: Track, viewport: Viewport, pale
     """Cover the cells in which historic and proposed mean the same."""
     shares = track.shares.columns(viewport).amounts
     equal = (shares.sum(axis=1) > 0) & (shares[:, track.differing].sum(axis=1) == 0)
-    cover = (" " if palette.track != palette.page else "·"), Ink(palette.faint, palette.track)
+    cover = " ", Ink(palette.faint, palette.track)
     for row in cells:
         for column in np.flatnonzero(equal).tolist():
             row[column] = cover
@@ -286,8 +243,11 @@ def _draw_letters(row: Line, columns: Columns, look: Look) -> None:
         first, last = look.x + start, look.x + end - len(letters)
         at = _clear_of(look.drill, len(letters), first, last)
         if at is not None:
-            ground = palette.track if paint is Paint.DEFERRED_RESERVED else palette.paints[paint]
-            row.put(at, letters, Ink(palette.on_paints[paint], ground, bold=True))
+            ink = Ink(palette.on_paints[paint], _ground_of(paint, palette), bold=True)
+            for x in (at - 1, at + len(letters)) if paint in TEXTURES else ():
+                if first <= x < look.x + end:
+                    row.set(x, " ", ink)
+            row.put(at, letters, ink)
 
 
 def _clear_of(drill: int, width: int, first: int, last: int) -> int | None:

@@ -1,4 +1,4 @@
-"""Block elements and lines as geometry, so that neighbouring cells meet exactly whatever the font.
+"""Block elements, lines and dots as geometry, so that neighbouring cells meet exactly whatever the font.
 
 A cell is 8 wide and 16 high: an eighth of it is a whole number either way, and so is every edge below.  Lines
 through its middle are 1 wide where they are thin and 2 where they are heavy, and have one left and top edge::
@@ -75,6 +75,9 @@ _DASHES: Final[dict[str, tuple[bool, int, tuple[tuple[int, int], ...]]]] = {
 }
 """Whether upright, width, and where the dashes are."""
 
+_BRAILLE: Final = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))
+"""Column and row of each dot, by its bit; neighbours are half and a quarter of a cell apart."""
+
 _STROKES: Final = {
     "╭": "M{middle}.5 {bottom}v-5a3.5 3.5 0 0 1 3.5 -3.5h1",
     "╮": "M{middle}.5 {bottom}v-5a3.5 3.5 0 0 0 -3.5 -3.5",
@@ -94,9 +97,12 @@ def stroke(char: str, x: int, y: int) -> str:
 
 @cache
 def rectangles(char: str) -> tuple[Rect, ...]:
-    """Return the rectangles of a block element or straight line; nothing for other characters."""
+    """Return the rectangles of a block element, straight line or pattern of Braille dots; of others none."""
     if "▀" <= char <= "▟":
         return _block(char)
+    if "\u2800" <= char <= "\u28ff":
+        dots = [place for bit, place in enumerate(_BRAILLE) if ord(char) >> bit & 1]
+        return tuple(Rect(1, 1, 3, 3).moved(x * WIDTH // 2, y * HEIGHT // 4) for x, y in dots)
     if char in _ARMS:
         return _lines(*(int(width) for width in _ARMS[char]))
     if char in _DASHES:

@@ -18,17 +18,20 @@ if TYPE_CHECKING:
 
 
 class Paint(IntEnum):
-    """The families of states, in the order in which they stack in a cell from the bottom."""
+    """The families of states, in the order in which they stack in a cell from the bottom.
+
+    What is stored lies at the bottom and is solid, what is hollow above it; what falls through is empty.
+    """
 
     DATA = 0
     NO_OFFSET = 1
     RESERVED = 2
     RESERVED_NOWHERE = 3
-    ZERO = 4
-    ZERO_AT_OFFSET = 5
-    SUSPICIOUS = 6
-    INVALID = 7
-    UNREAD = 8
+    SUSPICIOUS = 4
+    INVALID = 5
+    UNREAD = 6
+    ZERO = 7
+    ZERO_AT_OFFSET = 8
     DEFERRED_RESERVED = 9
     FALLS_THROUGH = 10
 
