@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -172,11 +173,11 @@ def plain_cells(pieces, upright, height, look):
     if not present:
         return [(" ", Ink(text, palette.page))] * height
     if len(present) == 1:
-        return [solid_cell(Paint(present[0]), palette, patterns=look.patterns)] * height
+        return [solid_cell(Paint(present[0]), palette)] * height
     if upright:
         eighths, left, right = upright
         if eighths in (0, LEVELS):
-            return [solid_cell(Paint(left if eighths else right), palette, patterns=look.patterns)] * height
+            return [solid_cell(Paint(left if eighths else right), palette)] * height
         cell = LEFT[eighths], Ink(paints[left], paints[right])
         if {left, right} <= {*TEXTURES, Paint.FALLS_THROUGH}:
             paint, part = (left, eighths) if left < right else (right, LEVELS - eighths)
@@ -195,7 +196,7 @@ def plain_stack(stack, look, *, alone):
     palette = look.palette
     most = sorted(set(stack), key=lambda paint: (-stack.count(paint), paint))[:2]
     if len(most) == 1:
-        return solid_cell(Paint(most[0]), palette, patterns=look.patterns)
+        return solid_cell(Paint(most[0]), palette)
     lower, upper = sorted(most)
     share = round(stack.count(lower) * LEVELS / (stack.count(lower) + stack.count(upper)))
     marks = TEXTURES.get(lower, LOWER)
@@ -220,7 +221,7 @@ def scattered(disk):
 def test_cells_are_what_their_runs_make_them(demo_disk, height, patterns):
     """Every cell of a strip at every zoom, against one drawn from its runs alone."""
     track = scattered(demo_disk)
-    look = Look(0, DARK, patterns=patterns, letters=False)
+    look = Look(0, replace(DARK, patterned=patterns), letters=False)
     fit = Viewport(track.size, 40).fit()
     for semantics in SEMANTICS:
         paints = track.paints(semantics)[track.shares.classes].tolist()
@@ -379,7 +380,7 @@ def test_differences_cover_what_means_the_same(demo_disk):
 def test_patterns_add_ink_to_solid_cells(demo_disk):
     viewport = Viewport(demo_disk.size, 128).fit()
     (plain,) = draw(demo_disk.tracks[1], viewport, NEW, letters=False)
-    (inked,) = draw(demo_disk.tracks[1], viewport, NEW, letters=False, patterns=True)
+    (inked,) = draw(demo_disk.tracks[1], viewport, NEW, palette=replace(DARK, patterned=True), letters=False)
     assert "╱" in inked.text()
     assert "╱" not in plain.text()
     assert [plain.ink_at(x).bg for x in range(128)] == [inked.ink_at(x).bg for x in range(128)]

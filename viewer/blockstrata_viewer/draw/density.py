@@ -1,4 +1,4 @@
-"""How many extents each cell holds, as a thin ribbon: scattered writes look scattered, however small they are."""
+"""How many extents each cell holds, as a thin ribbon: scattered writes look scattered, however small."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from blockstrata_viewer.model.viewport import Viewport
 
 _FULL: Final = 12
 """Doublings of one extent a cell at which the ribbon is full: 4096."""
+_HANGING: Final = " ▔▔▀▀▀▀██"
+"""The nearest of the blocks that hang from the top of a cell, by eighths."""
 
 
 def density(track: Track, viewport: Viewport) -> NDArray[np.int64]:
     """Return how many eighths high the ribbon is in each column, int64; 0 where a cell is of one extent.
 
-    Logarithmic: one eighth for 2 extents, two up to 8, three up to 22, eight for 2900 and more.  Of extents that were
-    given up there is only their number in a region; they count as spread evenly.
+    Logarithmic: one eighth for 2 extents, two up to 8, three up to 22, eight from 1450 on.  Of extents that
+    were given up there is only their number in a region; they count as spread evenly.
     """
     cells = track.shares.columns(viewport).edges
     edges = track.shares.edges
@@ -36,9 +38,13 @@ def density(track: Track, viewport: Viewport) -> NDArray[np.int64]:
 
 
 def draw_density(row: Line, x: int, track: Track, viewport: Viewport, palette: Palette) -> bool:
-    """Draw the ribbon into a row and say whether there is anything of it."""
+    """Draw the ribbon into a row, hanging from its top, and say whether there is anything of it."""
     levels = density(track, viewport)
-    ink = Ink(palette.faint, palette.page)
+    if palette.is_mono:
+        marks, ink = _HANGING, Ink(palette.text, palette.page)
+    else:
+        # there are no blocks that hang: what is below them is drawn, in the colour of the page
+        marks, ink = LOWER[::-1], Ink(palette.page, palette.faint)
     for column in np.flatnonzero(levels).tolist():
-        row.set(x + column, LOWER[levels[column]], ink)
+        row.set(x + column, marks[levels[column]], ink)
     return bool(levels.any())

@@ -1,4 +1,4 @@
-"""The cell under the drill, enlarged: what lies in it from left to right, and which of it the drill touches."""
+"""The cell under the drill, enlarged: what lies in it from left to right."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 
 from blockstrata.semantics.table import Semantics
 from blockstrata_viewer.draw.lines import Ink, Line
-from blockstrata_viewer.draw.strips import Look, cells_of
+from blockstrata_viewer.draw.strips import Look, cells_of, ground_of
 from blockstrata_viewer.model.columns import columns_in
+from blockstrata_viewer.model.states import Paint
 from blockstrata_viewer.model.track import Track
 from blockstrata_viewer.model.viewport import Viewport
 
@@ -40,8 +41,10 @@ def draw_enlarged(
     columns = columns_in(track, track.shares.cells(edges), -(-(end - start) // parts), semantics, look.shown)
     if (columns.amounts.any(axis=0)).sum() < 2:
         return False
-    palette = look.palette
+    palette, at = look.palette, min(parts - 1, int(edges.searchsorted(cursor, side="right")) - 1)
     row.put(x, "▕", Ink(palette.accent, palette.page))
     row.fill(x + 1, cells_of(columns, 1, look)[0])
+    under = Paint(track.paints(semantics)[track.shares.classes[track.run_at(cursor)]])
+    row.set(x + 1 + at, "│", Ink(palette.crosshair, ground_of(under, palette)))
     row.put(x + 1 + parts, "▏", Ink(palette.accent, palette.page))
     return True

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from blockstrata.text.printable import base_name
 from blockstrata.text.sizes import format_size
+from blockstrata_viewer.draw.density import draw_density
+from blockstrata_viewer.draw.enlarged import ENLARGED, draw_enlarged
 from blockstrata_viewer.draw.layout import ChainLayout
 from blockstrata_viewer.draw.lines import Ink, Line, clip, shorten
 from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.draw.strips import LEFT, LOWER, Look, draw_strip
 from blockstrata_viewer.draw.units import exact_size, short_count
+from blockstrata_viewer.model.columns import Shown
 from blockstrata_viewer.model.scene import GUEST, Scene
 from blockstrata_viewer.model.states import Paint
 from blockstrata_viewer.model.viewport import Viewport
@@ -53,10 +56,10 @@ class _Painter:
             self.x,
             self.palette,
             self.drill_at,
-            patterns=scene.patterns,
             differences=scene.differences,
             # what is covered where old and new agree would have its letters still
             letters=not scene.asking and not scene.differences,
+            shown=Shown(scene.isolated, scene.hidden),
         )
         height = max(layout.height, layout.LAYERS + 1)
         self.rows = [Line(layout.width, self.ink(self.palette.text)) for _ in range(height)]
@@ -113,6 +116,8 @@ class _Painter:
             if not any(at < span.stop and span.start < at + len(text) for span in taken):
                 labels.put(at, text, self.ink(colour, ground, bold=True))
                 taken.append(range(at - 1, at + len(text) + 1))
+            if offset == scene.cursor:
+                taken.append(self.enlarged(labels, at, at + len(text)))
         ticks.put(x, "─" * self.shown, self.ink(palette.rule))
         # of round offsets, the cells that hold them
         apart = 1 << (viewport.cell * _LABEL_EVERY - 1).bit_length()
@@ -132,6 +137,16 @@ class _Painter:
         for offset, glyph, colour in marks:
             if 0 <= viewport.column_of(offset) < self.shown:
                 ticks.set(x + viewport.column_of(offset), glyph, self.ink(colour))
+
+    def enlarged(self, row: Line, start: int, end: int) -> range:
+        """Draw the cell under the drill enlarged beside the badge, and return the cells that it takes."""
+        scene = self.scene
+        at = end if end + ENLARGED <= self.x + self.layout.columns else start - ENLARGED
+        if scene.asking or at < self.x:
+            return range(0)
+        track, viewport = scene.track, scene.viewport
+        is_drawn = draw_enlarged(row, at, ENLARGED, track, viewport, scene.cursor, scene.semantics, self.look)
+        return range(at - 1, at + ENLARGED + 1) if is_drawn else range(0)
 
     def guest(self) -> None:
         self.track(GUEST)
@@ -168,6 +183,7 @@ class _Painter:
         if error := scene.disk.error_of(depth):
             self.error(rows[len(rows) // 2], error)
         if under and depth == scene.selected:
+            self.density(under)
             self.bracket(under)
 
     def more(self) -> None:
@@ -222,6 +238,12 @@ class _Painter:
         if scene.disk.size:
             draw_strip(rows, scene.disk.track(selected), scene.viewport, scene.semantics, self.look)
         return rows
+
+    def density(self, row: Line) -> None:
+        """Draw how many extents each cell of the selected track holds."""
+        scene = self.scene
+        if scene.disk.size and draw_density(row, self.x, scene.track, scene.viewport, self.palette):
+            row.put(3, "density", self.ink(self.palette.dim))
 
     def bracket(self, row: Line) -> None:
         """Draw the bracket under the extent at the cursor."""

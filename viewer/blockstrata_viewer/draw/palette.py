@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from blockstrata_viewer.model.states import Paint
@@ -51,10 +52,17 @@ class Palette:
     ramp: tuple[str, ...]
     """"supplied by", top to base: two colours to blend, or steps to choose from."""
     is_mono: bool
+    patterned: bool
+    """Whether solid paints have patterns on them, for eyes that cannot tell the colours."""
 
     def outside(self) -> Palette:
         """Return the palette of what is outside the window, in the overview."""
         return replace(self, paints=self.dimmed, inks=self.dimmed_inks)
+
+    def pattern_ink(self, paint: Paint) -> str:
+        """Return the ink of the pattern on a solid paint: less loud than letters, where there are colours."""
+        ground, letters = self.paints[paint], self.on_paints[paint]
+        return blend(ground, letters, 0.5) if ground.startswith("#") else letters
 
     def supplier(self, depth: int, layers: int) -> str:
         """Return the colour of a layer in the ramp."""
@@ -103,7 +111,7 @@ _COLOURS: Final[dict[str, tuple[str | int, ...]]] = {
     "panel": ("#10161e", "#f2f5f8", 234, 255, 0),
     "track": ("#161d26", "#e8ecf1", 236, 254, 0),
     "hollow": ("#252f3a", "#d3dae2", 238, 253, 0),
-    "hollow_alone": ("#333e4b", "#c3ccd6", 240, 251, 8),
+    "hollow_alone": ("#2b3541", "#c8d1da", 239, 251, 8),
     "rule": ("#26303c", "#d2dae3", 238, 252, 8),
     "text": ("#dbe3ec", "#17212c", 254, 234, 15),
     "dim": ("#8493a5", "#5a6a7c", 246, 241, 7),
@@ -178,6 +186,7 @@ def _palette(
         dimmed_inks=inked(dim, dimmed_inks),
         ramp=named(ramp),
         is_mono=False,
+        patterned=False,
     )
 
 
@@ -217,6 +226,7 @@ MONO: Final = Palette(
     dimmed_inks=("default",) * len(Paint),
     ramp=("default",),
     is_mono=True,
+    patterned=False,
 )
 
 THEMES: Final = ("dark", "light")
@@ -240,14 +250,21 @@ def palette_for(colours: str, theme: str) -> Palette:
 
 def palette_of(scene: Scene) -> Palette:
     """Return the palette that a scene is drawn with."""
-    return palette_for(scene.colours, scene.theme)
+    return (
+        _patterned(scene.colours, scene.theme) if scene.patterns else palette_for(scene.colours, scene.theme)
+    )
+
+
+@cache
+def _patterned(colours: str, theme: str) -> Palette:
+    return replace(palette_for(colours, theme), patterned=True)
 
 
 MONO_GLYPHS: Final = ("█", "▓", "▒", "▚", "!", "╳", "╱", "╌", "⢕", "⡇", " ")
 """By :class:`Paint`, for terminals without colour: the glyph of a cell's dominant state."""
 
 PATTERNS: Final = (" ", "╱", "╳", "╲", "┼", " ", " ", " ", " ", " ", " ")
-"""By :class:`Paint`: ink on a cell of one solid state, for eyes that cannot tell the colours."""
+"""By :class:`Paint`: what is on a cell of one solid state, for eyes that cannot tell the colours."""
 
 FLOOR: Final = "⣀"
 """What shows an empty track where it has no colour of its own."""

@@ -38,7 +38,6 @@ class Look:
     x: int
     palette: Palette
     drill: int = -1
-    patterns: bool = False
     differences: bool = False
     letters: bool = True
     shown: Shown = ALL
@@ -57,7 +56,15 @@ def _painted(
     track: Track, viewport: Viewport, semantics: Semantics, look: Look, height: int
 ) -> tuple[Columns, list[list[Cell]]]:
     """Return the cells of a strip, top row first; kept, because most keys move nothing but the cursor."""
-    key = (viewport, semantics.name, look.palette.paints, look.patterns, look.differences, look.shown, height)
+    key = (
+        viewport,
+        semantics.name,
+        look.palette.paints,
+        look.palette.patterned,
+        look.differences,
+        look.shown,
+        height,
+    )
     if key not in track.kept:
         columns = columns_of(track, viewport, semantics, look.shown)
         cells = cells_of(columns, height, look)
@@ -75,11 +82,11 @@ _OUTSIDE: Final = -1
 
 
 def cells_of(columns: Columns, height: int, look: Look) -> list[list[Cell]]:
-    """Return cells for all columns and rows, the top row first: each is looked up by its code, which says what is in it.
+    """Return cells for all columns and rows, the top row first.
 
-    A cell's code is ``kind << 32 | what``: for one paint, that; for two side by side,
-    ``eighths << 8 | left paint << 4 | right paint``; for a stack, the two paints that have the most of its
-    eight levels, as :func:`_stacks` has it.
+    Each is looked up by its code, which says what is in it: ``kind << 32 | what``.  For one paint, that; for
+    two side by side, ``eighths << 8 | left paint << 4 | right paint``; for a stack, the two paints that have
+    the most of its eight levels, as :func:`_stacks` has it.
     """
     codes = np.empty((height, len(columns.present)), np.int64)
     codes[:] = _SOLID | columns.amounts.argmax(axis=1)
@@ -96,7 +103,7 @@ def cells_of(columns: Columns, height: int, look: Look) -> list[list[Cell]]:
         codes[:, stacked] = (_LONE if height == 1 else _STACK) | _stacks(
             columns.amounts.T.take(stacked, axis=1), height
         )
-    cells = _cells(look.palette, look.patterns)
+    cells = _cells(look.palette)
     return [list(map(cells.__getitem__, row)) for row in codes.tolist()]
 
 
@@ -129,10 +136,9 @@ _STACK, _UPRIGHT, _SOLID, _FOOT, _LONE = (kind << 32 for kind in (0, 1, 2, 4, 8)
 class _Cells(dict[int, Cell]):
     """Glyph and ink by a cell's code, made when first asked for."""
 
-    def __init__(self, palette: Palette, patterns: bool) -> None:
+    def __init__(self, palette: Palette) -> None:
         super().__init__()
         self._palette = palette
-        self._patterns = patterns
 
     def __missing__(self, code: int) -> Cell:
         self[code] = self._made(code)
@@ -159,7 +165,7 @@ class _Cells(dict[int, Cell]):
         return (cell[0], cell[1]._replace(bg=self._palette.hollow_alone)) if is_flat else cell
 
     def _whole(self, paint: Paint, *, is_foot: bool = False) -> Cell:
-        cell = solid_cell(paint, self._palette, patterns=self._patterns)
+        cell = solid_cell(paint, self._palette)
         if paint is Paint.FALLS_THROUGH and not is_foot:
             return " ", cell[1]
         return cell
@@ -187,24 +193,24 @@ class _Cells(dict[int, Cell]):
 _cells = lru_cache(maxsize=8)(_Cells)
 
 
-def solid_cell(paint: Paint, palette: Palette, *, patterns: bool = False) -> Cell:
+def solid_cell(paint: Paint, palette: Palette) -> Cell:
     """Return glyph and ink of a cell of one paint, as strips and legend show it."""
     colour = palette.paints[paint]
     if palette.is_mono:
         is_floor = paint is Paint.FALLS_THROUGH
         return FLOOR if is_floor else MONO_GLYPHS[paint], Ink(palette.text, palette.page)
     if paint in TEXTURES:
-        return TEXTURES[paint][LEVELS], Ink(palette.inks[paint], _ground_of(paint, palette))
+        return TEXTURES[paint][LEVELS], Ink(palette.inks[paint], ground_of(paint, palette))
     if paint is Paint.INVALID:
         return "╳", Ink(colour, palette.page)
     if paint is Paint.UNREAD:
         return "╱", Ink(colour, palette.track)
     if paint is Paint.FALLS_THROUGH and palette.track == palette.page:
         return FLOOR, Ink(palette.faint, colour)
-    return PATTERNS[paint] if patterns else " ", Ink(palette.on_paints[paint], colour)
+    return PATTERNS[paint] if palette.patterned else " ", Ink(palette.pattern_ink(paint), colour)
 
 
-def _ground_of(paint: Paint, palette: Palette) -> str:
+def ground_of(paint: Paint, palette: Palette) -> str:
     """Return what is behind letters and patterns on a paint, and behind its texture."""
     if paint is Paint.DEFERRED_RESERVED:
         return palette.track
@@ -243,7 +249,7 @@ def _draw_letters(row: Line, columns: Columns, look: Look) -> None:
         first, last = look.x + start, look.x + end - len(letters)
         at = _clear_of(look.drill, len(letters), first, last)
         if at is not None:
-            ink = Ink(palette.on_paints[paint], _ground_of(paint, palette), bold=True)
+            ink = Ink(palette.on_paints[paint], ground_of(paint, palette), bold=True)
             for x in (at - 1, at + len(letters)) if paint in TEXTURES else ():
                 if first <= x < look.x + end:
                     row.set(x, " ", ink)

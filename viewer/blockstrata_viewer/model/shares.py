@@ -28,7 +28,7 @@ _IN_BLOCK: Final = np.arange(BLOCK + 1)
 
 
 class Cells(NamedTuple):
-    """Runs in the columns of a viewport.
+    """Runs in cells, those of a viewport's columns or others.
 
     ``edges`` int64 (columns + 1,), bytes, kept inside the runs; ``blocks`` int64 (columns + 1,), the block
     of runs that holds each edge, the last one for the end; ``amounts`` int64 (columns, kinds), bytes of each
@@ -115,10 +115,14 @@ class Shares:
             inside = max(0, min(viewport.columns + 1, size // viewport.cell + 1 - viewport.left))
             cells = np.arange(viewport.left, viewport.left + inside, dtype=np.int64)
             edges[:inside] = cells * viewport.cell
-            blocks = self._blocks_at(edges)
-            before = self._before(edges, blocks)
-            self._kept = viewport, Cells(edges, blocks, before[1:] - before[:-1])
+            self._kept = viewport, self.cells(edges)
         return self._kept[1]
+
+    def cells(self, edges: NDArray[np.int64]) -> Cells:
+        """Return the runs between neighbouring edges, which must be inside the runs."""
+        blocks = self._blocks_at(edges)
+        before = self._before(edges, blocks)
+        return Cells(edges, blocks, before[1:] - before[:-1])
 
     def totals(self) -> NDArray[np.int64]:
         """Return the bytes of each class, int64 (kinds,)."""
