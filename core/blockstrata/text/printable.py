@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
+from urllib.parse import unquote
 
 _UNSAFE = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 _MOST_KNOWN: Final = 4096
+_NBD: Final = re.compile(r"nbds?(?:\+[a-z]+)?://([^/?#]*)/?([^?#]*)(?:.*[?&;]socket=([^&;#]+))?.*", re.DOTALL)
+"""Server, export and socket of an export's URI."""
 
 
 class _Shown(dict[str, str]):
@@ -29,7 +33,14 @@ def printable(text: str) -> str:
 
 
 def base_name(name: str) -> str:
-    """Return the last part of a file's name, printable; the whole name if it ends in a slash."""
+    """Return the last part of a file's name, printable; the whole name if it ends in a slash.
+
+    Of an NBD address it is the server, or the last part of its socket's path, and the export.
+    """
+    if address := _NBD.fullmatch(name):
+        server, export, socket = address.groups()
+        name = f"{server or (socket or '').rpartition('/')[2]}/{export}".rstrip("/")
+        return printable(unquote(name))
     return printable(name.rpartition("/")[2] or name)
 
 

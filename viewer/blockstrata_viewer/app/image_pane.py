@@ -18,7 +18,7 @@ from blockstrata_viewer.app.bindings import footer_keys
 from blockstrata_viewer.app.images import Images, Opened
 from blockstrata_viewer.app.lesson_guide import LessonGuide
 from blockstrata_viewer.app.setup import Setup
-from blockstrata_viewer.draw.bars import draw_keys, draw_legend, draw_title
+from blockstrata_viewer.draw.bars import draw_keys, draw_title
 from blockstrata_viewer.draw.layout import SIDE_PANEL, WIDE, chain_layout
 from blockstrata_viewer.model.disk import Disk
 from blockstrata_viewer.model.scene import Scene
@@ -28,6 +28,7 @@ from blockstrata_viewer.screens.consent import ConsentScreen
 from blockstrata_viewer.widgets.bar import Bar
 from blockstrata_viewer.widgets.chain_view import ChainView
 from blockstrata_viewer.widgets.inspector import Inspector
+from blockstrata_viewer.widgets.legend import Legend
 from blockstrata_viewer.widgets.lesson_panel import LessonPanel, lesson_height
 from blockstrata_viewer.widgets.plain import Words
 
@@ -83,7 +84,7 @@ class ImagePane(Container):
             yield ChainView().data_bind(scene)
             yield Inspector().data_bind(scene)
         yield LessonPanel(self.guide.course).data_bind(scene)
-        yield Bar(draw_legend, id="legend").data_bind(scene)
+        yield Legend(id="legend").data_bind(scene)
         footer = Bar(lambda scene, width: draw_keys(scene, width, keys, self.footnote), id="keys")
         yield footer.data_bind(scene)
 

@@ -1,26 +1,28 @@
-"""The bars, a line each: the title above, the legend and the keys below."""
+"""The bars: the title above, the legend and the keys below."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import itemgetter
 from typing import Final
 
-from blockstrata.semantics import SWITCH
+from blockstrata.semantics.historic import HISTORIC
+from blockstrata.semantics.proposed import PROPOSED
 from blockstrata.text.printable import base_name, printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.layout import NARROW
 from blockstrata_viewer.draw.lines import Ink, Line, clip, put_keys, shorten
 from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.draw.strips import draw_swatch
-from blockstrata_viewer.draw.units import counted
+from blockstrata_viewer.draw.units import counted, percents
 from blockstrata_viewer.model.scene import Scene
-from blockstrata_viewer.model.states import State
+from blockstrata_viewer.model.states import Paint
+from blockstrata_viewer.model.switch import switches
 
 _DIFFERENCES: Final = "differences only"
-
-_Entry = tuple[State, float, tuple[str, str, str]]
-"""A state, its share, and what is said of it: letters, word and share."""
+_LEGEND_ROWS: Final = 2
+"""Rows that the legend has at most."""
+_SHAPES: Final = ((True, 2), (True, 1), (False, 2), (False, 1))
+"""Whether the legend has shares, and the cells between its entries: the first that there is room for."""
 
 
 def draw_title(scene: Scene, width: int, place: str = "") -> Line:
@@ -30,25 +32,28 @@ def draw_title(scene: Scene, width: int, place: str = "") -> Line:
     """
     palette, disk = palette_of(scene), scene.disk
     row = Line(width, Ink(palette.text, palette.panel))
-    chosen = scene.semantics
-    switches = dict.fromkeys(semantics.switch for semantics in SWITCH)
-    badges = [chosen.word if switch == chosen.switch else switch for switch in switches]
-    switch_at = width - sum(len(word) + 2 for word in badges) - 1
+    badges = switches(scene.semantics)
+    switch_at = width - sum(len(word) + 2 for word, _ in badges) - 1
     row.put(1, "▚", Ink(palette.accent, palette.panel))
-    row.put(3, "blockstrata", Ink(palette.text, palette.panel, bold=True))
     facts = _facts(scene, place)
     end = switch_at - (10 if width >= NARROW else 2)
     name = base_name(disk.layers[0].name)
-    while len(facts) > 1 and 17 + min(len(name), 20) + 3 + len("  ·  ".join(facts)) > end:
+    at = 17
+    while len(facts) > 1 and at + min(len(name), 20) + 3 + len("  ·  ".join(facts)) > end:
         facts.pop()
     tail = "  ·  ".join(facts)
-    room = max(8, end - 17 - 3 - len(tail))
-    at = row.put(17, shorten(name, room), Ink(palette.paints[0], palette.panel, bold=True))
+    if at + len(name) + 3 + len(tail) > end and width < NARROW:
+        # what is shown tells more than by what
+        at = 3
+    else:
+        row.put(3, "blockstrata", Ink(palette.text, palette.panel, bold=True))
+    room = max(8, end - at - 3 - len(tail))
+    at = row.put(at, shorten(name, room), Ink(palette.paints[0], palette.panel, bold=True))
     row.put(at + 3, clip(tail, end - at - 3), Ink(palette.dim, palette.panel))
     if width >= NARROW:
         row.put(switch_at - 7, "flags", Ink(palette.dim, palette.panel))
-    for badge in badges:
-        is_chosen = badge == chosen.word
+    for badge, semantics in badges:
+        is_chosen = semantics is scene.semantics
         ink = Ink(palette.on_badge, palette.badge, bold=True) if is_chosen else Ink(palette.dim, palette.rule)
         word = f"[{badge}]" if is_chosen and palette.is_mono else f" {badge} "
         switch_at = row.put(switch_at, word, ink)
@@ -61,87 +66,162 @@ def _facts(scene: Scene, place: str) -> list[str]:
     if disk.chain.missing:
         facts.append("chain incomplete")
     if disk.round_trip:
-        facts.append(f"round trip, {disk.round_trip.name}")
+        facts += ["round trip, r leads back", f"of {disk.round_trip.name}"]
     elif scene.entered_from:
-        facts.append(f"the file of layer {scene.file_depth}")
+        facts.append(f"the file of layer {scene.file_depth}, v leads back")
     else:
         facts.append(counted(len(disk.layers), "layer"))
     facts.append(f"{format_size(disk.size)} {'of file' if disk.is_file else 'virtual'}")
     if disk.allocated is not None:
-        facts.append(f"{format_size(disk.allocated)} allocated")
+        facts.append(f"{format_size(disk.allocated)} stored")
     snapshot = getattr(disk.layers[0].node, "snapshot", None)
     if snapshot:
         facts.insert(0, f"at snapshot {printable(snapshot.name or snapshot.id)}")
     return facts
 
 
-def draw_legend(scene: Scene, width: int) -> Line:
-    """Return the legend: every state of the chain under the semantics in force, and its share.
+class _Entry:
+    """What the legend says of a state: letters, words, and how many bytes of the selected track it has."""
 
-    Words say what letters do; without room for all words, the letters are explained on the right instead.
-    Where that does not fit either, shares go first, then the explanation, then states, those that the
-    selected track has none of before the others; "…" says that states are missing.  That only differences
-    are shown is said whatever room there is.
+    def __init__(self, paint: Paint, letters: str, short: str) -> None:
+        self.paint = paint
+        self.letters = letters
+        self.short = short
+        self.amount = 0
+        self.share = ""
+
+    def parts(self, *, shares: bool) -> list[str]:
+        """Return what is said of it, in its three inks; what is empty is left out."""
+        return [self.letters, self.short, self.share if shares else ""]
+
+    def width(self, *, shares: bool) -> int:
+        """Return the cells of a swatch of two and of what is said."""
+        return 2 + sum(1 + len(part) for part in self.parts(shares=shares) if part)
+
+
+def legend_rows(scene: Scene, width: int) -> int:
+    """Return how many rows the legend takes, whichever layer is selected, today or proposed."""
+    compared = {scene.semantics} if scene.disk.round_trip else {scene.semantics, HISTORIC, PROPOSED}
+    kept = scene.disk.guest.kept
+    key = ("legend rows", width, frozenset(each.name for each in compared), scene.differences)
+    if key not in kept:
+        kept[key] = max(_rows_under(scene.drawn(semantics=each), width) for each in compared)
+    rows: int = kept[key]
+    return rows
+
+
+def _rows_under(scene: Scene, width: int) -> int:
+    entries = _entries(scene)
+    for entry in entries:
+        # whatever the share is that it has in a layer
+        entry.share = "100.0%"
+    return len(_arranged(entries, scene, width, _LEGEND_ROWS)[0])
+
+
+def draw_legend(scene: Scene, width: int, height: int = _LEGEND_ROWS) -> list[Line]:
+    """Return the legend: every state of the chain under the semantics in force, in words, and its share.
+
+    Where that takes more rows than there are, shares go first, then states, those that the selected track has
+    least of before the others; it is said how many.  What letters mean stands on the right if there is room,
+    and that only differences are shown is said whatever room there is.
     """
     palette = palette_of(scene)
-    row = Line(width, Ink(palette.text, palette.page))
-    shares = _shares(scene)
-    if scene.differences:
-        whole, width = width, max(0, width - len(_DIFFERENCES) - 2)
-        row.put(whole - len(_DIFFERENCES) - 2, _DIFFERENCES, Ink(palette.accent, palette.page, bold=True))
-    # on a round trip, D and Z say more than H and Z
-    lettered = (scene.wire.base if scene.wire else scene.semantics).lettered(is_protocol=scene.disk.is_file)
-    meanings = " · ".join(f"{each.letter} {each.name.lower()}" for each in lettered)
-    meanings = "" if scene.differences else meanings
-    explained = len(meanings) + 4 if meanings else 0
-    for shape, gap, more in (("all", 2, 0), ("share", 2, explained), ("none", 2, explained), ("none", 2, 0)):
-        entries = [(state, share, _said(state, share, shape)) for state, share in shares]
-        if _legend_width(entries, gap) + more < width:
-            break
-    else:
-        gap = 1
-    kept = entries.copy()
-    while kept and _legend_width(kept, gap) + (3 if len(kept) < len(entries) else 0) >= width:
-        # of those that have as much, the last one
-        kept.remove(min(reversed(kept), key=itemgetter(1)))
+    lines, shares, gap, missing = _arranged(_entries(scene), scene, width, height)
+    rows = [Line(width, Ink(palette.text, palette.page)) for _ in range(height)]
     plain = Ink(palette.text, palette.page)
     inks = (plain._replace(bold=True), plain, Ink(palette.dim, palette.page))
     at = 2
-    for state, _, said in kept:
-        draw_swatch(row, at, state.paint, palette)
-        at += 2
-        for text, ink in zip(said, inks, strict=True):
-            at = row.put(at + 1, text, ink) if text else at
-        at += gap
-    at = row.put(at, "…" if len(kept) < len(entries) else "", plain)
-    if meanings and at + len(meanings) + 4 < width + gap:
-        row.put(width - len(meanings) - 2, meanings, Ink(palette.dim, palette.page))
-    return row
+    for row, entries in zip(rows, lines, strict=False):
+        at = 2
+        for entry in entries:
+            draw_swatch(row, at, entry.paint, palette)
+            at += 2
+            for text, ink in zip(entry.parts(shares=shares), inks, strict=True):
+                at = row.put(at + 1, text, ink) if text else at
+            at += gap
+    last = rows[len(lines) - 1]
+    at = last.put(at, f"… {missing} more" if missing else "", plain)
+    if scene.differences:
+        ink = Ink(palette.accent, palette.page, bold=True)
+        rows[0].put(width - len(_DIFFERENCES) - 2, _DIFFERENCES, ink)
+        return rows
+    # on a round trip, D and Z say more than H and Z
+    lettered = (scene.wire.base if scene.wire else scene.semantics).lettered(is_protocol=scene.disk.is_file)
+    meanings = " · ".join(f"{each.letter} {each.name.lower()}" for each in lettered)
+    for row, end in ((last, at), *((row, 0) for row in rows[len(lines) :])):
+        if end + len(meanings) + 4 < width:
+            row.put(width - len(meanings) - 2, meanings, Ink(palette.dim, palette.page))
+            break
+    return rows
 
 
-def _said(state: State, share: float, shape: str) -> tuple[str, str, str]:
-    """Return letters, word and share of a state; one without letters has its word in any shape."""
-    word = state.short if shape == "all" or not state.letters else ""
-    # what is there is never 0.0%
-    percent = "" if share == 0 else "<0.1%" if share < 0.0005 else f"{100 * share:.1f}%"
-    return state.letters, word, "" if shape == "none" else percent
+def _arranged(
+    entries: list[_Entry], scene: Scene, width: int, rows: int
+) -> tuple[list[list[_Entry]], bool, int, int]:
+    """Return the legend's entries row by row, whether with shares, the gap, and how many are missing."""
+    ends = [width - 2] * rows
+    if scene.differences:
+        ends[0] -= len(_DIFFERENCES) + 2
+    for shares, gap in _SHAPES:
+        lines = _filled(entries, ends, gap, shares=shares)
+        if lines is not None:
+            return lines, shares, gap, 0
+    kept = _together(entries)
+    lines = _filled(kept, ends, gap, shares=False)
+    ends[-1] -= len(f"… {len(entries)} more")
+    while kept and lines is None:
+        # of those that have as much, the last one
+        kept.remove(min(reversed(kept), key=lambda entry: entry.amount))
+        lines = _filled(kept, ends, gap, shares=False)
+    return lines or [[]], False, gap, len(_together(entries)) - len(kept)
 
 
-def _legend_width(entries: Sequence[_Entry], gap: int) -> int:
-    """Return the cells of a margin and of entries: a swatch of two, what is said, and a gap after it."""
-    return 2 + sum(2 + sum(1 + len(part) for part in said if part) + gap for _, _, said in entries) - gap
+def _filled(
+    entries: Sequence[_Entry], ends: Sequence[int], gap: int, *, shares: bool
+) -> list[list[_Entry]] | None:
+    """Return entries in rows that end at some cells, None if they do not fit."""
+    lines: list[list[_Entry]] = [[]]
+    at = 2
+    for entry in entries:
+        length = entry.width(shares=shares)
+        if at + length > ends[len(lines) - 1] and (lines[-1] or len(lines) < len(ends)):
+            if len(lines) == len(ends):
+                return None
+            lines.append([])
+            at = 2
+        lines[-1].append(entry)
+        at += length + gap
+    return None if at - gap > ends[len(lines) - 1] and lines[-1] else lines
 
 
-def _shares(scene: Scene) -> list[tuple[State, float]]:
-    """Return each state that occurs in the chain, in stacking order, with its share of the selected track."""
+def _entries(scene: Scene) -> list[_Entry]:
+    """Return each state that occurs in the chain, in stacking order, with its share of the selected track.
+
+    On a round trip the stations speak of the same: what looks alike and is called alike is one entry.
+    """
     disk = scene.disk
-    found: dict[State, int] = {}
+    found: dict[tuple[Paint, str, str], _Entry] = {}
     for track in (disk.guest, *disk.tracks):
         for state, total in track.by_state(scene.semantics).items():
-            found[state] = found.get(state, 0) + (total if track is scene.track else 0)
-    whole = max(1, sum(found.values()))
-    ordered = sorted(found.items(), key=lambda item: (item[0].paint, item[0].letters))
-    return [(state, total / whole) for state, total in ordered]
+            key = state.paint, state.letters, state.short
+            entry = found.setdefault(key, _Entry(*key))
+            entry.amount += total if track is scene.track else 0
+    entries = [found[key] for key in sorted(found)]
+    if disk.round_trip:
+        entries = _together(entries)
+    for entry, share in zip(entries, percents([entry.amount for entry in entries]), strict=True):
+        entry.share = share if entry.amount else ""
+    return entries
+
+
+def _together(entries: Sequence[_Entry]) -> list[_Entry]:
+    """Return entries of which those that look alike and are called alike are one, with all their letters."""
+    found: dict[tuple[Paint, str], _Entry] = {}
+    for entry in entries:
+        one = found.setdefault((entry.paint, entry.short), _Entry(entry.paint, "", entry.short))
+        one.letters = f"{one.letters} {entry.letters}".strip()
+        one.amount += entry.amount
+    return list(found.values())
 
 
 def draw_keys(scene: Scene, width: int, keys: Sequence[tuple[str, ...]], note: str) -> Line:

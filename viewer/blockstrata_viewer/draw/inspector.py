@@ -1,170 +1,167 @@
-"""The inspector: the extent under the cursor, the core sample through all layers, the layer as a whole."""
+"""The inspector: the extent under the cursor, the core sample through all layers, shares of the whole."""
 
 from __future__ import annotations
 
 from textwrap import wrap
 from typing import Final
 
-from blockstrata.facts.codes import Mapping, Traits, fact, storage_of
-from blockstrata.semantics.nbd import Wire
 from blockstrata.text.printable import base_name
-from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.extent import Pen, draw_extent, draw_withheld
 from blockstrata_viewer.draw.lines import Ink, Line, clip, shorten
 from blockstrata_viewer.draw.palette import palette_of
+from blockstrata_viewer.draw.sample import draw_sample
 from blockstrata_viewer.draw.strips import draw_swatch, solid_cell
-from blockstrata_viewer.draw.units import counted, exact_size
-from blockstrata_viewer.model.round_trip import RoundTripTracks
-from blockstrata_viewer.model.scene import Scene
-from blockstrata_viewer.model.states import state_of
-from blockstrata_viewer.model.track import Track
+from blockstrata_viewer.draw.units import counted, in_parts, percents, sizes
+from blockstrata_viewer.model.round_trip import kind_of
+from blockstrata_viewer.model.scene import GUEST, Scene
 
 _SPLIT_SHARE: Final = 0.55
-_EXTENT_LINES: Final = 7
-"""Lines that the extent takes under the chain, if no words go on in a line of their own."""
-_ROUND_TRIP_LINES: Final = 8
-"""Lines that the account of a round trip takes."""
-_SIDE_EXTENT: Final = 14
-"""Lines of the extent in the panel beside the chain."""
+_LEAST_SAMPLE: Final = 4
+"""Rows that the core sample has beside the chain, if there are as many."""
+_AMOUNTS: Final = 19
+"""Cells of a size and a share, with one before them."""
 
 
 def draw_inspector(scene: Scene, width: int, height: int, *, side: bool) -> list[Line]:
-    """Return the inspector's rows: two columns under the chain, or three parts beside it.  Needs no app."""
+    """Return the inspector's rows: two columns under the chain, or parts beside it.  Needs no app."""
     palette = palette_of(scene)
-    rows = [Line(width, Ink(palette.text, palette.panel)) for _ in range(height)]
+    rows = _blank(scene, width, height)
     if scene.asking:
-        draw_withheld(Pen(rows[1:] if side else rows, 2, width - 2, palette), scene)
+        draw_withheld(Pen(rows[1:] if side else rows, 2, width - 2, scene, wraps=side), scene)
         return rows
-    if not side:
-        split = int(width * _SPLIT_SHARE)
-        # where there are rows to spare, words go on in the next one
-        draw_extent(Pen(rows, 2, split - 2, palette, wraps=height > _EXTENT_LINES + 1), scene)
-        for row in rows:
-            row.put(split, "│", Ink(palette.rule, palette.panel))
-        _draw_through(rows, split + 2, width - 1, scene)
+    if side:
+        _draw_beside(scene, rows[1:], width)
         return rows
-    draw_extent(Pen(rows[1:], 2, width - 2, palette, wraps=True), scene)
-    layer_rows = min(len(scene.track.states(scene.semantics)) + 3, max(0, height - _SIDE_EXTENT - 4))
-    sample = rows[_SIDE_EXTENT : max(_SIDE_EXTENT, height - layer_rows - 1)]
-    sample = sample[: _ROUND_TRIP_LINES if scene.disk.round_trip else len(scene.disk.layers) + 1]
-    _draw_through(sample, 2, width - 2, scene)
-    top = _SIDE_EXTENT + len(sample) + 1
-    _draw_layer(rows[top : top + layer_rows], 2, width - 2, scene)
+    split = int(width * _SPLIT_SHARE)
+    for wraps in (True, False):
+        rows = _blank(scene, width, height)
+        pen = Pen(rows, 2, split - 2, scene, wraps=wraps)
+        draw_extent(pen, scene, is_tall=False)
+        if pen.used <= height:
+            # words go on in the next row only where nothing is lost by it
+            break
+    for row in rows:
+        row.put(split, "│", Ink(palette.rule, palette.panel))
+    _draw_through(rows, split + 2, width - 1, scene)
     return rows
 
 
-def _draw_through(lines: list[Line], x: int, end: int, scene: Scene) -> None:
-    """Draw what is at the cursor from the first track to the last: all layers, or how a round trip goes."""
-    wire, tracks = scene.wire, scene.disk.round_trip
-    if tracks and wire:
-        wraps = len(lines) > _EXTENT_LINES + 1
-        _draw_round_trip(Pen(lines, x, end, palette_of(scene), wraps=wraps), tracks, wire)
-    else:
-        draw_sample(lines, x, end, scene)
+def _blank(scene: Scene, width: int, height: int) -> list[Line]:
+    palette = palette_of(scene)
+    return [Line(width, Ink(palette.text, palette.panel)) for _ in range(height)]
 
 
-def _draw_round_trip(pen: Pen, tracks: RoundTripTracks, wire: Wire) -> None:
-    """Write by what rules a round trip goes, and how much is lost on it."""
-    palette, sent = pen.palette, tracks.sent(wire)
+def _draw_beside(scene: Scene, rows: list[Line], width: int) -> None:
+    """Draw all parts one under the other, with a row between them; what has no room is left out."""
+    pen = Pen(rows, 2, width - 2, scene, wraps=True)
+    draw_extent(pen, scene, is_tall=True)
+    rows = rows[pen.used + 1 :]
+    layer_rows = len(scene.track.by_state(scene.semantics)) + 2
+    used = _draw_through(rows[: max(_LEAST_SAMPLE, len(rows) - layer_rows - 1)], 2, width - 2, scene)
+    rows = rows[used + 1 :]
+    _draw_layer(rows[:layer_rows], 2, width - 2, scene)
+    if not scene.disk.round_trip and not scene.disk.is_file:
+        _draw_suppliers(rows[layer_rows + 1 :], 2, width - 2, scene)
+
+
+def _draw_through(lines: list[Line], x: int, end: int, scene: Scene) -> int:
+    """Draw what is at the cursor from the first track to the last: all layers, or how a round trip goes.
+
+    Return how many rows that took.
+    """
+    if not scene.disk.round_trip:
+        return draw_sample(lines, x, end, scene)
+    pen = Pen(lines, x, end, scene, wraps=True)
+    _draw_round_trip(pen, scene)
+    if pen.used > len(lines):
+        for line in lines:
+            line.put(x, " " * (end - x), Ink(pen.palette.text, pen.palette.panel))
+        pen = Pen(lines, x, end, scene, wraps=False)
+        _draw_round_trip(pen, scene)
+    return pen.used
+
+
+def _draw_round_trip(pen: Pen, scene: Scene) -> None:
+    """Write by what rules a round trip goes, and how much differs at its end."""
+    palette, wire, tracks = pen.palette, scene.wire, scene.disk.round_trip
+    if wire is None or tracks is None:
+        return
+    sent = tracks.sent(wire)
     pen.line(("ROUND TRIP  ", palette.accent, True), (wire.server.title, palette.text, False))
     for name, rule in (("server", wire.rule), ("client", wire.client_rule)):
         first, *others = wrap(rule, max(1, pen.end - pen.x - 8)) if pen.wraps else [rule]
         pen.field(name, first)
         for words in others:
             pen.field("", words)
-    pen.field("lossy", f"{sent.lossy_runs:,} of {len(sent):,} runs")
-    pen.field("", f"{format_size(sent.lossy_bytes)} of {format_size(int(sent.length.sum()))}")
-    for names, runs, size in sent.losses():
-        pen.field("", f"{names}: {counted(runs, 'run')}, {format_size(size)}")
+    losses = sent.losses()
+    kept = len(sent) - sent.lossy_runs, int(sent.length.sum()) - sent.lossy_bytes
+    _, amounts = sizes([size for *_, size in losses] + [kept[1]])
+    pen.field("differ", f"{sent.lossy_runs:,} of {counted(len(sent), 'extent')}")
+    for (names, runs, _), amount in zip(losses, amounts, strict=False):
+        pen.field(kind_of(names), names, f"{amount}, {counted(runs, 'extent')}")
+    pen.field("kept", amounts[-1], counted(kept[0], "extent"))
 
 
 def _draw_layer(rows: list[Line], x: int, end: int, scene: Scene) -> None:
     """Draw the selected track as a whole: a bar of shares, and bytes and percent of each state."""
-    if len(rows) < 3:
-        return
     palette, track = palette_of(scene), scene.track
     totals = sorted(track.by_state(scene.semantics).items(), key=lambda item: item[0].paint)
-    whole = max(1, sum(total for _, total in totals))
-    rows[0].put(x, "LAYER", Ink(palette.accent, palette.panel, bold=True))
-    rows[0].put(x + 7, f"share of {format_size(track.size)}", Ink(palette.dim, palette.panel))
-    at, seen = x, 0
-    for state, total in totals:
-        seen += total
-        until = x + round((end - x) * seen / whole)
-        glyph, ink = solid_cell(state.paint, palette)
-        rows[1].put(at, glyph * (until - at), ink)
-        at = max(at, until)
-    for row, (state, total) in zip(rows[2:], totals, strict=False):
+    title = "STATION" if scene.disk.round_trip else "FILE" if scene.disk.is_file else "LAYER"
+    title = "GUEST" if title == "LAYER" and scene.selected == GUEST else title
+    amounts = [total for _, total in totals]
+    inks = [solid_cell(state.paint, palette) for state, _ in totals]
+    _draw_shares(rows, x, end, scene, title, amounts, inks)
+    for row, (state, _) in zip(rows[2:], totals, strict=False):
         draw_swatch(row, x, state.paint, palette)
         at = row.put(x + 3, f"{state.letters:<4} ", Ink(palette.text, palette.panel))
-        row.put(at, clip(state.short, 16), Ink(palette.dim, palette.panel))
-        amounts = f"{format_size(total):>9} {100 * total / whole:5.1f}%"
-        row.put(end - len(amounts), amounts, Ink(palette.text, palette.panel))
+        row.put(at, clip(state.short, end - at - _AMOUNTS), Ink(palette.dim, palette.panel))
 
 
-def draw_sample(rows: list[Line], x: int, end: int, scene: Scene) -> None:
-    """Draw every layer at the cursor, active first, and which one the guest reads."""
+def _draw_suppliers(rows: list[Line], x: int, end: int, scene: Scene) -> None:
+    """Draw which layers the guest reads from, those that supply most first, and how many more there are."""
     palette, disk = palette_of(scene), scene.disk
-    answering = disk.guest.run_at(scene.cursor)
-    if not rows or answering is None:
+    suppliers, layers = disk.guest.suppliers, len(disk.layers)
+    if suppliers.kinds != layers or not disk.size:
+        # a band of several layers has no name
         return
-    rows[0].put(x, "CORE SAMPLE", Ink(palette.accent, palette.panel, bold=True))
-    rows[0].put(x + 13, f"at {exact_size(scene.cursor)}", Ink(palette.dim, palette.panel))
-    answers = int(disk.guest.view.source[answering])
-    layers = len(disk.layers)
-    first, shown = _sampled(layers, answers, len(rows) - 1)
-    deeper = layers - first - shown
-    if first:
-        note = f"▴ {first} more"
-        rows[0].put(end - len(note), note, Ink(palette.dim, palette.panel))
-    if deeper and shown + 1 < len(rows):
-        rows[shown + 1].put(x, f"… {deeper} more below", Ink(palette.dim, palette.panel))
-    for row, depth in zip(rows[1:], range(first, first + shown), strict=False):
-        track = disk.tracks[depth]
-        row.put(x, "▌", Ink(palette.supplier(depth, layers), palette.panel))
-        run = track.run_at(scene.cursor)
-        is_answer = depth == answers
-        colour = palette.text if is_answer else palette.dim
-        letters = "ends"
-        if run is not None:
-            state = track.state_at(run, scene.semantics)
-            draw_swatch(row, x + 2, state.paint, palette)
-            letters = state.label
-        at = row.put(x + 5, f"{letters:<4} ", Ink(colour, palette.panel, bold=is_answer))
-        mark = " ◀ the guest reads this" if end - at > 44 else " ◀ guest"
-        mark = mark if is_answer and not disk.is_file else ""
-        below = _protocol_letters(track, run, scene)
-        room = max(4, end - at - len(mark))
-        below = below if len(below) + 10 <= room else ""
-        at = row.put(
-            at,
-            shorten(base_name(disk.layers[depth].name), room - len(below)),
-            Ink(colour, palette.panel, is_answer),
-        )
-        at = row.put(at, below, Ink(palette.dim, palette.panel))
-        row.put(at, mark, Ink(palette.accent, palette.panel, bold=True))
+    totals = [(depth, total) for depth, total in enumerate(suppliers.totals().tolist()) if total]
+    totals.sort(key=lambda item: -item[1])
+    colours = [palette.supplier(depth, layers) for depth, _ in totals]
+    inks = [
+        (str(depth)[-1] if palette.is_mono else "█", Ink(colour, palette.panel))
+        for (depth, _), colour in zip(totals, colours, strict=True)
+    ]
+    room = len(rows) - 2
+    _draw_shares(rows, x, end, scene, "SUPPLIED BY", [total for _, total in totals], inks)
+    for nth, (row, (depth, _)) in enumerate(zip(rows[2:], totals, strict=False)):
+        if nth == room - 1 and len(totals) > room:
+            row.put(x, " " * (end - x), Ink(palette.dim, palette.panel))
+            row.put(x, f"▾ {len(totals) - nth} more", Ink(palette.dim, palette.panel))
+            break
+        row.put(x, "▌", Ink(colours[nth], palette.panel))
+        name = shorten(base_name(disk.layers[depth].name), end - x - 2 - _AMOUNTS)
+        row.put(x + 2, name, Ink(palette.dim, palette.panel))
 
 
-def _sampled(layers: int, answers: int, room: int) -> tuple[int, int]:
-    """Return a core sample's first layer and how many have room beside a line that says what is below."""
-    if layers <= room:
-        return 0, layers
-    shown = max(1, room - 1)
-    first = max(0, min(answers - shown // 2, layers - shown))
-    # at the end there is no more below
-    return (max(0, layers - room), min(room, layers)) if first + shown == layers else (first, shown)
-
-
-def _protocol_letters(track: Track, run: int | None, scene: Scene) -> str:
-    """Say what the protocol layer answers for the host byte under the cursor: `` → file ·AO @ 0x50000``."""
-    host = track.host_of(scene.cursor)
-    if run is None or host is None:
-        return ""
-    layer = track.layer_of(run)
-    if layer.node.is_protocol:
-        return ""
-    driver = layer.node.host_driver
-    storage = storage_of(int(track.view.extents.facts[run]))
-    below = Traits(host_driver=driver, is_protocol=True)
-    state = state_of(scene.semantics, fact(Mapping.PASSTHROUGH, storage), below, settled=False)
-    return f" → {driver} {state.letters} @ {host:#x}"
+def _draw_shares(
+    rows: list[Line],
+    x: int,
+    end: int,
+    scene: Scene,
+    title: str,
+    amounts: list[int],
+    inks: list[tuple[str, Ink]],
+) -> None:
+    """Draw a title, a bar of parts of a whole, and in a row each how much they are; all of it adds up."""
+    palette = palette_of(scene)
+    if len(rows) < 3 or not sum(amounts):
+        return
+    whole, shown = sizes(amounts)
+    at = rows[0].put(x, title, Ink(palette.accent, palette.panel, bold=True))
+    rows[0].put(at + 2, f"share of {whole}", Ink(palette.dim, palette.panel))
+    at = x
+    for cells, (glyph, ink) in zip(in_parts(amounts, end - x), inks, strict=True):
+        at = rows[1].put(at, glyph * cells, ink)
+    for row, size, share in zip(rows[2:], shown, percents(amounts), strict=False):
+        text = f"{size:>{_AMOUNTS - 8}} {share:>6}"
+        row.put(end - len(text), text, Ink(palette.text, palette.panel))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from rich.cells import cell_len, get_character_cell_size
 from rich.segment import Segment
@@ -24,6 +24,9 @@ class Ink(NamedTuple):
     bg: str
     bold: bool = False
 
+
+_LEAST_STEM: Final = 4
+"""Cells of a name that are more than its suffix after them."""
 
 Cell = tuple[str, Ink]
 """A character and its ink; the second half of a wide character is empty."""
@@ -131,13 +134,24 @@ def clip(text: str, width: int) -> str:
 
 
 def shorten(text: str, width: int) -> str:
-    """Return text cut in its middle to a width in cells, so that both ends of a file's name stay."""
+    """Return a name cut to a width in cells so that its end stays, which tells: ``…snap-0812.qcow2``.
+
+    The suffix goes where it would leave too little of what is before it.
+    """
     if cell_len(text) <= width:
         return text
-    tail = _head(text[::-1], (width - 1) // 2)[::-1]
-    return (
-        clip(_head(text, width - 1 - cell_len(tail)) + "…", width) + tail if width > 1 else clip(text, width)
-    )
+    stem, dot, suffix = text.rpartition(".")
+    if stem and 2 < width < cell_len(suffix) + _LEAST_STEM + 2:
+        return clip(shorten(stem, width - 1) + dot + suffix, width)
+    return "…"[: max(0, width)] + _head(text[::-1], width - 1)[::-1]
+
+
+@lru_cache(maxsize=256)
+def shorten_all(names: tuple[str, ...], width: int) -> tuple[str, ...]:
+    """Return names cut to a width: at the start, or at the end where only that keeps them apart."""
+    ends = tuple(shorten(name, width) for name in names)
+    starts = tuple(clip(name, width) for name in names)
+    return starts if len(set(starts)) > len(set(ends)) else ends
 
 
 def _head(text: str, width: int) -> str:

@@ -211,8 +211,8 @@ class _Painter:
             return name, "cannot be read"
         track = disk.tracks[selected]
         about = "~" if track.summaries else ""
-        runs = f"{about}{short_count(track.count)} run" + ("" if track.count == 1 else "s")
-        return name, f"{format_size(disk.layers[selected].size)} · {runs}"
+        extents = f"{about}{short_count(track.count)} extent" + ("" if track.count == 1 else "s")
+        return name, f"{format_size(disk.layers[selected].size)} {extents}"
 
     def error(self, row: Line, error: str) -> None:
         """Write why a layer is not there into its track."""

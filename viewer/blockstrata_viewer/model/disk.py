@@ -158,7 +158,7 @@ def round_trip_of(disk: Disk, depth: int) -> Disk:
     if opened is not disk.chain:
         served, name = Track(merged(opened, 0, opened.size)), "the export"
     elif depth <= 0:
-        served, name = disk.guest, "merged"
+        served, name = disk.guest, "the whole chain"
     else:
         layer = disk.layers[depth]
         served, name = Track(alone(layer, 0, layer.size)), f"layer {depth} alone"

@@ -14,9 +14,11 @@ import numpy as np
 from blockstrata.questions.round_trip import round_trip
 from blockstrata.semantics.nbd import WIRES, Wire
 from blockstrata_viewer.model.states import Paint, State, state_of_flags
+from blockstrata_viewer.model.switch import word_of
 from blockstrata_viewer.model.track import Track
 
-_KEPT: Final = "arrives as it was meant"
+STATIONS: Final = ("image", "sent", "client", "result")
+"""What the rows of a round trip are called where there is little room."""
 _WIRES: Final = {wire.server: wire for wire in WIRES}
 """A scene of a trip is always under a server's semantics."""
 
@@ -32,23 +34,26 @@ class RoundTripTracks:
         """The whole trip under a mapping, kept."""
 
     def label(self, station: int, wire: Wire) -> tuple[str, str]:
-        """Return name and details of a track: -1 what is meant, 0 what is said, 1 concluded, 2 lost."""
-        sent = self.sent(wire)
+        """Return name and details of a track: -1 what is meant, 0 sent, 1 understood, 2 what differs."""
+        flags = f"flags: {word_of(wire.base)}"
+        found: dict[str, int] = {}
+        for names, runs, _ in self.sent(wire).losses() if station == 2 else ():
+            found[kind_of(names)] = found.get(kind_of(names), 0) + runs
         return (
-            ("server says", wire.server.name),
-            ("client concludes", f"{wire.base.switch} flags"),
-            ("lost", f"{sent.lossy_runs:,} of {len(sent):,} runs"),
-            ("image means", f"{wire.base.switch} flags, {self.name}"),
+            ("server sends", wire.server.word),
+            ("client reads", flags),
+            ("difference", ", ".join(f"{runs:,} {kind}" for kind, runs in found.items()) or "all is kept"),
+            ("image means", flags),
         )[station]
 
     def tracks(self) -> tuple[Track, Track, Track, Track]:
-        """Return the tracks of what the image means, the server says, the client concludes, and is lost."""
+        """Return the tracks of what the image means, the server sends, the client reads, and what differs."""
         served = self.served
         return (
             served.seen_as(lambda semantics: served.states(_WIRES[semantics].base)),
             served.seen_as(lambda semantics: served.states(_WIRES[semantics].server)),
             served.seen_as(lambda semantics: self._states(_WIRES[semantics], _concluded)),
-            served.seen_as(lambda semantics: self._states(_WIRES[semantics], _lost)),
+            served.seen_as(lambda semantics: self._states(_WIRES[semantics], _difference)),
         )
 
     def _states(self, wire: Wire, state: Callable[[Wire, int, int], State]) -> tuple[State, ...]:
@@ -67,10 +72,17 @@ def _concluded(wire: Wire, _means: int, said: int) -> State:
     return state_of_flags(wire.base, wire.concludes[said], is_protocol=False)
 
 
-def _lost(wire: Wire, means: int, said: int) -> State:
+def kind_of(names: str) -> str:
+    """Return what became of flags on the way: ``+`` stands before those gained, ``-`` before those lost."""
+    signs = {name[0] for name in names.split()}
+    return "changed" if len(signs) > 1 else "gained" if "+" in signs else "lost"
+
+
+def _difference(wire: Wire, means: int, said: int) -> State:
     lost = int(wire.lost(np.array([means], np.uint8), np.array([said], np.uint8))[0])
     if not lost:
-        return State(Paint.FALLS_THROUGH, "", "kept", _KEPT)
+        return State(Paint.FALLS_THROUGH, "", "kept", "the client reads what the image means")
     names = wire.changes(lost, wire.concludes[said])
-    words = " and ".join(f"{name[1:]} only {'there' if name[0] == '+' else 'here'}" for name in names)
-    return State(Paint.SUSPICIOUS, " ".join(names), "lossy", f"the two ends differ: {words}")
+    words = ", ".join(f"only the {'client' if name[0] == '+' else 'image'} says {name[1:]}" for name in names)
+    letters = " ".join(names)
+    return State(Paint.SUSPICIOUS, letters, kind_of(letters), f"{kind_of(letters)}: {words}")

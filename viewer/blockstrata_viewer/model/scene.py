@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +14,14 @@ from blockstrata.semantics.nbd import NBD_6_0, WIRES, Wire, wire_of
 from blockstrata.semantics.table import Semantics
 from blockstrata.text.printable import base_name
 from blockstrata_viewer.model.disk import Disk, file_of, round_trip_of
+from blockstrata_viewer.model.round_trip import STATIONS
 from blockstrata_viewer.model.states import Paint, State
+from blockstrata_viewer.model.switch import word_of
 from blockstrata_viewer.model.track import Track
 from blockstrata_viewer.model.viewport import Viewport
 
 GUEST = -1
 """The selection that is no layer but what the guest sees."""
-
-STATIONS: Final = ("means", "wire", "far", "lost")
-"""What the rows of a round trip are called where there is little room."""
 
 
 class Meaning(NamedTuple):
@@ -102,7 +101,7 @@ class Scene:
         wire = wire_of(self.semantics)
         others = [wire.base] if wire else [each for each in SEMANTICS if each is not self.semantics]
         return [
-            Meaning(each.switch, self.track.state_at(run, each), each is self.semantics)
+            Meaning(word_of(each), self.track.state_at(run, each), each is self.semantics)
             for each in (self.semantics, *others)
         ]
 

@@ -1,0 +1,62 @@
+"""What lies under the cursor, as one would say it: who answers the guest, and with what."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from blockstrata.facts.codes import DEFERRING, SYNTHESISED, Mapping, Storage, mapping_of, storage_of
+from blockstrata.semantics.proposed import PROPOSED, Flag
+from blockstrata_viewer.model.scene import GUEST, Scene
+
+_STORED = {
+    Storage.DATA: "This file holds data here.",
+    Storage.HOLE: "This file has a hole here.",
+    Storage.UNWRITTEN: "This file has space reserved here, and nothing written to it.",
+    Storage.BEYOND_EOF: "This file ends here.",
+}
+
+
+class Sentence(NamedTuple):
+    """What the guest reads: words, the name of the layer that it is from, and the end of the sentence.
+
+    ``lead`` says before that what the selected layer has to do with it; it may be left out.
+    """
+
+    lead: str = ""
+    words: str = ""
+    name: str = ""
+    end: str = ""
+
+
+def sentence_of(scene: Scene) -> Sentence:
+    """Return what the guest reads at the cursor, or what a file holds there; nothing on a round trip."""
+    disk, run = scene.disk, scene.run
+    answering = disk.guest.run_at(scene.cursor)
+    if disk.round_trip or run is None or answering is None:
+        return Sentence()
+    view = disk.guest.view
+    code, answers = int(view.extents.facts[answering]), int(view.source[answering])
+    mapping = mapping_of(code)
+    if disk.is_file:
+        return Sentence("", _STORED.get(storage_of(code), ""))
+    if mapping is Mapping.UNREAD:
+        return Sentence("", "This is not read yet.")
+    own = int(scene.track.view.extents.facts[run])
+    lead = _lead(mapping_of(own), scene.selected, answers)
+    name = "this layer" if scene.selected == answers else scene.name_of(answers)
+    if mapping is Mapping.INVALID:
+        return Sentence(lead, "Nobody can read this from ", name, ".")
+    if code & SYNTHESISED:
+        return Sentence("", "The guest reads zeroes: no layer reaches here.")
+    flags = int(PROPOSED.table(view.layers[answers].node.read_traits())[code])
+    return Sentence(lead, f"The guest reads {'zeroes' if flags & Flag.ZERO else 'data'} from ", name, ".")
+
+
+def _lead(own: Mapping, selected: int, answers: int) -> str:
+    if selected in (GUEST, answers):
+        return ""
+    if own is Mapping.UNALLOCATED_ALLOC:
+        return "This layer only reserves space here. "
+    if own in DEFERRING:
+        return "This layer holds nothing here. "
+    return "A layer above hides this one here. "
