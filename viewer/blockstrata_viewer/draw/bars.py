@@ -56,7 +56,7 @@ def draw_title(scene: Scene, width: int, place: str = "") -> Line:
         is_chosen = semantics is scene.semantics
         ink = Ink(palette.on_badge, palette.badge, bold=True) if is_chosen else Ink(palette.dim, palette.rule)
         word = f"[{badge}]" if is_chosen and palette.is_mono else f" {badge} "
-        switch_at = row.put(switch_at, word, ink)
+        switch_at = row.put(switch_at, word, ink, f"under({semantics.name!r})")
     return row
 
 
@@ -128,19 +128,13 @@ def draw_legend(scene: Scene, width: int, height: int = _LEGEND_ROWS) -> list[Li
     palette = palette_of(scene)
     lines, shares, gap, missing = _arranged(_entries(scene), scene, width, height)
     rows = [Line(width, Ink(palette.text, palette.page)) for _ in range(height)]
-    plain = Ink(palette.text, palette.page)
-    inks = (plain._replace(bold=True), plain, Ink(palette.dim, palette.page))
     at = 2
     for row, entries in zip(rows, lines, strict=False):
         at = 2
         for entry in entries:
-            draw_swatch(row, at, entry.paint, palette)
-            at += 2
-            for text, ink in zip(entry.parts(shares=shares), inks, strict=True):
-                at = row.put(at + 1, text, ink) if text else at
-            at += gap
+            at = _put_entry(row, at, entry, scene, shares=shares) + gap
     last = rows[len(lines) - 1]
-    at = last.put(at, f"… {missing} more" if missing else "", plain)
+    at = last.put(at, f"… {missing} more" if missing else "", Ink(palette.text, palette.page))
     if scene.differences:
         ink = Ink(palette.accent, palette.page, bold=True)
         rows[0].put(width - len(_DIFFERENCES) - 2, _DIFFERENCES, ink)
@@ -153,6 +147,31 @@ def draw_legend(scene: Scene, width: int, height: int = _LEGEND_ROWS) -> list[Li
             row.put(width - len(meanings) - 2, meanings, Ink(palette.dim, palette.page))
             break
     return rows
+
+
+def _put_entry(row: Line, at: int, entry: _Entry, scene: Scene, *, shares: bool) -> int:
+    """Put an entry into a row and return the cell after it; a click on it shows its state alone.
+
+    The one that is alone stands out; one that is hidden has no swatch.
+    """
+    palette, start = palette_of(scene), at
+    labels = entry.letters.split() or [entry.short]
+    is_hidden = not scene.hidden.isdisjoint(labels)
+    plain = Ink(palette.dim if is_hidden else palette.text, palette.page)
+    bold = Ink(palette.on_badge, palette.badge, bold=True) if scene.isolated in labels else plain
+    inks = (bold._replace(bold=True), plain if entry.letters else bold, Ink(palette.dim, palette.page))
+    if not is_hidden:
+        draw_swatch(row, at, entry.paint, palette)
+    at += 2
+    for text, ink in zip(entry.parts(shares=shares), inks, strict=True):
+        at = row.put(at + 1, text, ink) if text else at
+    row.on_click(start, at, f"isolate({labels[0]!r})")
+    letters_at = start + 3
+    for label in labels:
+        # where several are one entry, each has its letters
+        row.on_click(letters_at, letters_at + len(label), f"isolate({label!r})")
+        letters_at += len(label) + 1
+    return at
 
 
 def _arranged(
@@ -233,6 +252,12 @@ def draw_keys(scene: Scene, width: int, keys: Sequence[tuple[str, ...]], note: s
         row.put(2, clip(note, width - 4), Ink(palette.text, palette.panel, bold=True))
         return row
     shown = list(keys)
+    if scene.disk.round_trip:
+        shown.insert(0, ("r", "back", "round_trip"))
+    elif scene.entered_from:
+        # the key that led here
+        shown.sort(key=lambda each: each[1] != "file")
+        shown[0] = (shown[0][0], "back", *shown[0][2:])
     while len(shown) > 2 and sum(len(key) + len(words) + 3 for key, words, *_ in shown) > width - 2:
         del shown[-3]
     put_keys(row, 2, shown, palette)

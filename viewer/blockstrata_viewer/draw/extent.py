@@ -91,7 +91,7 @@ class Pen:
             text = f"{said.words}{said.name}{said.end}"
             name = shorten(said.name, max(8, room - len(text) + len(said.name)))
             text = f"{said.words}{name}{said.end}"
-        for words in (wrap(text, room) if self.wraps else [text]) if text else ():
+        for words in wrap(text, room, break_on_hyphens=False) if self.wraps else [text] if text else []:
             self.line((words, self.palette.text, False))
 
     def state(self, state: State, name: str, note: str, *, in_force: bool) -> None:
@@ -109,6 +109,7 @@ class Pen:
         # a state without letters has its short word already
         shapes += [f"{note}{state.short}", state.short] if state.letters and not self.wraps else []
         words = next((each for each in shapes if cell_len(each) <= room), shapes[0])
+        words = "" if words == state.label else words
         first, *others = wrap(words, room) or [""] if self.wraps else [clip(words, room)]
         row.put(x, first, Ink(colour, palette.panel))
         for text in others:

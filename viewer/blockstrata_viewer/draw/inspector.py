@@ -141,6 +141,7 @@ def _draw_suppliers(rows: list[Line], x: int, end: int, scene: Scene) -> None:
         row.put(x, "▌", Ink(colours[nth], palette.panel))
         name = shorten(base_name(disk.layers[depth].name), end - x - 2 - _AMOUNTS)
         row.put(x + 2, name, Ink(palette.dim, palette.panel))
+        row.on_click(x, end, f"choose({depth})")
 
 
 def _draw_shares(

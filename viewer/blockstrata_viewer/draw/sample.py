@@ -38,6 +38,7 @@ def draw_sample(rows: list[Line], x: int, end: int, scene: Scene) -> int:
     short = shorten_all(names, max(4, room - len(mark)))
     for nth, (row, each) in enumerate(zip(rows[1:], sample.rows, strict=False)):
         row.put(x, "▌", Ink(palette.supplier(each.depths.start, len(disk.layers)), palette.panel))
+        row.on_click(x, end, f"choose({each.depths.start})")
         if len(each.depths) > 1:
             _draw_fold(row, x, each, palette)
             continue

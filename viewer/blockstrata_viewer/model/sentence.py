@@ -47,7 +47,7 @@ def sentence_of(scene: Scene) -> Sentence:
     if mapping is Mapping.INVALID:
         return Sentence(lead, "Nobody can read this from ", name, ".")
     if code & SYNTHESISED:
-        return Sentence("", "The guest reads zeroes: no layer reaches here.")
+        return Sentence("No layer below reaches here. ", "The guest reads zeroes.")
     flags = int(PROPOSED.table(view.layers[answers].node.read_traits())[code])
     return Sentence(lead, f"The guest reads {'zeroes' if flags & Flag.ZERO else 'data'} from ", name, ".")
 
