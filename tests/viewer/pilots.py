@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
+from blockstrata_viewer.draw.palette import FLOOR, MONO_GLYPHS
 from blockstrata_viewer.model.loading import Loader
 from blockstrata_viewer.model.opening import Opening
 
@@ -40,3 +42,11 @@ def load_whole(image):
     """Return an image wholly read."""
     *_, disk = Loader(image, Opening()).load()
     return disk
+
+
+_SWATCH = re.compile(rf"([{re.escape(''.join(MONO_GLYPHS).strip() + FLOOR)}])\1")
+
+
+def without_swatches(line):
+    """Return a line's text, ``##`` for each swatch: how states look without colour is not its matter."""
+    return _SWATCH.sub("##", line.text())

@@ -45,8 +45,8 @@ async def test_the_whole_chain_is_on_the_screen(demo_image, size):
         "CORE SAMPLE",
         "L·AO",
         "quit",
-        "old",
-        "new",
+        "today",
+        "proposed",
     ):
         assert words in text, words
     assert all(len(line) == size[0] for line in text.splitlines())
@@ -472,7 +472,9 @@ async def test_a_name_that_is_no_markup(tmp_path):
     app = ViewerApp(Setup([str(name)]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
-        assert "[prod] xxx" in screen_text(app)
+        # the end of a name tells
+        assert "…xxx" in screen_text(app)
+        assert "xxx.raw" in screen_text(app)
         await pilot.press("enter")
         # a long name takes several lines, which may break at the space
         assert "ab\\x0ac[bold]d[x]" in "".join(screen_text(app).split())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pilots import load_whole
+from pilots import load_whole, without_swatches
 
 from blockstrata.semantics import by_name
 from blockstrata_viewer.app.bindings import footer_keys
@@ -22,7 +22,7 @@ def clicks(lines):
     """Return what a click does on each text that has a click of its own, in reading order."""
     found = []
     for line in lines:
-        text = line.text()
+        text = without_swatches(line)
         for x, char in enumerate(text):
             action = line.action_at(x)
             if not action:
@@ -79,8 +79,8 @@ def test_the_way_back_is_named(tmp_path, width):
 def test_states_and_layers_are_buttons(demo_disk):
     scene = scene_of(demo_disk).go_to(37 << 20)
     assert clicks(draw_legend(scene, 200))[:2] == [
-        ("██ L·AO data 7.9%", "isolate('L·AO')"),
-        ("▓▓ L·A· no offset 8.3%", "isolate('L·A·')"),
+        ("## L·AO data 7.9%", "isolate('L·AO')"),
+        ("## L·A· no offset 8.3%", "isolate('L·A·')"),
     ]
     sample = [each for each in clicks(draw_inspector(scene, 46, 46, side=True)) if "choose" in each[1]]
     assert [action for _, action in sample[:3]] == ["choose(0)", "choose(1)", "choose(2)"]
@@ -88,5 +88,5 @@ def test_states_and_layers_are_buttons(demo_disk):
 
 
 def test_a_hidden_state_has_no_swatch_in_the_legend(demo_disk):
-    text = draw_legend(scene_of(demo_disk).hide("L·AO"), 200)[0].text()
-    assert text.startswith("     L·AO data 7.9%  ▓▓ L·A· no offset 8.3%")
+    text = without_swatches(draw_legend(scene_of(demo_disk).hide("L·AO"), 200)[0])
+    assert text.startswith("     L·AO data 7.9%  ## L·A· no offset 8.3%")

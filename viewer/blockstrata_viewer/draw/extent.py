@@ -76,7 +76,7 @@ class Pen:
     def short_span(self, span: tuple[int, int]) -> None:
         """Write the same in two rows."""
         start, end = span
-        self.field("bytes", f"{start:#x} – {end:#x}")
+        self.field("bytes", f"{start:#014x} – {end:#014x}")
         length = self.unit.write(end - start)
         number = self.unit.write(start).removesuffix(f" {self.unit.name}")
         words = f"{number} – {self.unit.write(end)}, {length} long"
@@ -85,7 +85,7 @@ class Pen:
 
     def sentence(self, said: Sentence) -> None:
         """Write a sentence; without room, what leads to it goes first, then the start of the name in it."""
-        room = self.end - self.x
+        room = max(1, self.end - self.x)
         text = f"{said.lead}{said.words}{said.name}{said.end}"
         if len(text) > room and not self.wraps:
             text = f"{said.words}{said.name}{said.end}"
