@@ -54,7 +54,7 @@ class State:
 _STATES: Final[dict[str, dict[str, tuple[Paint, str]]]] = {
     "old": {
         "D·O": (Paint.DATA, "data"),
-        "D··": (Paint.NO_OFFSET, "no offset"),
+        "D··": (Paint.NO_OFFSET, "data, no offset"),
         "DZO": (Paint.RESERVED, "preallocated"),
         "DZ·": (Paint.RESERVED_NOWHERE, "zero, stored"),
         "·Z·": (Paint.ZERO, "zero"),
@@ -64,13 +64,13 @@ _STATES: Final[dict[str, dict[str, tuple[Paint, str]]]] = {
     },
     "new": {
         "L·AO": (Paint.DATA, "data"),
-        "L·A·": (Paint.NO_OFFSET, "no offset"),
+        "L·A·": (Paint.NO_OFFSET, "data, no offset"),
         "LZAO": (Paint.RESERVED, "zero, reserved"),
         "LZA·": (Paint.RESERVED_NOWHERE, "zero, stored"),
         "LZ··": (Paint.ZERO, "zero"),
         "LZ·O": (Paint.ZERO_AT_OFFSET, "hole"),
         "··AO": (Paint.DEFERRED_RESERVED, "reserved"),
-        "·ZAO": (Paint.DEFERRED_RESERVED, "zero reserved"),
+        "·ZAO": (Paint.DEFERRED_RESERVED, "zeroes, reserved"),
         "····": (Paint.FALLS_THROUGH, "falls through"),
     },
     "nbd": {
