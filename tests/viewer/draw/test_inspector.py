@@ -85,6 +85,8 @@ def test_in_a_hundred_and_twenty_columns_words_go_on(demo_disk):
         (1792 << 10, 2, "A layer above hides this one here. The guest reads data from web01-active.qcow2."),
         (9280 << 10, GUEST, "The guest reads zeroes from web01-active.qcow2."),
         (57344 << 10, 0, "No layer below reaches here. The guest reads zeroes."),
+        (56 << 20, 2, "No layer below reaches here. The guest reads zeroes."),
+        (54 << 20, 2, "This layer ends before here. The guest reads"),
     ],
 )
 def test_what_lies_under_the_cursor_is_a_sentence(demo_disk, offset, selected, said):

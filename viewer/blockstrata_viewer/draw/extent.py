@@ -76,7 +76,8 @@ class Pen:
     def short_span(self, span: tuple[int, int]) -> None:
         """Write the same in two rows."""
         start, end = span
-        self.field("bytes", f"{start:#014x} – {end:#014x}")
+        exact = f"{start:#014x} – {end:#014x}"
+        self.field("bytes", exact if self.x + 8 + len(exact) <= self.end else f"{start:#x} – {end:#x}")
         length = self.unit.write(end - start)
         number = self.unit.write(start).removesuffix(f" {self.unit.name}")
         words = f"{number} – {self.unit.write(end)}, {length} long"
@@ -140,7 +141,8 @@ def draw_extent(pen: Pen, scene: Scene, *, is_tall: bool) -> None:
         _draw_span(pen, scene, scene.span)
         return
     if run is None:
-        pen.line(("EXTENT  ", palette.accent, True), (name, palette.text, True))
+        pen.line(("EXTENT  ", palette.accent, True), (shorten(name, pen.end - pen.x - 8), palette.text, True))
+        pen.sentence(sentence_of(scene))
         what = (
             f"this layer ends at {track.size:#x}, {pen.unit.write(track.size)}" if track.size else "0 bytes"
         )
@@ -196,7 +198,7 @@ def _draw_span(pen: Pen, scene: Scene, span: tuple[int, int]) -> None:
     pen.span(("from", "to"), span)
     found = track.by_state(scene.semantics, span)
     by_amount = sorted(found.items(), key=lambda item: -item[1])
-    _, amounts = sizes([amount for _, amount in by_amount])
+    _, amounts = sizes([amount for _, amount in by_amount], pen.unit)
     for (state, _), amount in zip(by_amount, amounts, strict=True):
         if row := pen.row():
             draw_swatch(row, pen.x, state.paint, palette)

@@ -86,10 +86,13 @@ def percents(amounts: Sequence[int]) -> list[str]:
     ]
 
 
-def sizes(amounts: Sequence[int]) -> tuple[str, list[str]]:
-    """Return the sum of amounts and each, in one unit, so that they add up as they are shown."""
+def sizes(amounts: Sequence[int], unit: Unit | None = None) -> tuple[str, list[str]]:
+    """Return the sum of amounts and each, in one unit, so that they add up as they are shown.
+
+    The unit is the largest of which the sum is one at least, if none is given.
+    """
     whole = sum(amounts)
-    unit = next(Unit(name, each) for name, each in _UNITS if each <= max(0, whole.bit_length() - 1))
+    unit = unit or next(Unit(name, each) for name, each in _UNITS if each <= max(0, whole.bit_length() - 1))
     is_whole = not any(amount % (1 << unit.power) for amount in amounts)
     scale = 1 if is_whole else 10**_PART_DECIMALS
     steps = (2 * whole * scale + (1 << unit.power)) >> (unit.power + 1)

@@ -32,7 +32,7 @@ def sentence_of(scene: Scene) -> Sentence:
     """Return what the guest reads at the cursor, or what a file holds there; nothing on a round trip."""
     disk, run = scene.disk, scene.run
     answering = disk.guest.run_at(scene.cursor)
-    if disk.round_trip or run is None or answering is None:
+    if disk.round_trip or answering is None:
         return Sentence()
     view = disk.guest.view
     code, answers = int(view.extents.facts[answering]), int(view.source[answering])
@@ -41,8 +41,8 @@ def sentence_of(scene: Scene) -> Sentence:
         return Sentence("", _STORED.get(storage_of(code), ""))
     if mapping is Mapping.UNREAD:
         return Sentence("", "This is not read yet.")
-    own = int(scene.track.view.extents.facts[run])
-    lead = _lead(mapping_of(own), scene.selected, answers)
+    own = None if run is None else mapping_of(int(scene.track.view.extents.facts[run]))
+    lead = _lead(own, scene.selected, answers)
     name = "this layer" if scene.selected == answers else scene.name_of(answers)
     if mapping is Mapping.INVALID:
         return Sentence(lead, "Nobody can read this from ", name, ".")
@@ -52,9 +52,11 @@ def sentence_of(scene: Scene) -> Sentence:
     return Sentence(lead, f"The guest reads {'zeroes' if flags & Flag.ZERO else 'data'} from ", name, ".")
 
 
-def _lead(own: Mapping, selected: int, answers: int) -> str:
+def _lead(own: Mapping | None, selected: int, answers: int) -> str:
     if selected in (GUEST, answers):
         return ""
+    if own is None:
+        return "This layer ends before here. "
     if own is Mapping.UNALLOCATED_ALLOC:
         return "This layer only reserves space here. "
     if own in DEFERRING:
