@@ -15,10 +15,12 @@ from blockstrata.facts.codes import NO_HOST, Mapping, Storage, fact
 from blockstrata.facts.extents import Extents
 from blockstrata.guest.view import View
 from blockstrata.semantics import SEMANTICS, by_name
+from blockstrata_viewer.draw.density import density, draw_density
+from blockstrata_viewer.draw.enlarged import draw_enlarged
 from blockstrata_viewer.draw.lines import Ink, Line
 from blockstrata_viewer.draw.palette import DARK, HALVES, MONO, TEXTURES
 from blockstrata_viewer.draw.strips import LEFT, LOWER, Look, draw_strip, solid_cell
-from blockstrata_viewer.model.columns import LEVELS, NO_BOUNDARY, columns_of, levels
+from blockstrata_viewer.model.columns import LEVELS, NO_BOUNDARY, Shown, columns_of, levels
 from blockstrata_viewer.model.shares import BLOCK, Shares
 from blockstrata_viewer.model.states import Paint
 from blockstrata_viewer.model.track import Track
@@ -181,8 +183,8 @@ def plain_cells(pieces, upright, height, look):
         cell = LEFT[eighths], Ink(paints[left], paints[right])
         if {left, right} <= {*TEXTURES, Paint.FALLS_THROUGH}:
             paint, part = (left, eighths) if left < right else (right, LEVELS - eighths)
-            mark = TEXTURES[paint][LEVELS] if part > 4 else HALVES[paint][left > right]
-            cell = mark, Ink(palette.inks[paint], paints[max(left, right)])
+            half = HALVES[paint][left > right], Ink(palette.inks[paint], paints[max(left, right)])
+            cell = solid_cell(Paint(paint), palette) if part > 4 else half
         return [cell] * height
     stack = [
         paint for paint, level in enumerate(plain_levels(amounts, height * LEVELS)) for _ in range(level)
@@ -375,6 +377,96 @@ def test_differences_cover_what_means_the_same(demo_disk):
     for column in range(128):
         is_empty = line.ink_at(column).bg == DARK.track and line.glyph_at(column) == " "
         assert is_empty == (not shares[column][track.differing].any())
+
+
+def test_one_state_alone_or_none_of_it(demo_disk):
+    """Isolated, a state is all that is drawn; hidden, it is what is not; the rest is the empty track."""
+    track, viewport = demo_disk.tracks[1], Viewport(demo_disk.size, 128).fit()
+    whole = columns_of(track, viewport, NEW).amounts
+    alone = columns_of(track, viewport, NEW, Shown("LZ·O"))
+    without = columns_of(track, viewport, NEW, Shown(hidden=frozenset({"LZ·O", "L·AO"})))
+    assert whole[:, Paint.ZERO_AT_OFFSET].any()
+    assert (alone.amounts[:, Paint.ZERO_AT_OFFSET] == whole[:, Paint.ZERO_AT_OFFSET]).all()
+    assert not alone.amounts[:, : Paint.ZERO].any()
+    assert not without.amounts[:, [Paint.ZERO_AT_OFFSET, Paint.DATA]].any()
+    assert (without.amounts[:, Paint.NO_OFFSET] == whole[:, Paint.NO_OFFSET]).all()
+    assert (without.amounts.sum(axis=1) == whole.sum(axis=1)).all()
+    assert set(alone.letters) <= {"", "LZ·O"}
+    (line,) = draw(track, viewport, NEW, shown=Shown("L·A·"))
+    grounds = {line.ink_at(x).bg for x in range(128) if line.glyph_at(x) == " "}
+    assert grounds <= {DARK.paints[Paint.NO_OFFSET], DARK.track, DARK.page}
+    (again,) = draw(track, viewport, NEW)
+    assert again.text() != line.text()
+
+
+def test_reserved_stands_as_tall_as_its_share(demo_disk):
+    """The edge of what is deferred, but reserved, is never lower in the whole of a cell than in a part."""
+    reserved = fact(Mapping.UNALLOCATED_ALLOC, Storage.DATA)
+    heights = []
+    for eighths in range(1, 9):
+        # two stretches, so that they are drawn as shares
+        runs = [NONE, reserved, NONE, reserved]
+        edges = np.array([0, 8 - eighths, 8, 16 - eighths, 16]) * (CELL // 16)
+        track = track_of(demo_disk, np.unique(edges), runs if eighths < 8 else [reserved, reserved])
+        rows = draw(track, Viewport(CELL, 1, CELL), NEW, 4)
+        heights.append(sum((0, *(1, 2, 3, 4))[" ⡀⡄⡆⡇".index(row.glyph_at(0))] for row in rows))
+        hues = {row.ink_at(0).fg for row in rows if row.glyph_at(0) != " "}
+        assert hues == {DARK.inks[Paint.DEFERRED_RESERVED]}
+    assert heights == [2, 4, 6, 8, 10, 12, 14, 16]
+
+
+def test_letters_stand_in_the_middle_row_of_a_tall_strip(demo_disk):
+    track = track_of(demo_disk, [0, 8 * CELL], [fact(Mapping.ZERO_PLAIN)])
+    rows = draw(track, Viewport(8 * CELL, 8).fit(), NEW, 7)
+    assert ["LZ" in row.text() for row in rows] == [False, False, False, True, False, False, False]
+    assert rows[3].text() == "╌ LZ·· ╌"
+    assert rows[3].ink_at(3).bg == DARK.hollow
+
+
+def test_density_doubles_an_eighth_at_a_time(demo_disk):
+    """Counted extent by extent; a cell of one extent has no ribbon, and the drawing hangs from above."""
+    counts = [1, 2, 3, 4, 5, 8, 9, 64, 65, 128, 129, 400]
+    edges = [
+        column * CELL + CELL * nth // count for column, count in enumerate(counts) for nth in range(count)
+    ]
+    track = track_of(demo_disk, [*edges, len(counts) * CELL], [NONE, DATA] * (sum(counts) // 2))
+    viewport = Viewport(len(counts) * CELL, len(counts)).fit()
+    found = density(track, viewport).tolist()
+    assert found == [math.ceil(math.log2(count)) if count <= 128 else 8 for count in counts]
+    row = Line(len(counts), Ink(DARK.text, DARK.page))
+    assert draw_density(row, 0, track, viewport, DARK)
+    assert [LOWER.index(glyph) for glyph in row.text()] == [8 - level if level else 0 for level in found]
+
+
+def test_scattered_writes_do_not_look_like_a_hairline(demo_disk):
+    """3,000 writes of 4 KiB in 1 TiB: a level of data in each cell, and a ribbon that says how many."""
+    rng = np.random.default_rng(4096)
+    at = np.sort(rng.choice(2**40 // 4096 // 2, 3000, replace=False)) * 8192
+    edges = np.unique(np.concatenate([[0, 2**40], at, at + 4096]))
+    facts = np.where(np.isin(edges[:-1], at), DATA, fact(Mapping.ZERO_PLAIN))
+    track = track_of(demo_disk, edges, facts)
+    found = density(track, Viewport(2**40, 94).fit())
+    assert found.min() >= 5
+    assert len(set(found.tolist())) > 1
+
+
+def test_the_drill_s_cell_is_enlarged_where_it_holds_several_states(demo_disk):
+    """From left to right what lies in it, the drill on what the core sample says."""
+    track = track_of(demo_disk, [0, CELL // 2, CELL * 3 // 4, 3 * CELL], [NONE, DATA, NONE])
+    viewport = Viewport(3 * CELL, 3).fit()
+
+    def enlarged(cursor):
+        row = Line(18, Ink(DARK.text, DARK.page))
+        return draw_enlarged(row, 0, 18, track, viewport, cursor, NEW, Look(0, DARK)), row
+
+    is_drawn, row = enlarged(CELL // 2)
+    assert is_drawn
+    assert row.text() == "▕" + " " * 8 + "│" + " " * 7 + "▏"
+    grounds = [row.ink_at(x).bg for x in range(1, 17)]
+    assert grounds == [DARK.track] * 8 + [DARK.paints[Paint.DATA]] * 4 + [DARK.track] * 4
+    is_drawn, row = enlarged(2 * CELL)
+    assert not is_drawn
+    assert row.text() == " " * 18
 
 
 def test_patterns_add_ink_to_solid_cells(demo_disk):

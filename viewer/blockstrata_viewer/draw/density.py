@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from blockstrata_viewer.draw.lines import Ink, Line
 from blockstrata_viewer.draw.palette import Palette
 from blockstrata_viewer.draw.strips import LOWER
+from blockstrata_viewer.model.columns import LEVELS
 from blockstrata_viewer.model.track import Track
 from blockstrata_viewer.model.viewport import Viewport
 
-_FULL: Final = 12
-"""Doublings of one extent a cell at which the ribbon is full: 4096."""
 _HANGING: Final = " ▔▔▀▀▀▀██"
 """The nearest of the blocks that hang from the top of a cell, by eighths."""
 
@@ -22,8 +21,8 @@ _HANGING: Final = " ▔▔▀▀▀▀██"
 def density(track: Track, viewport: Viewport) -> NDArray[np.int64]:
     """Return how many eighths high the ribbon is in each column, int64; 0 where a cell is of one extent.
 
-    Logarithmic: one eighth for 2 extents, two up to 8, three up to 22, eight from 1450 on.  Of extents that
-    were given up there is only their number in a region; they count as spread evenly.
+    An eighth for each doubling: 2 extents, up to 4, up to 8; eight for more than 128.  Of extents that were
+    given up there is only their number in a region; they count as spread evenly.
     """
     cells = track.shares.columns(viewport).edges
     edges = track.shares.edges
@@ -33,8 +32,8 @@ def density(track: Track, viewport: Viewport) -> NDArray[np.int64]:
         start, end = summary.edges[0], summary.edges[-1]
         shared = np.diff(np.clip(cells, start, end))
         extents += shared * (summary.runs / max(1, end - start))
-    levels = np.ceil(np.log2(extents) * (len(LOWER) - 1) / _FULL).astype(np.int64)
-    return np.where(np.diff(cells) > 0, np.minimum(levels, len(LOWER) - 1), 0)
+    levels = np.ceil(np.log2(extents)).astype(np.int64)
+    return np.where(np.diff(cells) > 0, np.minimum(levels, LEVELS), 0)
 
 
 def draw_density(row: Line, x: int, track: Track, viewport: Viewport, palette: Palette) -> bool:

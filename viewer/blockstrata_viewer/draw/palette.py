@@ -99,11 +99,11 @@ TEXTURES: Final[dict[Paint, str]] = {
 """Marks for what is not solid, by how many eighths of a cell are of it, from the bottom."""
 
 HALVES: Final[dict[Paint, tuple[str, str]]] = {
-    Paint.ZERO: ("╴", "╶"),
+    Paint.ZERO: ("╌", "╌"),
     Paint.ZERO_AT_OFFSET: ("⠅", "⢐"),
     Paint.DEFERRED_RESERVED: ("⡇", "⢸"),
 }
-"""The left and the right half of each texture."""
+"""The left and the right half of each texture; dashes have none."""
 
 _COLOURS: Final[dict[str, tuple[str | int, ...]]] = {
     # dark and light of 16 million colours, dark and light of 256, and 16

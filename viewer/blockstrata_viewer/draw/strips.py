@@ -176,7 +176,9 @@ class _Cells(dict[int, Cell]):
         if {left, right} <= _NOT_SOLID:
             # a texture has no edge inside a cell: it fills the cell, or the half that is nearest
             paint, part = (left, eighths) if left < right else (right, LEVELS - eighths)
-            mark = TEXTURES[paint][LEVELS] if part > _HALF else HALVES[paint][left > right]
+            if part > _HALF:
+                return self._whole(paint)
+            mark = HALVES[paint][left > right]
             return mark, Ink(self._palette.inks[paint], self._palette.paints[max(left, right)])
         return LEFT[eighths], Ink(self._palette.paints[left], self._palette.paints[right])
 
