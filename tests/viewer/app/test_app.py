@@ -119,17 +119,17 @@ async def test_mouse(demo_image):
         await opened(app, pilot)
         view = app.main.query_one(ChainView)
         layout = view.layout_for(app.scene)
-        await pilot.click(ChainView, offset=(layout.label + 10, layout.top_of(1)))
+        await pilot.click(ChainView, offset=(layout.label + 10, layout.rows_of(1).start))
         assert app.scene.cursor == 10 * app.scene.viewport.cell
         assert app.scene.selected == 1
-        await pilot.click(ChainView, offset=(3, layout.top_of(0)))
+        await pilot.click(ChainView, offset=(3, layout.rows_of(0).start))
         assert app.scene.cursor == 10 * app.scene.viewport.cell
         assert app.scene.selected == 0
-        await pilot.click(ChainView, offset=(layout.label + 3, layout.GUEST))
+        await pilot.click(ChainView, offset=(layout.label + 3, layout.guest_top))
         assert app.scene.selected == GUEST
 
         cell = app.scene.viewport.cell
-        wheel_at = (layout.label + 20, layout.GUEST)
+        wheel_at = (layout.label + 20, layout.guest_top)
         pointed = app.scene.viewport.offset_of(20)
         await pilot._post_mouse_events([events.MouseScrollUp], ChainView, wheel_at, button=0)
         await pilot.pause()
@@ -412,7 +412,7 @@ async def test_drag_selects_a_range(demo_image):
         await opened(app, pilot)
         layout = app.main.query_one(ChainView).layout_for(app.scene)
         cell = app.scene.viewport.cell
-        top = layout.top_of(0)
+        top = layout.rows_of(0).start
         await pilot.mouse_down(ChainView, offset=(layout.label + 4, top))
         await pilot.hover(ChainView, offset=(layout.label + 9, top))
         await pilot.mouse_up(ChainView, offset=(layout.label + 9, top))
@@ -622,9 +622,9 @@ async def test_a_range_begun_on_another_axis_is_let_go(demo_image):
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         layout = app.main.query_one(ChainView).layout_for(app.scene)
-        await pilot.mouse_down(ChainView, offset=(layout.label + 60, layout.top_of(0)))
+        await pilot.mouse_down(ChainView, offset=(layout.label + 60, layout.rows_of(0).start))
         await pilot.press("v")
-        await pilot.hover(ChainView, offset=(layout.label + 20, layout.GUEST))
+        await pilot.hover(ChainView, offset=(layout.label + 20, layout.guest_top))
         assert app.scene.markers == ()
 
 

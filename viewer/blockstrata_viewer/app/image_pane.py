@@ -19,7 +19,7 @@ from blockstrata_viewer.app.images import Images, Opened
 from blockstrata_viewer.app.lesson_guide import LessonGuide
 from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.draw.bars import draw_keys, draw_title
-from blockstrata_viewer.draw.layout import SIDE_PANEL, WIDE, chain_layout
+from blockstrata_viewer.draw.layout import SIDE_PANEL, WIDE, strip_columns
 from blockstrata_viewer.model.disk import Disk
 from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.model.viewport import Viewport
@@ -31,6 +31,7 @@ from blockstrata_viewer.widgets.inspector import Inspector
 from blockstrata_viewer.widgets.legend import Legend
 from blockstrata_viewer.widgets.lesson_panel import LessonPanel, lesson_height
 from blockstrata_viewer.widgets.plain import Words
+from blockstrata_viewer.widgets.strata import Strata
 
 _TALL = 30
 """Rows from which the inspector has its full height under the chain."""
@@ -81,7 +82,9 @@ class ImagePane(Container):
         title = Bar(lambda scene, width: draw_title(scene, width, self.images.place), id="title")
         yield title.data_bind(scene)
         with Container(id="main"):
-            yield ChainView().data_bind(scene)
+            with Strata().data_bind(scene):
+                yield ChainView().data_bind(scene)
+                yield Container(id="table", classes="-away")
             yield Inspector().data_bind(scene)
         yield LessonPanel(self.guide.course).data_bind(scene)
         yield Legend(id="legend").data_bind(scene)
@@ -145,8 +148,7 @@ class ImagePane(Container):
         if course:
             most = height - _LESSON_LEAVES - (_PANEL_TALL if height >= _BOTH else 0)
             panel.styles.height = lesson_height(course.lesson, width, most)
-        strips = chain_layout(width - SIDE_PANEL if side else width, height, 1, 0)
-        self.show(scene.resize(strips.columns))
+        self.show(scene.resize(strip_columns(width - SIDE_PANEL if side else width)))
 
     def show_image(self, index: int) -> None:
         """Bring one of the images to the screen, and read it if it was not."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from textual import events
 from textual.message import Message
 
-from blockstrata_viewer.draw.layout import ChainLayout, chain_layout
+from blockstrata_viewer.draw.layout import ChainLayout, layout_of
 from blockstrata_viewer.draw.lines import Line
 from blockstrata_viewer.draw.painter import draw_chain
 from blockstrata_viewer.model.scene import Scene
@@ -44,7 +44,8 @@ class ChainView(SceneWidget):
 
     def layout_for(self, scene: Scene) -> ChainLayout:
         """Return where things stand for a scene in this widget."""
-        return chain_layout(*self.size, len(scene.disk.tracks), scene.selected)
+        # the chain and the table that is below it share the rows of what they are in
+        return layout_of(scene, self.size.width, self.container_size.height)
 
     def draw_scene(self, scene: Scene, _width: int, _height: int) -> list[Line]:
         """Return the lines."""
@@ -55,10 +56,11 @@ class ChainView(SceneWidget):
         scene = self.scene
         if scene is None or not scene.disk.size:
             return None
-        column = x - self.layout_for(scene).label
+        layout = self.layout_for(scene)
+        column = x - layout.label
         if not 0 <= column < scene.viewport.columns:
             return None
-        viewport = scene.viewport.fit() if y == ChainLayout.OVERVIEW else scene.viewport
+        viewport = scene.viewport.fit() if y < layout.overview else scene.viewport
         return viewport.offset_of(column)
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
@@ -70,7 +72,7 @@ class ChainView(SceneWidget):
         selected = None if scene.disk.is_file else self.layout_for(scene).layer_at(event.y)
         if offset is not None or selected is not None:
             self._turn(lambda scene: _placed(scene, offset, selected))
-        if offset is not None and event.y != ChainLayout.OVERVIEW:
+        if offset is not None and event.y >= self.layout_for(scene).overview:
             self._pressed = offset
             self.capture_mouse()
 
