@@ -162,6 +162,8 @@ KEYS: Final = (
     Key("theme.next", "t", "theme", "theme"),
     Key("inspector", "i", "inspector", "inspector"),
     Key("export", "e", "export", "export the screen (svg, png, html, txt)", footer="export"),
+    Key("extents", "E", "extents", "the extents as a table", footer="extents"),
+    Key("extents.filter", "slash", "filter", "show only some extents in the table"),
     Key(
         "tables",
         "B",
@@ -198,6 +200,9 @@ _NAMES: Final = {
     "question_mark": "?",
     "full_stop": ".",
     "comma": ",",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "slash": "/",
     "left": "←",
     "right": "→",
     "up": "↑",

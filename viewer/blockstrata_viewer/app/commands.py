@@ -21,6 +21,7 @@ _PREFIXES: Final = {
     "zoom": "zoom",
     "semantics": "flags",
     "change": "find",
+    "extents": "extents",
     "difference": "find",
     "suspicious": "find",
     "image": "image",

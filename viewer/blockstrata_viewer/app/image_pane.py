@@ -27,6 +27,7 @@ from blockstrata_viewer.process.memory import TOO_LARGE
 from blockstrata_viewer.screens.consent import ConsentScreen
 from blockstrata_viewer.widgets.bar import Bar
 from blockstrata_viewer.widgets.chain_view import ChainView
+from blockstrata_viewer.widgets.extent_table import ExtentTable
 from blockstrata_viewer.widgets.inspector import Inspector
 from blockstrata_viewer.widgets.legend import Legend
 from blockstrata_viewer.widgets.lesson_panel import LessonPanel, lesson_height
@@ -38,6 +39,8 @@ _TALL = 30
 _PANEL_TALL, _PANEL = 9, 7
 _BOTH = 34
 """Rows from which a lesson and the inspector stand under the chain together."""
+_BESIDE_TABLE = 9
+"""Rows that the extent table in full height leaves to the chain: rulers, the guest, the selected layer."""
 _LESSON_LEAVES = 14
 """Rows that a lesson leaves to all else: the bars, and a chain of three layers."""
 
@@ -86,6 +89,8 @@ class ImagePane(Container):
                 yield ChainView().data_bind(scene)
                 yield Container(id="table", classes="-away")
             yield Inspector().data_bind(scene)
+        with Container(id="table", classes="-away"):
+            yield ExtentTable().data_bind(scene)
         yield LessonPanel(self.guide.course).data_bind(scene)
         yield Legend(id="legend").data_bind(scene)
         footer = Bar(lambda scene, width: draw_keys(scene, width, keys, self.footnote), id="keys")
@@ -135,10 +140,14 @@ class ImagePane(Container):
         if (scene := self.current) is None:
             return
         width, height = self.screen.size
-        side = width >= WIDE and self.inspector_shown
-        self.query_one("#main").set_class(side, "side")
+        in_full = self.table.is_full
+        side = width >= WIDE and self.inspector_shown and not in_full
+        main = self.query_one("#main")
+        main.set_class(side, "side")
+        main.styles.height = _BESIDE_TABLE if in_full else "1fr"
+        self.query_one("#table").set_class(not in_full, "-away")
         inspector = self.query_one(Inspector)
-        inspector.set_class(not self.inspector_shown, "-away")
+        inspector.set_class(not self.inspector_shown or in_full, "-away")
         inspector.side = side
         inspector.styles.width = SIDE_PANEL if side else "1fr"
         inspector.styles.height = "1fr" if side else _PANEL_TALL if height >= _TALL else _PANEL
@@ -250,6 +259,30 @@ class ImagePane(Container):
             self.say("" if found else nothing)
             if found is None:
                 return
+
+    @property
+    def table(self) -> ExtentTable:
+        """The extent table."""
+        return self.query_one(ExtentTable)
+
+    def show_table(self, *, in_full: bool) -> None:
+        """Give the extent table the full height, with the focus in it, or the place that it had."""
+        table = self.table
+        self.query_one("#table").set_class(False, "-away")
+        table.is_full = in_full
+        self.fit_parts()
+        self.screen.set_focus(table if in_full else None, scroll_visible=False)
+
+    @on(ExtentTable.Chosen)
+    def go_to_extent(self, message: ExtentTable.Chosen) -> None:
+        """Go where a row of the table is."""
+        self.show_table(in_full=False)
+        self.change(lambda scene: scene.go_to(message.offset))
+
+    @on(ExtentTable.Left)
+    def leave_table(self) -> None:
+        """Leave the full height; the cursor is where it was."""
+        self.show_table(in_full=False)
 
     @on(ChainView.Turned)
     def follow(self, message: ChainView.Turned) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -16,12 +17,14 @@ from blockstrata_viewer.app.commands import ViewerCommands
 from blockstrata_viewer.app.forgetting import forget_lines
 from blockstrata_viewer.app.image_pane import ImagePane
 from blockstrata_viewer.app.lesson_guide import spot_of
-from blockstrata_viewer.app.pages import PAGES, needs_all
+from blockstrata_viewer.app.pages import PAGES, needs_all, needs_answer
 from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.app.shot import save
 from blockstrata_viewer.draw.palette import THEMES, palette_for
 from blockstrata_viewer.lessons.course import Course
+from blockstrata_viewer.model.extent_filter import Filter
 from blockstrata_viewer.screens.export import ExportScreen, proposed
+from blockstrata_viewer.screens.extent_filter import FilterScreen
 from blockstrata_viewer.screens.help import HelpScreen
 from blockstrata_viewer.screens.lessons import LessonsScreen
 from blockstrata_viewer.widgets.lesson_panel import LessonPanel
@@ -91,6 +94,29 @@ class MainScreen(Screen[None]):
             pane.say(missing)
         elif scene and (screen := page.make(scene)):
             self.app.push_screen(screen, answered)
+
+    def action_extents(self) -> None:
+        """Show the extents of the selected track as a table in full height."""
+        self.pane.count = 0
+        if missing := needs_answer(self.pane.images.shown):
+            self.pane.say(missing)
+        elif self.pane.current:
+            self.pane.show_table(in_full=True)
+
+    def action_filter(self) -> None:
+        """Ask which extents the table is to show, and show them."""
+        pane = self.pane
+        pane.count = 0
+
+        def answered(wanted: Filter | None) -> None:
+            if wanted is not None:
+                pane.table.wanted = replace(pane.table.wanted, filter=wanted)
+                self.action_extents()
+
+        if missing := needs_answer(pane.images.shown):
+            pane.say(missing)
+        elif pane.current:
+            self.app.push_screen(FilterScreen(pane.table.wanted.filter), answered)
 
     def action_help(self) -> None:
         """Show the help for what is on the screen."""

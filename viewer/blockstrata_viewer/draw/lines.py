@@ -106,9 +106,14 @@ class Line:
         return "".join(char for char, _ in self._cells)
 
 
-def list_line(width: int, palette: Palette, *, is_chosen: bool, goes_on: bool = False) -> tuple[Line, str]:
-    """Return a line of a list and what is behind its text; the chosen one is marked, if it starts there."""
-    ground = palette.selected if is_chosen and not palette.is_mono else palette.panel
+def list_line(
+    width: int, palette: Palette, *, is_chosen: bool, goes_on: bool = False, on: str = ""
+) -> tuple[Line, str]:
+    """Return a line of a list and what is behind its text; the chosen one is marked, if it starts there.
+
+    ``on`` is what is behind the others, the panel if it is empty.
+    """
+    ground = palette.selected if is_chosen and not palette.is_mono else on or palette.panel
     line = Line(width, Ink(palette.text, ground))
     if is_chosen and not (goes_on and palette.is_mono):
         line.put(0, "▶" if palette.is_mono else "▌", Ink(palette.accent, ground))

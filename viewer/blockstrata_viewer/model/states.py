@@ -6,6 +6,7 @@ A state is a combination of flags of the semantics in force; states that mean al
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
@@ -108,3 +109,15 @@ def state_of_flags(semantics: Semantics, flags: int, *, is_protocol: bool) -> St
     kind = f"{semantics.switch} protocol" if is_protocol else semantics.switch
     paint, short = _STATES.get(kind, _STATES[semantics.switch]).get(letters, (Paint.SUSPICIOUS, "suspicious"))
     return State(paint, letters, short, semantics.row(flags, is_protocol=is_protocol).words)
+
+
+def short_words() -> frozenset[str]:
+    """Return every word that says in short what a state is, in lower case, under whatever semantics."""
+    texts = [short for states in _STATES.values() for _, short in states.values()]
+    texts += ["suspicious", "invalid", "not read yet", "kept", "lossy"]
+    return frozenset(word for text in texts for word in words_in(text))
+
+
+def words_in(text: str) -> list[str]:
+    """Return the words of a text, in lower case."""
+    return re.findall(r"\w+", text.casefold())

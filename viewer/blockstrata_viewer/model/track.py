@@ -140,6 +140,11 @@ class Track:
         suppliers = None if self.view.in_place else self.suppliers.between(edges)
         return TrackSummary(edges, self.facts, self.shares.between(edges), len(self), suppliers)
 
+    @cached_property
+    def highest_host(self) -> int:
+        """The greatest host offset that a run begins at, ``NO_HOST`` if none has any."""
+        return int(self.view.extents.host.max(initial=NO_HOST))
+
     def run_at(self, offset: int) -> int | None:
         """Return the index of the run at a guest byte, None outside the track."""
         return self.view.extents.index_at(offset) if 0 <= offset < self.size else None

@@ -1,0 +1,244 @@
+"""The extent table, line by line: how many match, the columns' heads, and the rows there is room for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from blockstrata.facts.codes import NO_HOST, fact_words
+from blockstrata.text.printable import base_name
+from blockstrata.text.sizes import format_size
+from blockstrata_viewer.draw.lines import Ink, Line, clip, list_line, put_keys, shorten
+from blockstrata_viewer.draw.palette import Palette, palette_of
+from blockstrata_viewer.draw.strips import draw_swatch
+from blockstrata_viewer.draw.units import short_count
+from blockstrata_viewer.model.extent_table import Found, Query, Row, row_of
+from blockstrata_viewer.model.scene import GUEST, Scene
+from blockstrata_viewer.model.states import Paint
+
+HEAD: Final = 2
+"""Lines over the rows: how many there are, and the columns' heads."""
+_KEYS: Final = (
+    ("↑ ↓", "row"),
+    ("enter", "go there"),
+    ("/", "filter"),
+    ("< >", "column"),
+    ("o", "order"),
+    ("escape", "close"),
+)
+_MARGIN: Final = 2
+_GAP: Final = 2
+_SWATCH: Final = 3
+"""Cells of a swatch and the blank after it."""
+_LENGTH: Final = 8
+"""Cells of a length: four digits, or three and a point, and a unit."""
+_PLACE: Final = 12
+"""Cells from which it is worth while to show where on the disk an extent is."""
+_NAME: Final = 20
+"""Cells that the name of a layer takes at the most."""
+WITHHELD: Final = "what stands here is asked below"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What to draw: of what a query found, the rows from ``first`` on, the row ``at`` marked if there is one.
+
+    ``is_full``: with a line of keys at the foot.
+    """
+
+    query: Query
+    found: Found
+    first: int = 0
+    at: int | None = None
+    is_full: bool = False
+
+
+class Column(NamedTuple):
+    """A column: what it can be sorted by, an empty string if nothing, its first cell and how many it has."""
+
+    key: str
+    head: str
+    x: int
+    width: int
+    is_right: bool = False
+
+
+def room_for(height: int, *, is_full: bool) -> int:
+    """Return how many rows of extents fit into so many lines."""
+    return max(0, height - HEAD - is_full)
+
+
+def draw_extents(scene: Scene, look: Look, width: int, height: int) -> list[Line]:
+    """Return the lines of the table.  Needs no app."""
+    palette = palette_of(scene)
+    lines = [_head(scene, look, width)]
+    if scene.asking:
+        return lines
+    columns = columns_of(scene, width)
+    lines.append(_column_heads(columns, look.query, palette, width))
+    room = room_for(height, is_full=look.is_full)
+    for nth, run in enumerate(look.found.runs(look.first, look.first + room), look.first):
+        row = row_of(scene.track, run, scene.semantics)
+        line = _row(row, columns, palette, width, is_chosen=nth == look.at)
+        if columns[-1].key == "place":
+            _draw_place(line, columns[-1], row, scene.disk.size, palette)
+        lines.append(line)
+    if look.is_full:
+        blank = Ink(palette.text, palette.page)
+        lines = lines[: height - 1]
+        lines += [Line(width, blank) for _ in range(height - 1 - len(lines))]
+        foot = Line(width, Ink(palette.text, palette.panel))
+        put_keys(foot, _MARGIN, _KEYS, palette)
+        lines.append(foot)
+    return lines
+
+
+def _head(scene: Scene, look: Look, width: int) -> Line:
+    """Write how many extents match and their sum, what is asked for, and of which layer they are."""
+    palette, track, found = palette_of(scene), scene.track, look.found
+    line = Line(width, Ink(palette.text, palette.page))
+    x = line.put(_MARGIN, "EXTENTS  ", Ink(palette.accent, palette.page, bold=True))
+    name = scene.name_of(scene.selected)
+    if scene.asking:
+        line.put(x, WITHHELD, Ink(palette.dim, palette.page))
+        return line
+    so_far = " so far" if found.progress.startswith("filter") else ""
+    if look.query.filter.terms:
+        count = f"{found.matched:,} of {len(track):,} match{so_far} · {format_size(found.total)}"
+    else:
+        count = f"{len(track):,} · {format_size(found.total)}"
+    x = line.put(x, count, Ink(palette.text, palette.page, bold=True))
+    more = [found.progress]
+    if look.query.filter.terms:
+        more.append(f"/ {look.query.filter.text}")
+    if track.summaries:
+        more.append(f"of about {short_count(track.count)}, the others are summed up")
+    elif scene.disk.loading:
+        more.append("still being read")
+    text = "  ".join(filter(None, more))
+    room = width - _MARGIN - x - 2
+    x = line.put(x + 2, clip(text, room), Ink(palette.dim, palette.page)) if text and room > 8 else x
+    room = width - _MARGIN - x - 4
+    if room >= 12:
+        name = shorten(name, room)
+        line.put(width - _MARGIN - len(name), name, Ink(palette.dim, palette.page))
+    return line
+
+
+def _column_heads(columns: list[Column], query: Query, palette: Palette, width: int) -> Line:
+    line = Line(width, Ink(palette.dim, palette.page))
+    for column in columns:
+        is_sorted = column.key == query.column
+        arrow = ("▾" if query.is_descending else "▴") if is_sorted else ""
+        text = clip(f"{column.head}{arrow}" if not column.is_right else f"{arrow}{column.head}", column.width)
+        x = column.x + (column.width - len(text) if column.is_right else 0)
+        colour = palette.accent if is_sorted else palette.dim
+        line.put(x, text, Ink(colour, palette.page, bold=is_sorted))
+    return line
+
+
+def columns_of(scene: Scene, width: int) -> list[Column]:
+    """Return the columns that there is room for, from the left; words take what the others leave.
+
+    What is most wanted comes first: fact, layer and number are left out where there is no room.
+    """
+    track, semantics = scene.track, scene.semantics
+    states = track.states(semantics)
+    widest = max((len(state.letters) for state in states), default=0)
+    short = max((len(state.short) for state in states), default=0)
+    words = max((len(state.words) for state in states), default=0)
+    host = len(f"{track.highest_host:#x}") if track.highest_host != NO_HOST else 0
+    # heads, and an arrow beside the one that is sorted by
+    widths = {
+        "start": max(len("start") + 1, len(f"{track.size:#x}")),
+        "length": max(len("length") + 1, _LENGTH),
+        "letters": _SWATCH + max(len("flags") + 1, widest),
+        "words": max(len("state") + 1, short),
+        "host": max(len("host") + 1, host),
+    }
+    more = {"fact": max([len("fact") + 1, *(len(fact_words(code)) for code, _ in track.facts)])}
+    if scene.selected == GUEST and not scene.disk.round_trip:
+        more = {"layer": _layer_width(scene)} | more
+    more["number"] = max(len("#"), len(f"{len(track):,}"))
+    for key, wide in more.items():
+        if _taken(widths) + wide + _GAP <= width:
+            widths[key] = wide
+    left = width - _taken(widths)
+    if left < 0:
+        widths["words"] = max(0, widths["words"] + left)
+    elif words > short and widths["words"] + left >= words:
+        left -= words - widths["words"]
+        widths["words"] = words
+    if left >= _PLACE + _GAP:
+        widths["place"] = left - _GAP
+    return _placed(widths)
+
+
+def _taken(widths: dict[str, int]) -> int:
+    return 2 * _MARGIN - _GAP + sum(wide + _GAP for wide in widths.values())
+
+
+def _placed(widths: dict[str, int]) -> list[Column]:
+    heads = (
+        ("number", "#", True),
+        ("start", "start", True),
+        ("length", "length", True),
+        ("letters", "flags", False),
+        ("words", "state", False),
+        ("layer", "layer", False),
+        ("host", "host", True),
+        ("fact", "fact", False),
+        ("place", "on the disk", False),
+    )
+    columns, x = [], _MARGIN
+    for key, head, is_right in heads:
+        if key in widths:
+            columns.append(Column(key, head, x, widths[key], is_right))
+            x += widths[key] + _GAP
+    return columns
+
+
+def _layer_width(scene: Scene) -> int:
+    layers = scene.track.view.layers
+    longest = max(len(base_name(layer.name)) for layer in layers)
+    return max(len("layer") + 1, len(f"{len(layers) - 1} ") + min(_NAME, longest))
+
+
+def _row(row: Row, columns: list[Column], palette: Palette, width: int, *, is_chosen: bool) -> Line:
+    line, ground = list_line(width, palette, is_chosen=is_chosen, on=palette.page)
+    text, dim = Ink(palette.text, ground, bold=is_chosen), Ink(palette.dim, ground)
+    state = row.state
+    for column in columns:
+        x, wide = column.x, column.width
+        match column.key:
+            case "number":
+                line.put(x, f"{row.run + 1:>{wide},}", dim)
+            case "start":
+                line.put(x, f"{row.start:>#{wide}x}", text)
+            case "length":
+                line.put(x, f"{format_size(row.length):>{wide}}", text)
+            case "letters":
+                draw_swatch(line, x, state.paint, palette)
+                line.put(x + _SWATCH, state.letters, text)
+            case "words":
+                said = state.words if len(state.words) <= wide else state.short
+                line.put(x, clip(said, wide), text)
+            case "layer":
+                x = line.put(x, f"{row.layer.depth} ", dim)
+                line.put(x, shorten(base_name(row.layer.name), column.x + wide - x), text)
+            case "host":
+                line.put(x, f"{row.host:>#{wide}x}" if row.host is not None else f"{'-':>{wide}}", dim)
+            case "fact":
+                line.put(x, clip(row.fact, wide), dim)
+    return line
+
+
+def _draw_place(line: Line, column: Column, row: Row, size: int, palette: Palette) -> None:
+    """Draw where on the disk an extent is: heavy on a thin line."""
+    ground = line.ink_at(column.x).bg
+    falls = row.state.paint is Paint.FALLS_THROUGH
+    colour = palette.dim if falls else palette.paints[row.state.paint]
+    first = row.start * column.width // size
+    last = max(first + 1, -(-(row.start + row.length) * column.width // size))
+    line.put(column.x, "─" * column.width, Ink(palette.rule, ground))
+    line.put(column.x + first, "━" * (last - first), Ink(colour, ground))
