@@ -12,7 +12,7 @@ from blockstrata_viewer.draw.lines import Ink, Line, clip, list_line, put_keys, 
 from blockstrata_viewer.draw.palette import Palette, palette_of
 from blockstrata_viewer.draw.strips import draw_swatch
 from blockstrata_viewer.draw.units import short_count
-from blockstrata_viewer.model.extent_table import Found, Query, Row, row_of
+from blockstrata_viewer.model.extent_table import COLUMNS, Found, Query, Row, row_of
 from blockstrata_viewer.model.scene import GUEST, Scene
 from blockstrata_viewer.model.states import Paint
 
@@ -54,13 +54,19 @@ class Look:
 
 
 class Column(NamedTuple):
-    """A column: what it can be sorted by, an empty string if nothing, its first cell and how many it has."""
+    """A column: what it shows, its head, its first cell and how many it has."""
 
     key: str
     head: str
     x: int
     width: int
     is_right: bool = False
+
+    @property
+    def sorts(self) -> str:
+        """What a click on the head sorts by, an empty string if nothing."""
+        by = {"depth": "layer", "number": "start"}.get(self.key, self.key)
+        return by if by in COLUMNS else ""
 
 
 def room_for(height: int, *, is_full: bool) -> int:
@@ -128,7 +134,7 @@ def _head(scene: Scene, look: Look, width: int) -> Line:
 def _column_heads(columns: list[Column], query: Query, palette: Palette, width: int) -> Line:
     line = Line(width, Ink(palette.dim, palette.page))
     for column in columns:
-        is_sorted = column.key == query.column
+        is_sorted = column.sorts == query.column and column.key != "number"
         arrow = ("▾" if query.is_descending else "▴") if is_sorted else ""
         text = clip(f"{column.head}{arrow}" if not column.is_right else f"{arrow}{column.head}", column.width)
         x = column.x + (column.width - len(text) if column.is_right else 0)
@@ -157,11 +163,12 @@ def columns_of(scene: Scene, width: int) -> list[Column]:
         "host": max(len("host") + 1, host),
     }
     more = {"fact": max([len("fact") + 1, *(len(fact_words(code)) for code, _ in track.facts)])}
-    if scene.selected == GUEST and not scene.disk.round_trip:
-        more = {"layer": _layer_width(scene)} | more
     more["number"] = max(len("#"), len(f"{len(track):,}"))
+    if scene.selected == GUEST and not scene.disk.round_trip:
+        # where a name has no room, the depth may have
+        more = {"layer": _layer_width(scene), "depth": len("layer") + 1} | more
     for key, wide in more.items():
-        if _taken(widths) + wide + _GAP <= width:
+        if _taken(widths) + wide + _GAP <= width and not (key == "depth" and "layer" in widths):
             widths[key] = wide
     left = width - _taken(widths)
     if left < 0:
@@ -186,6 +193,7 @@ def _placed(widths: dict[str, int]) -> list[Column]:
         ("letters", "flags", False),
         ("words", "state", False),
         ("layer", "layer", False),
+        ("depth", "layer", False),
         ("host", "host", True),
         ("fact", "fact", False),
         ("place", "on the disk", False),
@@ -223,6 +231,8 @@ def _row(row: Row, columns: list[Column], palette: Palette, width: int, *, is_ch
             case "words":
                 said = state.words if len(state.words) <= wide else state.short
                 line.put(x, clip(said, wide), text)
+            case "depth":
+                line.put(x, f"{row.layer.depth}", text)
             case "layer":
                 x = line.put(x, f"{row.layer.depth} ", dim)
                 line.put(x, shorten(base_name(row.layer.name), column.x + wide - x), text)

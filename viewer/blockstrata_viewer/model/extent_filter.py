@@ -116,7 +116,7 @@ def _by_state(value: str) -> Term:
     bare = _bare(wanted)
     is_word = wanted in short_words() or wanted == "bug"
     if not is_word and bare not in _all_letters():
-        known = ", ".join(sorted({*short_words(), "bug"}))
+        known = ", ".join(sorted(word for word in {*short_words(), "bug"} if len(word) > 2))
         raise ValueError(f"no state is '{shortened(value)}'; say letters such as L·AO, or one of: {known}")
 
     def is_meant(state: State) -> bool:

@@ -17,7 +17,7 @@ from textual.worker import get_current_worker
 from blockstrata.semantics.table import Semantics
 from blockstrata_viewer.draw.extent_rows import HEAD, Look, columns_of, draw_extents, room_for
 from blockstrata_viewer.draw.lines import Line
-from blockstrata_viewer.model.extent_table import AT_ONCE, COLUMNS, Found, Query, begun, everything, find
+from blockstrata_viewer.model.extent_table import AT_ONCE, Found, Query, begun, everything, find
 from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.model.track import Track
 from blockstrata_viewer.process.memory import TOO_LARGE
@@ -195,8 +195,8 @@ class ExtentTable(SceneWidget):
         row = event.y - HEAD
         if row == -1:
             for column in columns_of(self.scene, self.size.width):
-                if column.x <= event.x < column.x + column.width and column.key in COLUMNS:
-                    self.wanted = self.wanted.by(column.key)
+                if column.x <= event.x < column.x + column.width and column.sorts:
+                    self.wanted = self.wanted.by(column.sorts)
         elif 0 <= row < room_for(self.size.height, is_full=self.is_full):
             self._go(self._first + row)
 
