@@ -1,0 +1,211 @@
+"""The extent table as a person uses it: in full height and filtered, by keys and by mouse."""
+
+from __future__ import annotations
+
+import pytest
+from pilots import opened, screen_text, until
+
+from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.app.setup import Setup
+from blockstrata_viewer.draw import extent_rows
+from blockstrata_viewer.model.scene import GUEST
+from blockstrata_viewer.widgets import extent_table as widget
+from blockstrata_viewer.widgets.extent_table import ExtentTable
+
+SIZES = [(80, 24), (120, 36), (200, 50)]
+
+
+def table_of(app):
+    return app.main.query_one(ExtentTable)
+
+
+def row_starts(app):
+    """Return where the rows on the screen start."""
+    table, track = table_of(app), app.scene.track
+    found = table.found_in(app.scene)
+    room = extent_rows.room_for(table.size.height, is_full=table.is_full)
+    return [track.bounds(run)[0] for run in found.runs(table._first, table._first + room)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_enter_goes_where_a_row_is_and_escape_comes_back(demo_image, size):
+    app = ViewerApp(Setup([demo_image]))
+    async with app.run_test(size=size) as pilot:
+        await opened(app, pilot)
+        await pilot.press("shift+right", "E")
+        before, track = app.scene, app.scene.track
+        table, text = table_of(app), screen_text(app)
+        assert table.is_full
+        assert table.has_focus
+        assert f"EXTENTS  {len(track)} · 64 MiB" in text
+        for words in ("guest sees", "web01-active.qcow2", "start", "length", "state", "host", "go there"):
+            assert words in text
+        assert all(len(line) == size[0] for line in text.splitlines())
+        assert table.at == before.run
+        assert before.track.bounds(before.run)[0] in row_starts(app)
+
+        await pilot.press("down", "down", "up", "escape")
+        assert (app.scene.cursor, table.is_full, table.has_focus) == (before.cursor, False, False)
+        await pilot.press("E", "down", "down", "enter")
+        assert app.scene.cursor == track.bounds(before.run + 2)[0]
+        assert not table.is_full
+        # the keys are the screen's again
+        await pilot.press("down")
+        assert app.scene.selected == 1
+
+
+async def test_moving_and_sorting(demo_image):
+    app = ViewerApp(Setup([demo_image]))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("up", "E")
+        table, track = table_of(app), app.scene.track
+        assert app.scene.selected == GUEST
+        last = len(track) - 1
+        for keys, row in [
+            ("end", last),
+            ("down", last),
+            ("home", 0),
+            ("up", 0),
+            ("pagedown", 20),
+            ("pageup", 0),
+        ]:
+            await pilot.press(keys)
+            assert table.at == row, keys
+        await pilot.press("right_square_bracket", ">")
+        assert "▾length" in screen_text(app)
+        lengths = [track.bounds(run)[1] - track.bounds(run)[0] for run in range(len(track))]
+        await pilot.press("enter")
+        start, end = track.bounds(app.scene.run)
+        assert (app.scene.cursor, end - start) == (start, max(lengths))
+        await pilot.press("E", "o", "home", "enter")
+        start, end = track.bounds(app.scene.run)
+        assert end - start == min(lengths)
+
+
+async def test_a_filter_shows_some_and_says_how_many(demo_image):
+    app = ViewerApp(Setup([demo_image]))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("/", *"size>much", "enter")
+        assert "'much' is not a size" in screen_text(app)
+        await pilot.press(*["backspace"] * 4, *"1M state:zero", "enter")
+        table, track, semantics = table_of(app), app.scene.track, app.scene.semantics
+        runs = [
+            run
+            for run in range(len(track))
+            if track.bounds(run)[1] - track.bounds(run)[0] > 1 << 20
+            and "zero" in track.state_at(run, semantics).short
+        ]
+        assert 0 < len(runs) < len(track)
+        assert f"EXTENTS  {len(runs)} of {len(track)} match · " in screen_text(app)
+        assert "/ size>1M state:zero" in screen_text(app)
+        assert row_starts(app) == [track.bounds(run)[0] for run in runs]
+        await pilot.press("home", "enter")
+        assert app.scene.run == runs[0]
+
+        # thought better of it: it stays; an empty one is none
+        await pilot.press("/", "x", "escape", "E")
+        assert f"{len(runs)} of" in screen_text(app)
+        await pilot.press("/", "ctrl+u", "enter")
+        assert f"EXTENTS  {len(track)} · " in screen_text(app)
+        assert table.at == app.scene.run
+
+
+async def test_nothing_matches(demo_image):
+    app = ViewerApp(Setup([demo_image]))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        before = app.scene.cursor
+        await pilot.press("/", *"layer:9", "enter", "down", "end", "pageup", "enter")
+        assert "EXTENTS  0 of 130 match · 0 B" in screen_text(app)
+        assert app.scene.cursor == before
+
+
+async def test_clicks_on_heads_and_rows(demo_image):
+    app = ViewerApp(Setup([demo_image]))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("E")
+        table, track = table_of(app), app.scene.track
+        columns = {each.key: each for each in extent_rows.columns_of(app.scene, table.size.width)}
+        for times, arrow in ((1, "▾"), (2, "▴")):
+            await pilot.click(table, offset=(columns["length"].x + 2, 1))
+            assert f"{arrow}length" in screen_text(app), times
+        await pilot.click(table, offset=(columns["host"].x + 2, 1))
+        assert "▴host" in screen_text(app)
+        hosts = track.view.extents.host
+        wanted = row_starts(app)[3]
+        assert track.host_of(wanted) == sorted(hosts[hosts >= 0].tolist())[3]
+        await pilot.click(table, offset=(40, extent_rows.HEAD + 3))
+        assert app.scene.cursor == wanted
+        assert not table.is_full
+
+
+async def test_the_table_follows_what_is_changed_beside_it(demo_image):
+    """Layer, flags and cursor; the table in full height is of what is selected."""
+    app = ViewerApp(Setup([demo_image]))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("E")
+        table = table_of(app)
+        for key in ("s", "j", "g"):
+            await pilot.press(key)
+            if key == "g":
+                await pilot.press(*"48M", "enter")
+            scene = app.scene
+            assert f"EXTENTS  {len(scene.track)} · " in screen_text(app)
+            assert table.at == scene.run
+            assert scene.track.state_at(scene.run, scene.semantics).short in screen_text(app)
+        assert app.scene.selected == 1
+
+
+async def test_of_many_extents_no_more_are_looked_at_than_there_are_rows(demo_image, monkeypatch):
+    """However many there are; and they are looked for in a worker."""
+    asked = []
+    row_of = extent_rows.row_of
+
+    def count(track, run, semantics):
+        asked.append(run)
+        return row_of(track, run, semantics)
+
+    monkeypatch.setattr(extent_rows, "row_of", count)
+    monkeypatch.setattr(widget, "AT_ONCE", 10)
+    app = ViewerApp(Setup([demo_image]))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("E")
+        table, track = table_of(app), app.scene.track
+        room = extent_rows.room_for(table.size.height, is_full=True)
+        asked.clear()
+        await pilot.press("down")
+        assert len(asked) == room < len(track)
+
+        await pilot.press(">", "/", *"state:data", "enter")
+        await until(pilot, lambda: not table.found_in(app.scene).progress)
+        asked.clear()
+        table.refresh()
+        await pilot.pause()
+        assert len(asked) <= room
+        longest = max(
+            track.bounds(run)[1] - track.bounds(run)[0]
+            for run in range(len(track))
+            if track.state_at(run, app.scene.semantics).short == "data"
+        )
+        start, end = track.bounds(asked[0])
+        assert end - start == longest
+
+
+async def test_while_a_lesson_asks_the_table_does_not_tell(demo_image):
+    app = ViewerApp(Setup([demo_image]))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        app.main.pane.change(lambda scene: scene.drawn(asking=True))
+        for key in ("E", "/"):
+            await pilot.press(key)
+            assert "answer first" in screen_text(app)
+            assert not table_of(app).is_full
+        lines = extent_rows.draw_extents(
+            app.scene, extent_rows.Look(table_of(app).wanted, table_of(app)._found), 80, 9
+        )
+        assert [line.text().split() for line in lines] == [["EXTENTS", *extent_rows.WITHHELD.split()]]
