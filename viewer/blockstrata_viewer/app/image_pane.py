@@ -66,6 +66,9 @@ class ImagePane(Container):
         self.guide = LessonGuide(setup.course)
         self.theme_name = setup.theme
         self.inspector_shown = True
+        self._aim = setup.aim
+        self._came_from: tuple[int, Viewport] | None = None
+        """Cursor and view over which the table in full height was opened."""
 
     @property
     def current(self) -> Scene | None:
@@ -267,7 +270,11 @@ class ImagePane(Container):
 
     def show_table(self, *, in_full: bool) -> None:
         """Give the extent table the full height, with the focus in it, or the place that it had."""
-        table = self.table
+        table, scene = self.table, self.current
+        if in_full and not table.is_full:
+            self._came_from = (scene.cursor, scene.viewport) if scene else None
+        elif table.is_full and not in_full and scene and self._came_from:
+            self.images.shown.scene = scene.back_at(*self._came_from)
         self.query_one("#table").set_class(False, "-away")
         table.is_full = in_full
         self.fit_parts()
@@ -275,8 +282,9 @@ class ImagePane(Container):
 
     @on(ExtentTable.Chosen)
     def go_to_extent(self, message: ExtentTable.Chosen) -> None:
-        """Go where a row of the table is."""
-        self.show_table(in_full=False)
+        """Go where a row of the table is, or show it."""
+        if message.goes_there:
+            self.show_table(in_full=False)
         self.change(lambda scene: scene.go_to(message.offset))
 
     @on(ExtentTable.Left)

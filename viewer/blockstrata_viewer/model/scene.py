@@ -147,6 +147,11 @@ class Scene:
         cursor = self.viewport.clamp(offset)
         return replace(self, cursor=cursor, viewport=self.viewport.show(cursor))
 
+    def back_at(self, cursor: int, viewport: Viewport) -> Scene:
+        """Return the scene as it was looked at before, if that was a disk as large."""
+        is_same = viewport.size == self.viewport.size
+        return replace(self, cursor=cursor, viewport=viewport) if is_same else self
+
     def select(self, selected: int) -> Scene:
         """Return the scene with another track selected, or the nearest there is."""
         return replace(self, selected=max(GUEST, min(selected, len(self.disk.tracks) - 1)))

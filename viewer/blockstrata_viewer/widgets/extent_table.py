@@ -57,9 +57,10 @@ class ExtentTable(SceneWidget):
 
     @dataclass
     class Chosen(Message):
-        """Somebody wants to go to a byte."""
+        """Somebody looks at the row that starts at a byte, or wants to go there."""
 
         offset: int
+        goes_there: bool
 
     class Left(Message):
         """Somebody has seen enough of the full height."""
@@ -143,6 +144,13 @@ class ExtentTable(SceneWidget):
         if before.cursor != after.cursor or before.track is not after.track:
             self._go_to_cursor()
 
+    def watch_at(self) -> None:
+        """Show where the chosen row is, if it is not the cursor's."""
+        if self.is_full and self.scene:
+            for run in self.found_in(self.scene).runs(self.at, self.at + 1):
+                if run != self.scene.run:
+                    self.post_message(self.Chosen(self.scene.track.bounds(run)[0], goes_there=False))
+
     def watch_is_full(self) -> None:
         """Begin at the cursor, with rows above and below."""
         self.can_focus = self.is_full
@@ -186,7 +194,7 @@ class ExtentTable(SceneWidget):
     def _go(self, row: int) -> None:
         if self.scene:
             for run in self.found_in(self.scene).runs(row, row + 1):
-                self.post_message(self.Chosen(self.scene.track.bounds(run)[0]))
+                self.post_message(self.Chosen(self.scene.track.bounds(run)[0], goes_there=True))
 
     def on_click(self, event: events.Click) -> None:
         """Sort by a column whose head is clicked; go to a row."""
