@@ -26,6 +26,8 @@ _KEYS: Final = (
     ("o", "order"),
     ("escape", "close"),
 )
+_KEPT: Final = 512
+"""Rows from which those that were drawn are given up."""
 _MARGIN: Final = 2
 _GAP: Final = 2
 _SWATCH: Final = 3
@@ -83,12 +85,15 @@ def draw_extents(scene: Scene, look: Look, width: int, height: int) -> list[Line
     columns = columns_of(scene, width)
     lines.append(_column_heads(columns, look.query, palette, width))
     room = room_for(height, is_full=look.is_full)
+    kept = _kept(scene, columns, width)
     for nth, run in enumerate(look.found.runs(look.first, look.first + room), look.first):
-        row = row_of(scene.track, run, scene.semantics)
-        line = _row(row, columns, palette, width, is_chosen=nth == look.at)
-        if columns[-1].key == "place":
-            _draw_place(line, columns[-1], row, scene.disk.size, palette)
-        lines.append(line)
+        key = (run, nth == look.at)
+        if key not in kept:
+            row = row_of(scene.track, run, scene.semantics)
+            kept[key] = _row(row, columns, palette, width, is_chosen=nth == look.at)
+            if columns[-1].key == "place":
+                _draw_place(kept[key], columns[-1], row, scene.disk.size, palette)
+        lines.append(kept[key])
     if look.is_full:
         blank = Ink(palette.text, palette.page)
         lines = lines[: height - 1]
@@ -97,6 +102,15 @@ def draw_extents(scene: Scene, look: Look, width: int, height: int) -> list[Line
         put_keys(foot, _MARGIN, _KEYS, palette)
         lines.append(foot)
     return lines
+
+
+def _kept(scene: Scene, columns: list[Column], width: int) -> dict[tuple[int, bool], Line]:
+    """Return the rows that were drawn of a track and look the same now, by run and whether it is chosen."""
+    look = ("extents", scene.semantics, scene.colours, scene.theme, scene.disk.size, tuple(columns), width)
+    kept: dict[tuple[int, bool], Line] = scene.track.kept.setdefault(look, {})
+    if len(kept) >= _KEPT:
+        kept.clear()
+    return kept
 
 
 def _head(scene: Scene, look: Look, width: int) -> Line:
@@ -251,4 +265,4 @@ def _draw_place(line: Line, column: Column, row: Row, size: int, palette: Palett
     first = row.start * column.width // size
     last = max(first + 1, -(-(row.start + row.length) * column.width // size))
     line.put(column.x, "─" * column.width, Ink(palette.rule, ground))
-    line.put(column.x + first, "━" * (last - first), Ink(colour, ground))
+    line.put(column.x + first, ("█" if palette.is_mono else "━") * (last - first), Ink(colour, ground))

@@ -47,6 +47,7 @@ class Line:
     def __init__(self, width: int, ink: Ink) -> None:
         self.width = width
         self._cells: list[Cell] = [(" ", ink)] * width
+        self._strip: Strip | None = None
         self._actions: list[tuple[int, int, str]] = []
 
     def put(self, x: int, text: str, ink: Ink, action: str = "") -> int:
@@ -54,6 +55,7 @@ class Line:
 
         ``action`` is what a click on the text does, as Textual calls it: ``choose(3)``.
         """
+        self._strip = None
         start = x
         for char in text if text.isprintable() else printable(text):
             size = get_character_cell_size(char)
@@ -77,11 +79,13 @@ class Line:
 
     def fill(self, x: int, cells: list[Cell]) -> None:
         """Put cells into the line."""
+        self._strip = None
         room = cells[: max(0, self.width - x)]
         self._cells[x : x + len(room)] = room
 
     def set(self, x: int, glyph: str, ink: Ink) -> None:
         """Put one narrow character at a cell."""
+        self._strip = None
         if 0 <= x < self.width:
             self._cells[x] = (glyph, ink)
 
@@ -94,12 +98,14 @@ class Line:
         return self._cells[max(0, min(x, self.width - 1))][1]
 
     def strip(self) -> Strip:
-        """Return the line for Textual, neighbours of one ink as one segment."""
-        segments = [
-            Segment("".join(char for char, _ in cells), style_of(ink))
-            for ink, cells in groupby(self._cells, itemgetter(1))
-        ]
-        return Strip(segments, self.width)
+        """Return the line for Textual, neighbours of one ink as one segment; the same until it is changed."""
+        if self._strip is None:
+            segments = [
+                Segment("".join(char for char, _ in cells), style_of(ink))
+                for ink, cells in groupby(self._cells, itemgetter(1))
+            ]
+            self._strip = Strip(segments, self.width)
+        return self._strip
 
     def text(self) -> str:
         """Return the line without its inks."""
