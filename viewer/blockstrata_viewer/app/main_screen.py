@@ -27,6 +27,7 @@ from blockstrata_viewer.screens.export import ExportScreen, proposed
 from blockstrata_viewer.screens.extent_filter import FilterScreen
 from blockstrata_viewer.screens.help import HelpScreen
 from blockstrata_viewer.screens.lessons import LessonsScreen
+from blockstrata_viewer.widgets.extent_table import ExtentTable
 from blockstrata_viewer.widgets.lesson_panel import LessonPanel
 
 
@@ -102,6 +103,14 @@ class MainScreen(Screen[None]):
             self.pane.say(missing)
         elif self.pane.current:
             self.pane.show_table(in_full=True)
+
+    def action_sort_extents(self, column: str) -> None:
+        """Sort the table of extents by a column, or the other way round."""
+        self.pane.table.wanted = self.pane.table.wanted.by(column)
+
+    def action_to_extent(self, offset: int) -> None:
+        """Go where a row of the table is."""
+        self.pane.go_to_extent(ExtentTable.Chosen(offset, goes_there=True))
 
     def action_filter(self) -> None:
         """Ask which extents the table is to show, and show them."""

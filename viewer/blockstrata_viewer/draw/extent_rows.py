@@ -19,13 +19,14 @@ from blockstrata_viewer.model.states import Paint
 HEAD: Final = 2
 """Lines over the rows: how many there are, and the columns' heads."""
 _KEYS: Final = (
-    ("↑ ↓", "row"),
-    ("enter", "go there"),
-    ("/", "filter"),
-    ("< >", "column"),
-    ("o", "order"),
-    ("escape", "close"),
+    ("↑ ↓", "row", "app.simulate_key('up')", "app.simulate_key('down')"),
+    ("enter", "go there", "app.simulate_key('enter')"),
+    ("/", "filter", "filter"),
+    ("< >", "column", "app.simulate_key('less_than_sign')", "app.simulate_key('greater_than_sign')"),
+    ("o", "order", "app.simulate_key('o')"),
+    ("escape", "close", "app.simulate_key('escape')"),
 )
+"""Keys, what they do, and what a click on each does."""
 _KEPT: Final = 512
 """Rows from which those that were drawn are given up."""
 _MARGIN: Final = 2
@@ -154,6 +155,8 @@ def _column_heads(columns: list[Column], query: Query, palette: Palette, width: 
         x = column.x + (column.width - len(text) if column.is_right else 0)
         colour = palette.accent if is_sorted else palette.dim
         line.put(x, text, Ink(colour, palette.page, bold=is_sorted))
+        if column.sorts:
+            line.on_click(column.x, column.x + column.width, f"sort_extents({column.sorts!r})")
     return line
 
 
@@ -229,6 +232,7 @@ def _layer_width(scene: Scene) -> int:
 def _row(row: Row, columns: list[Column], palette: Palette, width: int, *, is_chosen: bool) -> Line:
     line, ground = list_line(width, palette, is_chosen=is_chosen, on=palette.page)
     text, dim = Ink(palette.text, ground, bold=is_chosen), Ink(palette.dim, ground)
+    line.on_click(0, width, f"to_extent({row.start})")
     state = row.state
     for column in columns:
         x, wide = column.x, column.width

@@ -15,7 +15,7 @@ from textual.reactive import reactive
 from textual.worker import get_current_worker
 
 from blockstrata.semantics.table import Semantics
-from blockstrata_viewer.draw.extent_rows import HEAD, Look, columns_of, draw_extents, room_for
+from blockstrata_viewer.draw.extent_rows import Look, draw_extents, room_for
 from blockstrata_viewer.draw.lines import Line
 from blockstrata_viewer.model.extent_table import AT_ONCE, Found, Query, begun, everything, find
 from blockstrata_viewer.model.scene import Scene
@@ -195,18 +195,6 @@ class ExtentTable(SceneWidget):
         if self.scene:
             for run in self.found_in(self.scene).runs(row, row + 1):
                 self.post_message(self.Chosen(self.scene.track.bounds(run)[0], goes_there=True))
-
-    def on_click(self, event: events.Click) -> None:
-        """Sort by a column whose head is clicked; go to a row."""
-        if self.scene is None or self.scene.asking:
-            return
-        row = event.y - HEAD
-        if row == -1:
-            for column in columns_of(self.scene, self.size.width):
-                if column.x <= event.x < column.x + column.width and column.sorts:
-                    self.wanted = self.wanted.by(column.sorts)
-        elif 0 <= row < room_for(self.size.height, is_full=self.is_full):
-            self._go(self._first + row)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         """Move up in the full height."""
