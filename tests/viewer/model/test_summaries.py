@@ -238,3 +238,17 @@ def test_a_picture_shows_the_byte_it_is_of(image):
     text = "\n".join("".join(cell.text for cell in row) for row in shot.screen.rows)
     assert f"{RARE:#014x}" in text
     assert "not read" not in text
+
+
+async def test_the_extent_table_says_what_it_does_not_have(image):
+    app = ViewerApp(Setup([image], LITTLE))
+    async with app.run_test(size=(120, 30)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("E")
+        track = app.scene.track
+        text = screen_text(app)
+        assert track.summaries
+        assert f"EXTENTS  {len(track):,} · " in text
+        assert f"about {track.count:,} in all; those farther off are only summed up" in text
+        await pilot.press("/", *"state:read", "enter")
+        assert "not read yet" in screen_text(app)

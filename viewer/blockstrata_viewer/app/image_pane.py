@@ -285,7 +285,9 @@ class ImagePane(Container):
         """Go where a row of the table is, or show it."""
         if message.goes_there:
             self.show_table(in_full=False)
-        self.change(lambda scene: scene.go_to(message.offset))
+            self.change(lambda scene: scene.go_to(message.offset))
+        elif self.current and self.table.is_full:
+            self.show(self.current.go_to(message.offset))
 
     @on(ExtentTable.Left)
     def leave_table(self) -> None:

@@ -133,7 +133,7 @@ def _head(scene: Scene, look: Look, width: int) -> Line:
     if look.query.filter.terms:
         more.append(f"/ {look.query.filter.text}")
     if track.summaries:
-        more.append(f"of about {short_count(track.count)}, the others are summed up")
+        more.append(f"about {short_count(track.count)} in all; those farther off are only summed up")
     elif scene.disk.loading:
         more.append("still being read")
     text = "  ".join(filter(None, more))
