@@ -9,6 +9,7 @@ from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.draw import extent_rows
 from blockstrata_viewer.model.scene import GUEST
+from blockstrata_viewer.process.memory import TOO_LARGE
 from blockstrata_viewer.widgets import extent_table as widget
 from blockstrata_viewer.widgets.extent_table import ExtentTable
 
@@ -215,3 +216,19 @@ async def test_while_a_lesson_asks_the_table_does_not_tell(demo_image):
             app.scene, extent_rows.Look(table_of(app).wanted, table_of(app)._found), 80, 9
         )
         assert [line.text().split() for line in lines] == [["EXTENTS", *extent_rows.WITHHELD.split()]]
+
+
+async def test_where_there_is_no_memory_to_sort_it_is_said(demo_image, monkeypatch):
+    def find(*_):
+        raise MemoryError
+
+    app = ViewerApp(Setup([demo_image]))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("E")
+        monkeypatch.setattr(widget, "AT_ONCE", 10)
+        monkeypatch.setattr(widget, "find", find)
+        await pilot.press(">")
+        await until(pilot, lambda: TOO_LARGE in screen_text(app))
+        # the rows are those of the disk
+        assert row_starts(app)[:2] == [app.scene.track.bounds(run)[0] for run in (0, 1)]
