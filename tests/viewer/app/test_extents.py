@@ -80,6 +80,8 @@ async def test_moving_and_sorting(demo_image):
             assert table.at == row, keys
         await pilot.press("right_square_bracket", ">")
         assert "▾length" in screen_text(app)
+        # the drill is where the first row is
+        assert (table.at, table.found_in(app.scene).row_of(app.scene.run)) == (0, 0)
         lengths = [track.bounds(run)[1] - track.bounds(run)[0] for run in range(len(track))]
         await pilot.press("enter")
         start, end = track.bounds(app.scene.run)
@@ -155,15 +157,15 @@ async def test_the_table_follows_what_is_changed_beside_it(demo_image):
         await opened(app, pilot)
         await pilot.press("E")
         table = table_of(app)
-        for key in ("s", "j", "g"):
+        for key in ("s", "j", "g", ">", "k", "s"):
             await pilot.press(key)
             if key == "g":
                 await pilot.press(*"48M", "enter")
             scene = app.scene
             assert f"EXTENTS  {len(scene.track)} · " in screen_text(app)
-            assert table.at == scene.run
+            assert table.at == table.found_in(scene).row_of(scene.run)
             assert scene.track.state_at(scene.run, scene.semantics).short in screen_text(app)
-        assert app.scene.selected == 1
+        assert app.scene.selected == 0
 
 
 async def test_of_many_extents_no_more_are_looked_at_than_there_are_rows(demo_image, monkeypatch):
@@ -194,6 +196,7 @@ async def test_of_many_extents_no_more_are_looked_at_than_there_are_rows(demo_im
 
         await pilot.press(">", "/", *"state:data", "enter")
         await until(pilot, lambda: not table.found_in(app.scene).progress)
+        assert (table.at, table.found_in(app.scene).row_of(app.scene.run)) == (0, 0)
         longest = max(
             track.bounds(run)[1] - track.bounds(run)[0]
             for run in range(len(track))

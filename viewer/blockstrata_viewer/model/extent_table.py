@@ -95,13 +95,17 @@ class Found:
 
     def row_of(self, run: int | None) -> int | None:
         """Return the row of a run; None if it is not shown."""
+        row = self.row_near(run)
+        return row if row is not None and row < len(self) and self.runs(row, row + 1) == [run] else None
+
+    def row_near(self, run: int | None) -> int | None:
+        """Return the row of a run, of rows as on the disk that of the next one that is shown; else None."""
         if run is None or self.order is None:
             return run
-        if not self.is_ascending:
-            rows = np.flatnonzero(self.order == run)
-            return int(rows[0]) if len(rows) else None
-        row = int(np.searchsorted(self.order, run))
-        return row if row < len(self.order) and self.order[row] == run else None
+        if self.is_ascending:
+            return max(0, min(int(np.searchsorted(self.order, run)), len(self.order) - 1))
+        rows = np.flatnonzero(self.order == run)
+        return int(rows[0]) if len(rows) else None
 
 
 class Row(NamedTuple):

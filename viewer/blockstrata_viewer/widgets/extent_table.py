@@ -77,6 +77,8 @@ class ExtentTable(SceneWidget):
     _asked: tuple[Query, Semantics | None] | None = None
     _first = 0
     """The row on top."""
+    _begins = False
+    """Whether the first row is to be chosen, once it is known."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,6 +115,7 @@ class ExtentTable(SceneWidget):
         """Show what was found, if it is still wanted."""
         if message.turn == self._turn:
             self._found = message.found
+            self._choose()
             self.refresh()
 
     def draw_scene(self, scene: Scene, width: int, height: int) -> list[Line]:
@@ -124,51 +127,64 @@ class ExtentTable(SceneWidget):
             first = max(at - room + 1, min(self._first, at))
         else:
             at = found.row_of(scene.run)
-            first = self._first if at is None else at - room // 2
+            near = found.row_near(scene.run)
+            first = self._first if near is None else near - room // 2
         self._first = max(0, min(first, len(found) - room))
         return draw_extents(scene, Look(self.wanted, found, self._first, at, self.is_full), width, height)
 
     def _chosen(self, found: Found) -> int:
         return max(0, min(self.at, len(found) - 1))
 
-    def _go_to_cursor(self) -> None:
-        """Choose the row of the extent at the cursor, if it is shown."""
-        if self.scene:
-            row = self.found_in(self.scene).row_of(self.scene.run)
-            self.at = self._chosen(self._found) if row is None else row
-
-    def watch_scene(self, before: Scene | None, after: Scene | None) -> None:
-        """Follow the cursor."""
-        if not (self.is_full and before and after):
+    def _choose(self) -> None:
+        """Choose the first row of another order, as soon as it is known; else the one at the cursor."""
+        if not (self.is_full and self.scene):
             return
-        if before.cursor != after.cursor or before.track is not after.track:
-            self._go_to_cursor()
+        found = self.found_in(self.scene)
+        if self._begins:
+            self.at = 0
+            self._begins = bool(found.progress)
+            if found.order is not None:
+                self._show_chosen()
+        else:
+            row = found.row_near(self.scene.run)
+            self.at = self._chosen(found) if row is None else row
 
-    def watch_at(self) -> None:
-        """Show where the chosen row is, if it is not the cursor's."""
-        if self.is_full and self.scene:
+    def _show_chosen(self) -> None:
+        """Have the drill go where the chosen row is."""
+        if self.scene:
             for run in self.found_in(self.scene).runs(self.at, self.at + 1):
                 if run != self.scene.run:
                     self.post_message(self.Chosen(self.scene.track.bounds(run)[0], goes_there=False))
 
+    def watch_scene(self, before: Scene | None, after: Scene | None) -> None:
+        """Follow the cursor, and choose its row among others that are found."""
+        if self.is_full and before and after:
+            known = self._found
+            if self.found_in(after) is not known or before.cursor != after.cursor:
+                self._choose()
+
     def watch_is_full(self) -> None:
         """Begin at the cursor, with rows above and below."""
         self.can_focus = self.is_full
-        if self.is_full:
-            self._go_to_cursor()
-            self._first = self.at - room_for(self.size.height, is_full=True) // 2
+        self._begins = False
+        self._choose()
+        self._first = self.at - room_for(self.size.height, is_full=True) // 2
 
-    def watch_wanted(self, before: Query, after: Query) -> None:
-        """Begin at the top of another order, and at the cursor on the disk's own."""
-        self.at = self._first = 0
-        if after.column == "start":
-            self._go_to_cursor()
+    def watch_wanted(self, _before: Query, after: Query) -> None:
+        """Begin at the top of another order, and near the cursor on the disk's own."""
+        self._first = 0
+        self._begins = after.column != "start" or after.is_descending
+        self._choose()
+        if not self._begins:
+            self._show_chosen()
 
     def action_move(self, rows: int) -> None:
         """Choose another row."""
         if self.scene:
             found = self.found_in(self.scene)
+            self._begins = False
             self.at = max(0, min(self._chosen(found) + rows, len(found) - 1))
+            self._show_chosen()
 
     def action_page(self, pages: int) -> None:
         """Choose a row as far away as fits."""
