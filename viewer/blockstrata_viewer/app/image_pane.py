@@ -66,7 +66,6 @@ class ImagePane(Container):
         self.guide = LessonGuide(setup.course)
         self.theme_name = setup.theme
         self.inspector_shown = True
-        self._aim = setup.aim
         self._came_from: tuple[int, Viewport] | None = None
         """Cursor and view over which the table in full height was opened."""
 
