@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from blockstrata_viewer.lessons import taught
 from blockstrata_viewer.lessons.aim import aim
-from blockstrata_viewer.lessons.course import Course, Shelf
+from blockstrata_viewer.lessons.course import Course, Score, Shelf
 from blockstrata_viewer.lessons.lesson import Lesson
 from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.process.scratch import scratch_directory
@@ -30,8 +30,11 @@ class LessonGuide:
         self.is_arrived = course is None
         """Whether the step is on the screen, or there is none."""
         self.asked_at: Spot = ()
+        self._file_depth = 0
         self.left = 0
         """The image that was left for the lessons."""
+        self.done: dict[str, Score] = course.done if course else {}
+        """The lessons that were gone through, by name."""
         self._shelf: Shelf | None = None
         self._made = ExitStack()
 
@@ -49,9 +52,28 @@ class LessonGuide:
             return scene
         scene = scene.chain_scene
         site = self.course.arrive(scene.disk.chain)
-        aimed = aim(scene, self.course.step, site).drawn(asking=self.course.is_open)
-        self.asked_at = spot_of(image, aimed)
+        aimed = aim(scene, self.course.step, site).drawn(asking=self.course.asking)
+        self.asked_at, self._file_depth = spot_of(image, aimed), aimed.file_depth
         return aimed
+
+    def answer_place(self, image: int, scene: Scene) -> Scene:
+        """Take the place of a scene of an image as the answer to what is to be found, and return the scene.
+
+        Errors of reading as :meth:`Site.window` has them.
+        """
+        course, cell = self.course, scene.viewport.cell
+        if course is None:
+            return scene
+        shown, axis, *_ = spot_of(image, scene)
+        if shown != self.asked_at[0] or (scene.disk.is_file and scene.file_depth != self._file_depth):
+            course.refuse_place("This is another image. , and . lead back to the step.")
+        elif axis != self.asked_at[1]:
+            course.refuse_place("This is another view than the one that is asked for. , and . lead back.")
+        else:
+            layer = scene.selected if course.step.view == "chain" else course.step.layer
+            start = scene.cursor // cell * cell
+            course.answer_place(scene.chain_scene.disk.chain, layer, scene.cursor, range(start, start + cell))
+        return scene
 
     def begin(self, name: str, shown: int) -> Course | None:
         """Go to the first step of a lesson, and return the course; None if there is none of that name.
@@ -61,7 +83,7 @@ class LessonGuide:
         if self.course is None:
             self._shelf = self._shelf or Shelf(self._made.enter_context(scratch_directory()))
             self.left = shown
-            self.course = Course(taught(), self._shelf)
+            self.course = Course(taught(), self._shelf, done=self.done)
         elif name not in [lesson.name for lesson in self.course.lessons]:
             self.course.lessons = self.offered
         return self.course if self.course.begin(name) else None

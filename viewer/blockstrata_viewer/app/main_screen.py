@@ -17,11 +17,12 @@ from blockstrata_viewer.app.commands import ViewerCommands
 from blockstrata_viewer.app.forgetting import forget_lines
 from blockstrata_viewer.app.image_pane import ImagePane
 from blockstrata_viewer.app.lesson_guide import spot_of
-from blockstrata_viewer.app.pages import PAGES, needs_all, needs_answer
+from blockstrata_viewer.app.pages import PAGES, needs_all
 from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.app.shot import save
 from blockstrata_viewer.draw.palette import THEMES, palette_for
 from blockstrata_viewer.lessons.course import Course
+from blockstrata_viewer.model.asking import NOT_YET, betrays
 from blockstrata_viewer.model.extent_filter import Filter
 from blockstrata_viewer.screens.export import ExportScreen, proposed
 from blockstrata_viewer.screens.extent_filter import FilterScreen
@@ -49,10 +50,20 @@ class MainScreen(Screen[None]):
     def action_turn(self, key_id: str) -> None:
         """Do what the table of keys says of the scene."""
         does, pane, count = TURNS[key_id], self.pane, self.pane.take_count()
+        if self._betrays(key_id):
+            return
         if not isinstance(does, Search):
             pane.change(lambda scene: does(scene, count))
             return
         pane.search(does.find, does.nothing_in(pane.current), count)
+
+    def _betrays(self, what: str) -> bool:
+        """Say whether something would tell what a lesson asks, and say in the footer that it waits."""
+        scene = self.pane.current
+        waits = scene is not None and betrays(what, scene.asking)
+        if waits:
+            self.pane.say(NOT_YET)
+        return waits
 
     def action_choose(self, depth: int) -> None:
         """Choose a layer by its depth."""
@@ -91,6 +102,8 @@ class MainScreen(Screen[None]):
             if answer is not None:
                 pane.change(lambda scene: page.then(scene, answer))
 
+        if self._betrays(name):
+            return
         if missing := page.missing(pane.images.shown):
             pane.say(missing)
         elif scene and (screen := page.make(scene)):
@@ -99,9 +112,7 @@ class MainScreen(Screen[None]):
     def action_extents(self) -> None:
         """Show the extents of the selected track as a table in full height."""
         self.pane.count = 0
-        if missing := needs_answer(self.pane.images.shown):
-            self.pane.say(missing)
-        elif self.pane.current:
+        if self.pane.current and not self._betrays("extents"):
             self.pane.show_table(in_full=True)
 
     def action_sort_extents(self, column: str) -> None:
@@ -122,9 +133,7 @@ class MainScreen(Screen[None]):
                 pane.table.wanted = replace(pane.table.wanted, filter=wanted)
                 self.action_extents()
 
-        if missing := needs_answer(pane.images.shown):
-            pane.say(missing)
-        elif pane.current:
+        if pane.current and not self._betrays("extents"):
             self.app.push_screen(FilterScreen(pane.table.wanted.filter), answered)
 
     def action_help(self) -> None:
@@ -199,7 +208,22 @@ class MainScreen(Screen[None]):
         elif course.is_answered and scene and spot_of(pane.images.at, scene) != pane.guide.asked_at:
             self._go_to_step(course)
         else:
-            pane.change(lambda scene: scene.drawn(asking=course.is_open))
+            pane.change(lambda scene: scene.drawn(asking=course.asking))
+
+    def action_enter(self) -> None:
+        """Go on in a lesson, or take the place as the answer to its search; without one show details."""
+        pane, guide = self.pane, self.pane.guide
+        course, pane.count = guide.course, 0
+        if course is None:
+            self.action_page("details")
+        elif course.is_search:
+            pane.change(lambda scene: guide.answer_place(pane.images.at, scene))
+        elif course.asking:
+            pane.say("a digit chooses")
+        elif course.is_over and not course.following:
+            self.action_learn()
+        elif guide.is_arrived:
+            self.action_lesson(1)
 
     def action_lesson(self, steps: int) -> None:
         """Go to another step of the lessons."""
@@ -209,7 +233,7 @@ class MainScreen(Screen[None]):
         elif course.move(steps * self.pane.take_count()):
             self._go_to_step(course)
         else:
-            self.pane.say("this was the last step" if steps > 0 else "this is the first step")
+            self.pane.say("this was the last lesson" if steps > 0 else "this is the first step")
 
     def action_learn(self) -> None:
         """Choose a lesson, and begin it."""
@@ -223,7 +247,7 @@ class MainScreen(Screen[None]):
                 self.action_leave_lesson()
 
         palette = palette_for(self.setup.colours, self.pane.theme_name)
-        self.app.push_screen(LessonsScreen(guide.offered, guide.course, palette), begin)
+        self.app.push_screen(LessonsScreen(guide.offered, guide.course, guide.done, palette), begin)
 
     def action_begin_lesson(self, name: str) -> None:
         """Begin a lesson by its name; its images are made in a directory that goes when the viewer does."""
@@ -254,7 +278,7 @@ class MainScreen(Screen[None]):
 
     def _stop_asking(self) -> None:
         if scene := self.pane.current:
-            self.pane.images.shown.scene = scene.drawn(asking=False)
+            self.pane.images.shown.scene = scene.drawn(asking="")
 
     def _go_to_step(self, course: Course) -> None:
         """Show the step that the lessons are at, on its image."""

@@ -24,12 +24,6 @@ def needs_all(opened: Opened) -> str:
     return ""
 
 
-def needs_answer(opened: Opened) -> str:
-    """Say why it may not be told what is under the cursor; an empty string if it may."""
-    is_asking = opened.scene is not None and opened.scene.asking
-    return "answer first: that would tell what the lesson asks" if is_asking else ""
-
-
 def _needs_scene(_opened: Opened) -> str:
     return ""
 
@@ -52,8 +46,8 @@ PAGES: Final = {
         lambda scene: GoToScreen(scene) if scene.disk.size else None,
         then=lambda scene, offset: scene.go_to(offset),
     ),
-    "details": Page(DetailsScreen, needs_answer),
-    "trace": Page(lambda scene: TraceScreen(scene) if scene.disk.size else None, needs_answer),
+    "details": Page(DetailsScreen),
+    "trace": Page(lambda scene: TraceScreen(scene) if scene.disk.size else None),
     "audit": Page(AuditScreen, needs_all),
     "tables": Page(TablesScreen, needs_all, then=_at_place),
 }

@@ -15,6 +15,7 @@ from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.draw.ruler import draw_ruler
 from blockstrata_viewer.draw.strips import Look, draw_strip
 from blockstrata_viewer.draw.units import exact_size
+from blockstrata_viewer.model.asking import betrays
 from blockstrata_viewer.model.columns import Shown
 from blockstrata_viewer.model.scene import GUEST, Scene
 from blockstrata_viewer.model.viewport import Viewport
@@ -107,6 +108,9 @@ class _Painter:
     def ribbon(self, row: Line) -> None:
         """Draw which layer supplies most of each cell."""
         row.put(3, "supplied by", self.ink(self.palette.dim))
+        if betrays("suppliers", self.scene.asking):
+            row.put(self.x, "that is asked below", self.ink(self.palette.dim))
+            return
         guest = self.scene.disk.guest
         amounts = guest.suppliers.columns(self.scene.viewport).amounts
         layers = len(self.scene.disk.layers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from blockstrata_viewer.lessons.lesson import Step
-from blockstrata_viewer.lessons.questions import Site
+from blockstrata_viewer.lessons.site import Site
 from blockstrata_viewer.model.scene import Scene
 
 

@@ -34,13 +34,18 @@ class Source:
     file: str | None
 
 
+Wanted = tuple[tuple[str, str], ...]
+"""What a place has to be: terms with their values, as ``lessons/find.py`` knows them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One thing to look at.
 
     ``at`` is a place as "go to" takes it, ``zoom`` "fit", "extent" or bytes a cell, ``layer`` a depth or
     GUEST.  ``ask`` names a kind of question or is empty; ``choices`` are the letters offered for a row, all
-    that occur in the layer if empty.  ``lines`` says where in the lesson each key stands.
+    that occur in the layer if empty; ``find`` is what the place has to be that is to be found.  ``reasons``
+    say of choices why they are wrong.  ``lines`` says where in the lesson each key stands, and each reason.
     """
 
     title: str
@@ -57,6 +62,8 @@ class Step:
     ask: str
     prompt: str
     choices: tuple[str, ...]
+    find: Wanted
+    reasons: dict[str, str]
     line: int
     lines: dict[str, int]
 
@@ -64,6 +71,8 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Lesson:
     """A title, a sentence, and steps.  ``file`` is what messages call it, ``name`` what the user types.
+
+    ``learnt`` are the paragraphs that end it.
 
     It is somebody else's file: it may name regular files in its own directory and below, nothing else.
     """
@@ -73,6 +82,12 @@ class Lesson:
     title: str
     summary: str
     steps: tuple[Step, ...]
+    learnt: tuple[str, ...] = ()
+
+    @property
+    def questions(self) -> tuple[int, ...]:
+        """Which steps ask something, counted from 0."""
+        return tuple(at for at, step in enumerate(self.steps) if step.ask)
 
     def files(self) -> Iterator[str]:
         """Yield the paths of the lesson, and of the images that lie beside it."""

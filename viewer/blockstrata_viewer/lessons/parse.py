@@ -5,6 +5,8 @@
     # The title
     One sentence.
 
+    > What was learnt, shown at the end.
+
     ## The first step
     ```step
     scenario: web-server
@@ -12,6 +14,8 @@
     layer: 1
     ```
     Text with `code` and **strong** words.
+
+    - LZ··: Why this choice is wrong.
 
     > What is shown once the step's question is answered.
 
@@ -21,15 +25,15 @@ step before; a new scenario or file starts afresh, but for the semantics.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from blockstrata.facts.codes import SECTOR
 from blockstrata.semantics import SWITCH, by_name
 from blockstrata.text.sizes import parse_size
+from blockstrata_viewer.lessons.find import read_wanted
 from blockstrata_viewer.lessons.lesson import GUEST, VIEWS, Lesson, LessonError, Source, Step
 from blockstrata_viewer.lessons.questions import ASKS
 from blockstrata_viewer.scenarios import SCENARIOS
@@ -81,14 +85,16 @@ class _Parser:
             raise self.error("a lesson begins with '# ' and its title")
         title = self._next()[2:].strip()
         self.at += 1
-        summary = " ".join(self._paragraphs()[0])
+        head = self._paragraphs()
+        if head.reasons:
+            raise self.error("a reason ('- ') belongs to a step", min(head.lines.values()))
         steps = []
         while self.at < len(self.lines):
             steps.append(self._step())
         if not steps:
             raise self.error("there is no step; one begins with '## ' and its title")
         name = re.sub(r"^[0-9]+-", "", Path(self.file).stem)
-        return Lesson(name, self.file, title, summary, tuple(steps))
+        return Lesson(name, self.file, title, " ".join(head.text), tuple(steps), head.quoted)
 
     def _step(self) -> Step:
         line = self.at + 1
@@ -106,15 +112,28 @@ class _Parser:
         for key in ("prompt", "choices"):
             if values[key] and not values["ask"]:
                 raise self.error(f"{key} without ask", lines[key])
-        text, afterwards = self._paragraphs()
-        if not text:
+        if (values["ask"] == "find") != bool(values["find"]):
+            raise self.error("'ask: find' and what to find go together", lines.get("find", lines.get("ask")))
+        said = self._paragraphs()
+        if not said.text:
             raise self.error("the step has no text", line)
-        if afterwards and not values["ask"]:
+        if said.quoted and not values["ask"]:
             raise self.error("there is an answer ('> '), but nothing is asked", line)
+        if said.reasons and values["ask"] in ("", "find"):
+            raise self.error("a reason ('- ') says why a choice is wrong; none is offered", line)
         self.values = values
         shown = values.copy()
         source = Source(shown.pop("scenario"), shown.pop("image"), shown.pop("file"))
-        return Step(title, source, text=text, afterwards=afterwards, line=line, lines=lines, **shown)
+        return Step(
+            title,
+            source,
+            text=said.text,
+            afterwards=said.quoted,
+            reasons=said.reasons,
+            line=line,
+            lines=lines | said.lines,
+            **shown,
+        )
 
     def _block(self) -> tuple[dict[str, Any], dict[str, int]]:
         """Return the keys of a step's block with their values, and the lines they stand in."""
@@ -142,18 +161,32 @@ class _Parser:
         self.at += 1
         return given, lines
 
-    def _paragraphs(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the paragraphs up to the next step, and those of them that are quoted."""
-        first = self.at
+    def _paragraphs(self) -> _Said:
+        """Return what is said up to the next step."""
+        found: dict[str, list[str]] = {_PLAIN: [], _QUOTE: [], _ITEM: []}
+        lines: dict[str, int] = {}
+        last = ""
         while self.at < len(self.lines) and not self._next().startswith("## "):
-            if self._next().startswith("```"):
+            line = self._next()
+            if line.startswith("```"):
                 raise self.error("a block stands right under a step's title, nowhere else")
+            kind = _kind(line, last)
+            words = line.removeprefix(kind).strip()
+            if kind == _ITEM and line.startswith(_ITEM):
+                key, colon, _ = words.partition(":")
+                if not colon or key in lines:
+                    raise self.error("a reason is '- CHOICE: why it is wrong', one a choice")
+                lines[key] = self.at + 1
+                found[kind].append(words)
+            elif kind == last and kind:
+                found[kind][-1] += f" {words}"
+            elif kind:
+                found[kind].append(words)
+            last = kind if words else ""
             self.at += 1
-        found: dict[bool, list[str]] = {False: [], True: []}
-        for is_quote, lines in itertools.groupby(self.lines[first : self.at], _is_quote):
-            if is_quote is not None:
-                found[is_quote].append(" ".join(line.removeprefix(">").strip() for line in lines))
-        return tuple(found[False]), tuple(found[True])
+        reasons = {key: why.strip() for key, _, why in (item.partition(":") for item in found[_ITEM])}
+        of_reasons = {f"- {key}": line for key, line in lines.items()}
+        return _Said(tuple(found[_PLAIN]), tuple(found[_QUOTE]), reasons, of_reasons)
 
     def _next(self) -> str:
         return self.lines[self.at] if self.at < len(self.lines) else ""
@@ -163,9 +196,28 @@ class _Parser:
             self.at += 1
 
 
-def _is_quote(line: str) -> bool | None:
-    """Say whether a line of a paragraph is quoted; None if it parts paragraphs."""
-    return line.startswith(">") if line.removeprefix(">").strip() else None
+_PLAIN: Final = " "
+_QUOTE: Final = ">"
+_ITEM: Final = "- "
+"""How the lines of paragraphs start."""
+
+
+class _Said(NamedTuple):
+    """Paragraphs, those that are quoted, and why choices are wrong; ``lines`` has the lines of the last."""
+
+    text: tuple[str, ...]
+    quoted: tuple[str, ...]
+    reasons: dict[str, str]
+    lines: dict[str, int]
+
+
+def _kind(line: str, last: str) -> str:
+    """Return of what kind a line is, after one of another; an empty string if it parts paragraphs."""
+    if not line.removeprefix(_QUOTE).strip():
+        return ""
+    if line.startswith((_QUOTE, _ITEM)):
+        return _QUOTE if line.startswith(_QUOTE) else _ITEM
+    return _ITEM if last == _ITEM and line.startswith("  ") else _PLAIN
 
 
 def _scenario(value: str) -> str:
@@ -241,7 +293,8 @@ _KEYS: Final[dict[str, tuple[Any, Callable[[str], Any]]]] = {
     "ask": ("", _one_of(tuple(ASKS))),
     "prompt": ("", _text),
     "choices": ((), _choices),
+    "find": ((), read_wanted),
 }
 """Every key of a step's block: what holds where none has stated it, and how its value is read."""
 _FRESH: Final = {key: value for key, (value, _) in _KEYS.items()}
-_ASKS_NOTHING: Final = {key: _FRESH[key] for key in ("ask", "prompt", "choices")}
+_ASKS_NOTHING: Final = {key: _FRESH[key] for key in ("ask", "prompt", "choices", "find")}

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from blockstrata.errors import BlockstrataError
-from blockstrata.facts.codes import NO_HOST
-from blockstrata.facts.node import Driver
-from blockstrata.graph.chain import Chain, Layer
-from blockstrata.guest.merge import alone, in_place, merged
-from blockstrata.guest.view import View
-from blockstrata.semantics import by_name
 from blockstrata.semantics.audit import Verdict, differs, judge
 from blockstrata.semantics.historic import HISTORIC, Flag
 from blockstrata.semantics.nbd import wire_of
-from blockstrata.semantics.table import Row, Semantics
+from blockstrata.semantics.table import Row
 from blockstrata.text.printable import base_name
-from blockstrata_viewer.lessons.lesson import GUEST, Lesson, Step
-from blockstrata_viewer.model.offsets import parse_offset
+from blockstrata_viewer.lessons.find import check_wanted
+from blockstrata_viewer.lessons.lesson import Lesson, Step
+from blockstrata_viewer.lessons.site import Site, exported, node_of
 
 _MOST_ROWS: Final = 5
 _MOST_LAYERS: Final = 6
@@ -27,66 +21,16 @@ _MOST_LAYERS: Final = 6
 
 
 class Question(NamedTuple):
-    """What is asked, what can be answered, and which answer is right."""
+    """What is asked, what can be answered, and which answer is right.
+
+    ``reasons`` say of each choice why it is wrong, or nothing.  Where a place is asked for there are no
+    choices, and 0 is right.
+    """
 
     prompt: str
     choices: tuple[str, ...]
     right: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Site:
-    """The place of a step on an open chain.  ``offset`` counts in guest bytes, ``layer`` as a step's."""
-
-    chain: Chain
-    offset: int
-    layer: int
-    view: str
-    semantics: Semantics
-
-    def seen(self, *, whole: bool = False) -> View:
-        """Return the byte, or the whole strip that it is in, as the step looks at it."""
-        if self.view == "file":
-            file = Layer(0, self.chain.layer(self.depth).node.host)
-            return alone(file, 0, file.size) if whole else alone(file, self.host, 1)
-        start, length = (0, None) if whole else (self.offset, 1)
-        if self.layer == GUEST:
-            return merged(self.chain, start, length or self.chain.size)
-        return in_place(self.chain, self.layer, start, length or self.chain.layer(self.layer).size)
-
-    @property
-    def answering(self) -> int:
-        """The depth of the layer that answers the guest."""
-        return int(merged(self.chain, self.offset, 1).depth[0])
-
-    @property
-    def depth(self) -> int:
-        """The depth of the layer looked at; of the guest's strip, of the one that answers."""
-        return self.answering if self.layer == GUEST else self.layer
-
-    @property
-    def host(self) -> int:
-        """Where in the layer's file the byte is stored, NO_HOST if it is nowhere."""
-        return int(in_place(self.chain, self.depth, self.offset, 1).extents.host[0])
-
-
-def site_of(lesson: Lesson, step: Step, chain: Chain) -> Site:
-    """Return the place of a step on its image; ``LessonError`` if there is no such place."""
-    cluster = chain.layers[max(0, min(step.layer, len(chain.layers) - 1))].node.features().get("cluster-size")
-    try:
-        offset = parse_offset(step.at, chain.size, cluster if isinstance(cluster, int) else None)
-    except ValueError as error:
-        raise lesson.wrong(step, "at", str(error)) from None
-    if step.layer >= len(chain.layers):
-        raise lesson.wrong(step, "layer", f"the chain has layers 0 to {len(chain.layers) - 1}")
-    if step.layer >= 0 and offset >= chain.layers[step.layer].size:
-        raise lesson.wrong(step, "at", f"layer {step.layer} ends before {step.at}")
-    site = Site(chain, offset, step.layer, step.view, by_name(step.semantics))
-    if step.view == "file" and site.host == NO_HOST:
-        raise lesson.wrong(step, "view", f"the byte at {step.at} has no place in the layer's file")
-    if step.view == "round-trip" and wire_of(site.semantics) is None:
-        raise lesson.wrong(step, "semantics", "on a round trip it is one of the nbd semantics")
-    return site
+    reasons: tuple[str, ...] = ()
 
 
 def question_of(lesson: Lesson, step: Step, site: Site) -> Question | None:
@@ -94,16 +38,23 @@ def question_of(lesson: Lesson, step: Step, site: Site) -> Question | None:
     if not step.ask:
         return None
     prompt, ask = ASKS[step.ask]
+    if step.find:
+        check_wanted(lesson, step, site)
+        return Question(step.prompt or prompt, (), 0)
     try:
         choices, right = ask(site, step.choices)
     except BlockstrataError as error:
         raise lesson.wrong(step, "ask", str(error)) from None
     except ValueError as error:
         raise lesson.wrong(step, "choices", str(error)) from None
-    return Question(step.prompt or prompt, choices, right)
+    if strange := [key for key in step.reasons if key not in choices]:
+        raise lesson.wrong(step, f"- {strange[0]}", f"is no choice here; there are {', '.join(choices)}")
+    reasons = tuple(step.reasons.get(key, "") for key in choices)
+    return Question(step.prompt or prompt, tuple(choices.values()), right, reasons)
 
 
-_Asked = tuple[tuple[str, ...], int]
+_Asked = tuple[dict[str, str], int]
+"""The choices, by what a lesson calls them, and which is right."""
 _Ask = Callable[[Site, tuple[str, ...]], _Asked]
 """Takes a place and the letters that the lesson offers; ``ValueError`` if they will not do."""
 
@@ -115,13 +66,14 @@ def _layer(site: Site, letters: tuple[str, ...]) -> _Asked:
     if len(layers) > _MOST_LAYERS:
         first = max(0, min(right - _MOST_LAYERS // 2, len(layers) - _MOST_LAYERS))
         shown = range(first, first + _MOST_LAYERS)
-    return tuple(f"{base_name(layers[depth].name)}, depth {depth}" for depth in shown), shown.index(right)
+    names = {str(depth): f"{base_name(layers[depth].name)}, depth {depth}" for depth in shown}
+    return names, shown.index(right)
 
 
 def _row(site: Site, letters: tuple[str, ...]) -> _Asked:
     """Offer rows of the table in force: those that the lesson names, else those that the strip shows."""
     semantics, seen = site.semantics, site.seen()
-    is_protocol = _node(seen).is_protocol
+    is_protocol = node_of(seen).is_protocol
     rows = semantics.protocol_rows if is_protocol else semantics.format_rows
 
     def name(row: Row) -> str:
@@ -137,13 +89,13 @@ def _row(site: Site, letters: tuple[str, ...]) -> _Asked:
         if right not in offered:
             raise ValueError(f"none of them is right; the image says {name(right)}")
     else:
-        occurring = semantics.flags(site.seen(whole=True)).tolist()
+        occurring = semantics.flags(site.seen_whole()).tolist()
         here = {semantics.row(flags, is_protocol=is_protocol) for flags in set(occurring)} - {right}
         # what occurs comes first; then rows that are no bugs, so that there is something to choose
         others = sorted(rows, key=lambda row: (row not in here, row.is_bug, rows.index(row)))
         chosen = {right, *[row for row in others if row is not right][: _MOST_ROWS - 1]}
         offered = [row for row in rows if row in chosen]
-    return tuple(f"{name(row)}  {row.words}" for row in offered), offered.index(right)
+    return {name(row): f"{name(row)}  {row.words}" for row in offered}, offered.index(right)
 
 
 def _today(flag: Flag) -> Callable[[Site], object]:
@@ -152,19 +104,15 @@ def _today(flag: Flag) -> Callable[[Site], object]:
 
 def _same(site: Site) -> object:
     seen = site.seen()
-    return not differs(_node(seen).read_traits())[int(seen.extents.facts[0])]
+    return not differs(node_of(seen).read_traits())[int(seen.extents.facts[0])]
 
 
 def _lost(site: Site) -> object:
     wire = wire_of(site.semantics)
     if wire is None:
         raise BlockstrataError("", "", "'lost' needs one of the nbd semantics")
-    # as model/round_trip.py has it: the whole chain is exported, or a lower layer alone
-    if site.layer <= 0:
-        exported = merged(site.chain, site.offset, 1)
-    else:
-        exported = alone(site.chain.layer(site.layer), site.offset, 1)
-    return wire.lost(wire.base.flags(exported), wire.server.flags(exported))[0]
+    sent = exported(site, site.offset, 1)
+    return wire.lost(wire.base.flags(sent), wire.server.flags(sent))[0]
 
 
 _VERDICTS: Final = {
@@ -179,14 +127,14 @@ _VERDICTS: Final = {
 def _verdict(site: Site, letters: tuple[str, ...]) -> _Asked:
     _no_choices(letters)
     seen = site.seen()
-    verdict = judge(int(seen.extents.facts[0]), _node(seen).read_traits()).verdict
-    return tuple(_VERDICTS.values()), list(_VERDICTS).index(verdict)
+    verdict = judge(int(seen.extents.facts[0]), node_of(seen).read_traits()).verdict
+    return {each.words: words for each, words in _VERDICTS.items()}, list(_VERDICTS).index(verdict)
 
 
 def _yes_or_no(is_so: Callable[[Site], object]) -> _Ask:
     def ask(site: Site, letters: tuple[str, ...]) -> _Asked:
         _no_choices(letters)
-        return ("yes", "no"), 0 if is_so(site) else 1
+        return {"yes": "yes", "no": "no"}, 0 if is_so(site) else 1
 
     return ask
 
@@ -196,9 +144,8 @@ def _no_choices(letters: tuple[str, ...]) -> None:
         raise ValueError("only a row is chosen from what the lesson offers")
 
 
-def _node(seen: View) -> Driver:
-    """Return the node that a byte comes from."""
-    return seen.layers[int(seen.source[0])].node
+def _find(_site: Site, _letters: tuple[str, ...]) -> _Asked:
+    return {}, 0
 
 
 ASKS: Final[dict[str, tuple[str, _Ask]]] = {
@@ -207,8 +154,9 @@ ASKS: Final[dict[str, tuple[str, _Ask]]] = {
     "present": ("Does qemu-img map call this present?", _yes_or_no(_today(Flag.ALLOCATED))),
     "zero": ("Is ZERO set in today's answer?", _yes_or_no(_today(Flag.ZERO))),
     "data": ("Is DATA set in today's answer?", _yes_or_no(_today(Flag.DATA))),
-    "same": ("Do old and new mean the same here?", _yes_or_no(_same)),
+    "same": ("Do today's and the proposed flags mean the same here?", _yes_or_no(_same)),
     "lost": ("Is the meaning lost on the way?", _yes_or_no(_lost)),
+    "find": ("Go there, and press enter.", _find),
     "verdict": ("What does the audit say of this run?", _verdict),
 }
 """The kinds of questions: the words if the lesson has none, and who works out the answer."""

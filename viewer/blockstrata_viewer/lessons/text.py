@@ -8,8 +8,9 @@ from typing import Final
 
 from blockstrata.text.printable import printable
 from blockstrata_viewer.lessons.course import Shelf, visit
+from blockstrata_viewer.lessons.find import right_places
 from blockstrata_viewer.lessons.lesson import GUEST, Lesson, Step
-from blockstrata_viewer.lessons.questions import Site
+from blockstrata_viewer.lessons.site import Site
 
 _WIDTH: Final = 80
 
@@ -32,9 +33,15 @@ def lesson_lines(lesson: Lesson, shelf: Shelf) -> Iterator[str]:
         yield from _wrapped(question.prompt)
         for nth, choice in enumerate(question.choices, 1):
             yield f"     {nth}  {printable(choice)}"
-        yield f"   Answer: {question.right + 1}"
+        if step.find:
+            yield f"   Answer: for instance at {right_places(site, step.find)[0]:#x}"
+        else:
+            yield f"   Answer: {question.right + 1}"
         for paragraph in step.afterwards:
             yield from _wrapped(paragraph)
+    for paragraph in lesson.learnt:
+        yield ""
+        yield from _wrapped(paragraph)
 
 
 def _place(step: Step, site: Site) -> str:

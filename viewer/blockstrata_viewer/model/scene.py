@@ -39,9 +39,9 @@ class Scene:
     ``colours`` and ``theme`` name the palette.  ``cursor``, ``hover`` and ``markers`` are guest bytes,
     ``selected`` a depth or GUEST.  ``differences``: show only where historic and proposed mean something
     different.  ``isolated``: the letters of the one state that strips show, all if empty; ``hidden``: those
-    of states that they do not show.  ``asking``: a lesson asks what is here, so strips and inspector do not
-    say.  ``entered_from`` is the chain's scene that a file's own axis or a round trip was entered from,
-    ``file_depth`` the layer whose file it is.
+    of states that they do not show.  ``asking``: the kind of question by which a lesson asks what is here, so
+    that the screen does not say (:mod:`.asking`); empty if none does.  ``entered_from`` is the chain's scene
+    that a file's own axis or a round trip was entered from, ``file_depth`` the layer whose file it is.
     """
 
     disk: Disk
@@ -57,7 +57,7 @@ class Scene:
     differences: bool = False
     isolated: str = ""
     hidden: frozenset[str] = frozenset()
-    asking: bool = False
+    asking: str = ""
     entered_from: Scene | None = None
     file_depth: int = 0
 
@@ -288,7 +288,7 @@ class Scene:
         if self.selected == GUEST and self.run is not None:
             depth = int(self.track.view.source[self.run])
         disk = file_of(self.disk.layers[depth])
-        inside = self._enter(disk, selected=0, file_depth=depth, hover=None, asking=False)
+        inside = self._enter(disk, selected=0, file_depth=depth, hover=None)
         return inside.go_to(self.track.host_of(self.cursor) or 0)
 
     def _enter(self, disk: Disk, **changes: Any) -> Scene:

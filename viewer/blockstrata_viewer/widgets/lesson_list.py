@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import Final
 
 from blockstrata.text.printable import printable
 from blockstrata_viewer.draw.lines import Ink, Line, clip, list_line, put_keys
 from blockstrata_viewer.draw.palette import Palette
-from blockstrata_viewer.lessons.course import Course
+from blockstrata_viewer.lessons.course import Course, Score
 from blockstrata_viewer.lessons.lesson import Lesson
 from blockstrata_viewer.widgets.drawn import DrawnList
 
@@ -24,16 +24,29 @@ _LEAVE_WORDS: Final = "Back to the image that was looked at before."
 
 
 def draw_lessons(
-    lessons: Sequence[Lesson], course: Course | None, at: int, palette: Palette, width: int, height: int
+    lessons: Sequence[Lesson],
+    course: Course | None,
+    done: Mapping[str, Score],
+    at: int,
+    palette: Palette,
+    width: int,
+    height: int,
 ) -> list[Line]:
     """Return the rows of the screen: each lesson's title and sentence, the one at ``at`` chosen.
+
+    Those in ``done``, by name, are ticked, with how many of their answers were right at the first try.
 
     Where there is little room, only the chosen one has its sentence.  While a lesson is open, the last line
     leaves it.  Needs no app.
     """
     rows = [Line(width, Ink(palette.text, palette.panel)) for _ in range(height)]
     entries = [
-        (f"{nth:>2}", printable(each.title), printable(each.summary), _note(each, course))
+        (
+            f"{nth:>2}",
+            printable(each.title),
+            printable(each.summary),
+            _note(each, course, done.get(each.name)),
+        )
         for nth, each in enumerate(lessons, 1)
     ]
     if course:
@@ -63,11 +76,14 @@ def draw_lessons(
     return rows
 
 
-def _note(lesson: Lesson, course: Course | None) -> str:
-    """Return how long a lesson is, or how far one is in it."""
-    if course and course.lesson.name == lesson.name:
-        return f"at step {course.at + 1} of {len(lesson.steps)}"
-    return f"{len(lesson.steps)} steps"
+def _note(lesson: Lesson, course: Course | None, score: Score | None) -> str:
+    """Return how long a lesson is, how far one is in it, or what was right when one had been through it."""
+    steps = f"{len(lesson.steps)} steps"
+    if course and course.lesson.name == lesson.name and not course.is_over:
+        steps = f"at step {course.at + 1} of {len(lesson.steps)}"
+    if score is None:
+        return steps
+    return f"{steps} · ✓ {score.at_once} of {score.asked} at once" if score.asked else f"{steps} · ✓"
 
 
 def _title(number: str, title: str, note: str, palette: Palette, width: int, *, is_chosen: bool) -> Line:
@@ -88,8 +104,11 @@ def _sentence(words: str, palette: Palette, width: int, *, is_chosen: bool) -> L
 class LessonList(DrawnList):
     """Shows lessons, one of them chosen."""
 
-    def __init__(self, lessons: Sequence[Lesson], course: Course | None, palette: Palette) -> None:
+    def __init__(
+        self, lessons: Sequence[Lesson], course: Course | None, done: Mapping[str, Score], palette: Palette
+    ) -> None:
         super().__init__()
+        self._done = done
         self.lessons = lessons
         self._course = course
         self._palette = palette
@@ -101,4 +120,4 @@ class LessonList(DrawnList):
 
     def draw(self, width: int, height: int) -> list[Line]:
         """Return the lines."""
-        return draw_lessons(self.lessons, self._course, self.at, self._palette, width, height)
+        return draw_lessons(self.lessons, self._course, self._done, self.at, self._palette, width, height)

@@ -26,11 +26,17 @@ _LEAST: Final = 6
 """Rows of the panel at the least."""
 _AIR: Final = 1
 """Rows more than the longest step needs, where there is room."""
-_KEYS: Final = ((".", "next"), (",", "back"))
+_BACK: Final = (",", "back")
 _INSPECTOR: Final = ("i", "inspector")
 _LESSONS: Final = ("L", "lessons")
+_END: Final = "The end"
+_END_PLACE: Final = "✓"
 _TOKEN: Final = re.compile(r"(\*\*.+?\*\*|`[^`]+`)")
 _TWO_COLUMNS: Final = 110
+_WRONG: Final = "✗ 1  "
+"""What stands before the reason why a choice is wrong."""
+_REMARK: Final = 2
+"""Rows of what is said of a wrong place."""
 _MOST_ROWS: Final = 5
 """Rows that are offered where the lesson names none."""
 
@@ -51,6 +57,8 @@ def draw_lesson(
 ) -> list[Line]:
     """Return the panel's rows: a heading, the text, then the question or what became of it.  Needs no app.
 
+    At the end of a lesson: what was learnt, and how it went.
+
     ``is_alone``: the inspector is hidden, and the heading says which key brings it.
     """
     rows = [Line(width, Ink(palette.text, palette.panel)) for _ in range(height)]
@@ -64,7 +72,8 @@ def draw_lesson(
 
 def _lines(course: Course, palette: Palette, width: int, room: int) -> list[Parts]:
     """Return the text and what is asked in so many lines, with blank ones between if there is room."""
-    paragraphs = [_inked(paragraph, palette, width) for paragraph in course.step.text]
+    texts = [*course.lesson.learnt, *_ending(course)] if course.is_over else course.step.text
+    paragraphs = [_inked(paragraph, palette, width) for paragraph in texts]
     text = [line for paragraph in paragraphs for line in paragraph]
     asked = _asked(course, palette, width, room - len(text) - 1)
     free = room - len(text) - len(asked)
@@ -80,7 +89,8 @@ def _lines(course: Course, palette: Palette, width: int, room: int) -> list[Part
 def lesson_height(lesson: Lesson, width: int, most: int) -> int:
     """Return the rows that a lesson's longest step takes, at most so many: no step moves the strips."""
     inside = width - 2 * _MARGIN
-    return max(_LEAST, min(most, 1 + _AIR + max(_height_of(step, inside) for step in lesson.steps)))
+    end = sum(len(_wrap(paragraph, inside)) for paragraph in lesson.learnt) + 3
+    return max(_LEAST, min(most, 1 + _AIR + max(end, *(_height_of(step, inside) for step in lesson.steps))))
 
 
 def _height_of(step: Step, width: int) -> int:
@@ -88,12 +98,30 @@ def _height_of(step: Step, width: int) -> int:
     if not step.ask:
         return text
     after = sum(len(_wrap(paragraph, width - 9)) for paragraph in step.afterwards)
-    return text + max(1 + _choices_height(step, width), after + 1)
+    # a reason stands in the place of the question
+    reason = max((len(_wrap(why, width - len(_WRONG))) for why in step.reasons.values()), default=1)
+    return text + max(reason + _choices_height(step, width), after + 1)
+
+
+def _ending(course: Course) -> list[str]:
+    """Return what is said at the end of a lesson: how it went, what is still open, and what comes next."""
+    lesson, score, following = course.lesson, course.score, course.following
+    said = []
+    if score.asked:
+        said.append(f"**{score.at_once} of {score.asked}** questions were right at the first try.")
+    if score.answered < score.asked:
+        left = [str(at + 1) for at in lesson.questions if (course.nth, at) not in course.solved]
+        said[-1] += f" Still open: step {', '.join(left)}; `,` leads back."
+    if following is None:
+        return [*said, "This was the last lesson. `L` lists them all."]
+    return [*said, f"`enter` begins the next lesson: **{following.title.replace('*', '')}**."]
 
 
 def _choices_height(step: Step, width: int) -> int:
     if step.ask in ("present", "zero", "data", "same", "lost"):
         return 1
+    if step.ask == "find":
+        return _REMARK
     if step.ask == "row":
         texts = _texts_of_rows(step)
         return len(_arranged(texts, width, 2 * len(texts)))
@@ -121,8 +149,8 @@ def _heading(course: Course, palette: Palette, width: int, *, is_alone: bool) ->
     accent = Ink(palette.accent, ground, bold=True)
     row = Line(width, Ink(palette.text, ground))
     steps = len(lesson.steps)
-    keys = (*_KEYS, _INSPECTOR) if is_alone else _KEYS
-    place = f"{course.at + 1}/{steps}"
+    keys = (*_keys(course), _INSPECTOR) if is_alone else _keys(course)
+    title, place = (_END, _END_PLACE) if course.is_over else (course.step.title, f"{course.at + 1}/{steps}")
     dots = 2 * steps + 1 if width >= NARROW else 0
     # the same keys at every step, whatever its title
     titles = len("LESSON  ") + max(cell_len(printable(step.title)) for step in lesson.steps) + 2
@@ -131,7 +159,7 @@ def _heading(course: Course, palette: Palette, width: int, *, is_alone: bool) ->
         keys = (*keys, _LESSONS)
     end = width - _MARGIN - dots - len(place) - _keys_width(keys)
     x = row.put(_MARGIN, "LESSON  ", accent)
-    x = row.put(x, clip(printable(course.step.title), end - x - 2), strong) + 2
+    x = row.put(x, clip(printable(title), end - x - 2), strong) + 2
     if end - x > 12:
         row.put(x, clip(printable(lesson.title), end - x - 2), dim)
     for nth in range(steps if dots else 0):
@@ -140,6 +168,17 @@ def _heading(course: Course, palette: Palette, width: int, *, is_alone: bool) ->
     for key, words in keys:
         x = row.put(row.put(x, key, accent) + 1, words, Ink(palette.text, ground)) + 2
     return row
+
+
+def _keys(course: Course) -> tuple[tuple[str, str], ...]:
+    """Return the keys that lead on and back; those that lead on are of one width."""
+    if course.is_search:
+        return (("enter", "here"), _BACK)
+    if course.question and course.asking:
+        return ((f"1-{len(course.question.choices)}", "choose"), _BACK)
+    if course.is_over and not course.following:
+        return (_BACK,)
+    return (("enter", "next"), _BACK)
 
 
 def _keys_width(keys: Sequence[tuple[str, str]]) -> int:
@@ -154,16 +193,31 @@ def _asked(course: Course, palette: Palette, width: int, room: int) -> list[Part
     strong = Ink(palette.accent, palette.panel, bold=True)
     plain, dim = Ink(palette.text, palette.panel), Ink(palette.dim, palette.panel)
     if course.is_answered:
-        number, choice = question.right + 1, printable(question.choices[question.right])
+        said: Parts = [("✓ Found", strong), (", there it is.", plain)]
+        if question.choices:
+            number, choice = question.right + 1, printable(question.choices[question.right])
+            said = [("✓ Right:  ", strong), (f"{number} {choice}", plain)]
         after = [line for each in course.step.afterwards for line in _inked(each, palette, width)]
-        return [[("✓ Right:  ", strong), (f"{number} {choice}", plain)], *after]
+        return [said, *after]
+    prompt: Parts = [(f"? {printable(question.prompt)}", strong)]
+    if course.is_search:
+        return [prompt, *_because("✗ ", course.why, palette, width)]
     wrong = course.answers
     note = "  press its number" if not wrong else f"  not {wrong[-1] + 1}; try another, or . goes on"
-    lines = _arranged([printable(choice) for choice in question.choices], width, room)
-    return [
-        [(f"? {printable(question.prompt)}", strong), (note, dim)],
-        *([part for cell in line for part in _choice(*cell, wrong, palette)] for line in lines),
-    ]
+    head = [[*prompt, (note, dim)]]
+    if course.why:
+        head = _because(f"✗ {wrong[-1] + 1}  ", course.why, palette, width)
+    lines = _arranged([printable(choice) for choice in question.choices], width, room - len(head) + 1)
+    return [*head, *([part for cell in line for part in _choice(*cell, wrong, palette)] for line in lines)]
+
+
+def _because(mark: str, why: str, palette: Palette, width: int) -> list[Parts]:
+    """Return why an answer is wrong in lines, a mark before the first of them; none if nothing is said."""
+    if not why:
+        return []
+    first, *others = _inked(why, palette, width - len(mark))
+    cross = (mark, Ink(palette.paints[Paint.SUSPICIOUS], palette.panel, bold=True))
+    return [[cross, *first], *([(" " * len(mark), cross[1]), *line] for line in others)]
 
 
 def _choice(nth: int, text: str, goes_on: bool, wrong: Sequence[int], palette: Palette) -> Parts:
