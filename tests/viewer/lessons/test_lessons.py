@@ -59,10 +59,12 @@ def test_every_step_stands_on_its_image(name, shelf):
         if question is None:
             continue
         asked += 1
+        assert step.afterwards, f"{step.title} does not say why"
+        if step.find:
+            continue
         assert 2 <= len(question.choices) <= 9
         assert len(set(question.choices)) == len(question.choices)
         assert 0 <= question.right < len(question.choices)
-        assert step.afterwards, f"{step.title} does not say why"
     assert asked >= 3
 
 
@@ -82,22 +84,38 @@ def test_every_step_fits(name, size, shelf):
     most = height - 14 - (9 if height >= 34 else 0)
     for number, step in enumerate(lesson.steps):
         course = at_step(lesson, number, shelf)
-        words = [word.strip("`*.,:;?") for part in (*step.text,) for word in part.split()]
-        for answered in (False, True):
-            if answered and course.question:
-                course.answer(course.question.right + 1)
-                words += [word.strip("`*.,:;?") for part in step.afterwards for word in part.split()]
-            most_rows = lesson_height(lesson, width, most)
-            rows = draw_lesson(course, palette, width, most_rows, is_alone=height < 34)
+        question = course.question
+        choices = question.choices if question else ()
+        # what is wrong may take the place of the text, not of the choices
+        for answer in (None, *range(len(choices))):
+            said = list(step.text)
+            if answer is not None:
+                course.tried.clear()
+                course.answer(answer + 1)
+                is_right = answer == question.right
+                said = [*said, *step.afterwards] if is_right else [question.reasons[answer]]
+            rows = draw_lesson(
+                course, palette, width, lesson_height(lesson, width, most), is_alone=height < 34
+            )
             text = "\n".join(row.text() for row in rows)
-            missing = [word for word in words if word not in text]
-            assert not missing, (step.title, answered, missing, text)
-            if course.question and not answered:
+            missing = [word for word in words_of(said) if word not in text]
+            assert not missing, (step.title, answer, missing, text)
+            if question and not course.is_answered:
                 whole = " ".join(text.split())
-                assert all(" ".join(choice.split()) in whole for choice in course.question.choices), text
+                assert all(" ".join(choice.split()) in whole for choice in choices), text
                 assert "…" not in "".join(row.text() for row in rows[1:]), text
             assert step.title in rows[0].text()
             assert ("i inspector" in rows[0].text()) == (height < 34)
+    course = Course([lesson, lesson], shelf, at=len(lesson.steps))
+    rows = draw_lesson(course, palette, width, lesson_height(lesson, width, most), is_alone=height < 34)
+    text = "\n".join(row.text() for row in rows)
+    assert not [word for word in words_of(lesson.learnt) if word not in text], text
+    assert "next lesson" in text
+    assert "Still open: step" in text
+
+
+def words_of(paragraphs):
+    return [word.strip('`*.,:;?()"') for part in paragraphs for word in part.split()]
 
 
 HALF = len(LESSONS) // 2
@@ -106,7 +124,7 @@ HALF = len(LESSONS) // 2
 @pytest.mark.parametrize("names", [list(LESSONS)[:HALF], list(LESSONS)[HALF:]], ids=["first", "second"])
 async def test_the_viewer_goes_there(names, shelf):
     """One viewer goes through half of them, one after the other."""
-    steps = [(LESSONS[name], number) for name in names for number in range(len(LESSONS[name].steps))]
+    steps = [(LESSONS[name], number) for name in names for number in range(len(LESSONS[name].steps) + 1)]
     course = Course([LESSONS[name] for name in names], shelf)
     app = ViewerApp(Setup([course.image], course=course))
     async with app.run_test(size=(120, 36)) as pilot:
@@ -115,9 +133,13 @@ async def test_the_viewer_goes_there(names, shelf):
             if nth:
                 await pilot.press("full_stop")
             await arrived(app, pilot)
+            assert ".md" not in app.main.pane.footnote
+            if number == len(lesson.steps):
+                assert course.is_over
+                assert course.step is lesson.steps[-1]
+                continue
             step = lesson.steps[number]
             assert course.step is step
-            assert ".md" not in app.main.pane.footnote
             with contextlib.closing(open_chain(course.image)) as chain:
                 site = Course([lesson], shelf, at=number).arrive(chain)
                 cursor = site.host if step.view == "file" else site.offset
@@ -137,7 +159,7 @@ async def test_the_viewer_goes_there(names, shelf):
                 kept = scene.track.state_at(scene.run, scene.semantics).short == "kept"
                 assert question.choices[question.right] == ("no" if kept else "yes")
         await pilot.press("full_stop")
-        assert "last step" in app.main.pane.footnote
+        assert "last lesson" in app.main.pane.footnote
 
 
 async def arrived(app, pilot):
@@ -168,7 +190,7 @@ async def test_answering(shelf):
         await pilot.press(str(wrong))
         await pilot.pause()
         assert course.is_open
-        assert f"not {wrong}; try another" in screen_text(app)
+        assert f"✗ {wrong}  {course.question.reasons[wrong - 1]}" in screen_text(app)
         # the other keys go on working
         before = app.scene.cursor
         await pilot.press("n")
@@ -196,14 +218,14 @@ async def test_what_would_tell_waits_for_the_answer(shelf):
     async with app.run_test(size=(120, 36)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         await arrived(app, pilot)
-        for key in ("enter", "T"):
+        for key in ("o", "T", "a", "B"):
             await pilot.press(key)
             await pilot.pause()
             assert app.screen is app.main
-            assert app.main.pane.footnote.startswith("answer first")
+            assert app.main.pane.footnote == "not while a question is open"
         await pilot.press("l")
         assert app.main.pane.footnote == ""
-        await pilot.press("h", str(course.question.right + 1), "enter")
+        await pilot.press("h", str(course.question.right + 1), "o")
         await pilot.pause()
         assert app.screen is not app.main
 
@@ -237,6 +259,7 @@ async def test_an_answer_is_shown_at_its_place(shelf):
             assert after.viewport == before.viewport
             # away and back, and nothing was answered yet
             course.tried.clear()
+            course.solved.clear()
             for key in ("comma", "full_stop"):
                 await pilot.press(key)
                 await arrived(app, pilot)
@@ -265,6 +288,10 @@ async def test_lessons_follow_one_another(shelf):
         await asyncio.wait_for(app.settled.wait(), 20)
         await arrived(app, pilot)
         await pilot.press("full_stop")
+        await arrived(app, pilot)
+        assert course.is_over
+        assert course.lesson is first
+        await pilot.press("enter")
         await arrived(app, pilot)
         assert course.lesson is second
         assert second.steps[0].title in screen_text(app)
@@ -391,7 +418,7 @@ def test_the_chooser_shows_every_lesson(name, size, shelf):
     known = list(LESSONS.values())
     at = list(LESSONS).index(name)
     for course in (None, Course(known, shelf, at)):
-        rows = draw_lessons(known, course, at, palette_for("truecolor", "light"), *size)
+        rows = draw_lessons(known, course, {}, at, palette_for("truecolor", "light"), *size)
         assert [row.width for row in rows] == [size[0]] * size[1]
         text = "\n".join(row.text() for row in rows)
         if size[1] >= 20:
@@ -411,7 +438,9 @@ def test_without_a_terminal_it_is_text():
     done = run("learn", "short-backing")
     assert done.exit_code == 0
     assert "Past the lowest end" in done.stdout
-    assert done.stdout.count("Answer: ") == 4
+    assert done.stdout.count("Answer: ") == 5
+    assert "Answer: for instance at 0x40000" in done.stdout
+    assert LESSONS["short-backing"].learnt[0].split()[-1] in done.stdout
     assert "`" not in done.stdout
 
 

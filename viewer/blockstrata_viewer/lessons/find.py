@@ -5,7 +5,8 @@ A lesson says ``find: layer 2, row D·O, is covered``.  The terms:
 - ``layer N``, or ``layer guest``: the track that is selected
 - ``row D·O``: the letters there, by the step's semantics
 - ``from N``: the layer that supplies the guest
-- ``is covered``: the layer holds bytes which a layer above covers;
+- ``is data``: there are bytes to be read, by today's flags;
+  ``is covered``: the layer holds bytes which a layer above covers;
   ``is differs``: today's and the proposed flags mean different things;
   ``is lost``, ``is kept``: on the way through NBD;
   ``is synthesised``: no layer holds it, and the block layer makes zeroes;
@@ -74,7 +75,8 @@ def read_wanted(value: str) -> Wanted:
         if key in ("layer", "from") and not is_depth and (key, what) != ("layer", "guest"):
             raise ValueError(f"'{what}' is no number of a layer")
         terms.append((key, what))
-    if len({key for key, _ in terms}) < len(terms):
+    once = [key for key, _ in terms if key != "is"]
+    if len(set(once)) < len(once):
         raise ValueError("a term stands there twice")
     return tuple(terms)
 
@@ -87,8 +89,8 @@ def check_wanted(lesson: Lesson, step: Step, site: Site) -> None:
         raise lesson.wrong(step, "find", f"the chain has layers 0 to {len(site.chain.layers) - 1}")
     if site.view != "chain" and {"layer", "from"} & set(wanted):
         raise lesson.wrong(step, "find", f"there are no layers in the view '{site.view}'")
-    if wanted.get("is") in ("lost", "kept") and wire_of(site.semantics) is None:
-        raise lesson.wrong(step, "find", f"'{wanted['is']}' needs one of the nbd semantics")
+    if {("is", "lost"), ("is", "kept")} & set(step.find) and wire_of(site.semantics) is None:
+        raise lesson.wrong(step, "find", "'lost' and 'kept' need one of the nbd semantics")
     if not len(right_places(site, step.find)):
         raise lesson.wrong(step, "find", "there is no such place on the image")
 
@@ -157,10 +159,13 @@ def _from(ground: _Ground, depth: str) -> Mask:
     return ground.of(guest, guest.source == int(depth))
 
 
+def _today(flag: Flag) -> Callable[[_Ground], Mask]:
+    return lambda ground: ground.of(ground.seen, (HISTORIC.flags(ground.seen) & flag) != 0)
+
+
 def _covered(ground: _Ground) -> Mask:
     guest = ground.guest
-    holds = ground.of(ground.seen, (HISTORIC.flags(ground.seen) & Flag.ALLOCATED) != 0)
-    return holds & ground.of(guest, guest.source < ground.site.layer)
+    return _today(Flag.ALLOCATED)(ground) & ground.of(guest, guest.source < ground.site.layer)
 
 
 def _differs(ground: _Ground) -> Mask:
@@ -198,6 +203,7 @@ def _verdict(verdict: Verdict) -> Callable[[_Ground], Mask]:
 
 
 _IS: Final[dict[str, Callable[[_Ground], Mask]]] = {
+    "data": _today(Flag.DATA),
     "covered": _covered,
     "differs": _differs,
     "lost": _lost,
@@ -232,22 +238,26 @@ def _not_from(site: Site, at: int, depth: str) -> str:
 
 def _is_not(site: Site, at: int, word: str) -> str:
     seen = site.window(at, 1)
+    holds = HISTORIC.flags(seen)[0] & Flag.ALLOCATED
+    defers = "Here the layer defers: it holds nothing itself."
+    if word == "data":
+        return "Here the layer says zeroes, and holds no data." if holds else defers
     if word == "covered":
-        if not HISTORIC.flags(seen)[0] & Flag.ALLOCATED:
-            return "Here the layer defers: it holds nothing that could be covered."
-        return "The guest gets this byte from this very layer: nothing covers it."
-    if word == "differs":
-        return "Here today's and the proposed flags mean the same."
+        return "The guest gets this byte from this very layer: nothing covers it." if holds else defers
     if word == "synthesised":
-        supplier = int(merged(site.chain, at, 1).source[0])
-        return f"{_name(site, supplier)} holds this byte itself."
-    if word in ("lost", "kept"):
-        return (
-            "Here nothing is lost on the way." if word == "lost" else "Here the meaning is lost on the way."
-        )
+        below = "Here the layer defers, and a layer below it still reaches this far."
+        return "Here the layer holds the bytes itself." if holds else below
+    if word in _SIMPLY:
+        return _SIMPLY[word]
     verdict = judge(int(seen.extents.facts[0]), node_of(seen).read_traits()).verdict
     return f"Here the audit's verdict is '{verdict.words}'; '{word}' is wanted."
 
+
+_SIMPLY: Final = {
+    "differs": "Here today's and the proposed flags mean the same.",
+    "lost": "Here nothing is lost on the way.",
+    "kept": "Here the meaning is lost on the way.",
+}
 
 _SENTENCES: Final[dict[str, Callable[[Site, int, str], str]]] = {
     "row": _not_row,
