@@ -65,10 +65,10 @@ class LessonGuide:
         if course is None:
             return scene
         shown, axis, *_ = spot_of(image, scene)
-        if shown != self.asked_at[0] or (scene.disk.is_file and scene.file_depth != self._file_depth):
-            course.refuse_place("This is another image. , and . lead back to the step.")
-        elif axis != self.asked_at[1]:
-            course.refuse_place("This is another view than the one that is asked for. , and . lead back.")
+        if shown != self.asked_at[0]:
+            course.refuse_place("This is another image. `tab` leads back.")
+        elif axis != self.asked_at[1] or (scene.disk.is_file and scene.file_depth != self._file_depth):
+            course.refuse_place("This is another view than the step's. `,` and `.` lead back to that.")
         else:
             layer = scene.selected if course.step.view == "chain" else course.step.layer
             start = scene.cursor // cell * cell
