@@ -20,7 +20,7 @@ from blockstrata_viewer.model.states import Paint
 from blockstrata_viewer.model.switch import switches
 
 _DIFFERENCES: Final = "differences only"
-_SECRET: Final = "what the colours mean here is asked above"
+_ASKED: Final = "what the colours mean here is asked above"
 _LEGEND_ROWS: Final = 2
 """Rows that the legend has at most."""
 _SHAPES: Final = ((True, 2), (True, 1), (False, 2), (False, 1))
@@ -128,8 +128,8 @@ def draw_legend(scene: Scene, width: int, height: int = _LEGEND_ROWS) -> list[Li
     and that only differences are shown is said whatever room there is.
     """
     palette = palette_of(scene)
-    is_secret = betrays("legend", scene.asking)
-    lines, shares, gap, missing = _arranged([] if is_secret else _entries(scene), scene, width, height)
+    is_asked = betrays("legend", scene.asking)
+    lines, shares, gap, missing = _arranged([] if is_asked else _entries(scene), scene, width, height)
     rows = [Line(width, Ink(palette.text, palette.page)) for _ in range(height)]
     at = 2
     for row, entries in zip(rows, lines, strict=False):
@@ -137,8 +137,8 @@ def draw_legend(scene: Scene, width: int, height: int = _LEGEND_ROWS) -> list[Li
         for entry in entries:
             at = _put_entry(row, at, entry, scene, shares=shares) + gap
     last = rows[len(lines) - 1]
-    if is_secret:
-        at = last.put(2, _SECRET, Ink(palette.dim, palette.page))
+    if is_asked:
+        at = last.put(2, _ASKED, Ink(palette.dim, palette.page))
     at = last.put(at, f"… {missing} more" if missing else "", Ink(palette.text, palette.page))
     if scene.differences:
         ink = Ink(palette.accent, palette.page, bold=True)
