@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from pilots import opened
+import asyncio
+import shlex
+from pathlib import Path
 
+import pytest
+from click.testing import CliRunner
+from pilots import opened, screen_text, until
+
+from blockstrata.formats.qcow2.author import Data, Image, write_image
 from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.app.headless import Still, take
 from blockstrata_viewer.app.setup import Setup
+from blockstrata_viewer.cli.group import main
 from blockstrata_viewer.draw.lines import Ink, Line, put_keys
 from blockstrata_viewer.draw.palette import DARK
+from blockstrata_viewer.export import render
+from blockstrata_viewer.model.aim import Aim
+from blockstrata_viewer.model.history import place_of
+from blockstrata_viewer.widgets.chain_view import ChainView
+from blockstrata_viewer.widgets.plain import Words
 
 _INK = Ink("#ffffff", "#000000")
 
@@ -70,3 +84,245 @@ async def test_a_state_is_isolated_and_hidden(demo_image):
         app.main.action_isolate("L·AO")
         await pilot.press("s")
         assert app.scene.isolated == "", "letters of other flags"
+
+
+@pytest.fixture
+async def viewer(demo_image):
+    """The demo on a screen of 120×36, as (app, press): press returns the scene after the keys."""
+    app = ViewerApp(Setup([demo_image]))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+
+        async def press(*keys):
+            await pilot.press(*keys)
+            return app.scene
+
+        yield app, press
+
+
+async def test_s_flips_today_and_proposed_and_comes_back_from_the_wire(viewer):
+    _, press = viewer
+    for name in ("historic", "proposed"):
+        assert (await press("s")).semantics.name == name
+    for name in ("nbd-2018", "nbd-6.0", "nbd-proposed", "nbd-2018"):
+        assert (await press("S")).semantics.name == name
+    assert (await press("s")).semantics.name == "proposed"
+    await press("s", "S")
+    assert (await press("s")).semantics.name == "historic", "the last of the two"
+
+
+async def test_back_and_forward(viewer):
+    _, press = viewer
+    first = await press("right", "right")
+    second = await press("n")
+    third = await press("g", "3", "7", "%", "enter")
+    await press("left", "s")
+    fourth = await press("z")
+    walked = [await press("<") for _ in range(3)]
+    left = (third.cursor // third.viewport.cell - 1) * third.viewport.cell
+    assert [scene.cursor for scene in walked] == [left, second.cursor, first.cursor]
+    assert walked[0].viewport == third.viewport, "an arrow key's step is no place of its own"
+    assert walked[2].semantics.name == "historic", "flags are no place"
+    assert (await press("3", ">")).viewport == fourth.viewport
+    assert (await press(">")).cursor == fourth.cursor
+
+
+async def test_there_is_a_word_where_there_is_no_way_back(viewer):
+    app, press = viewer
+    await press("<")
+    assert "no place to go back to" in app.main.pane.note
+    await press(">")
+    assert "no place to go forward to" in app.main.pane.note
+
+
+async def test_a_table_s_row_and_the_file_s_axis_are_places(viewer):
+    _, press = viewer
+    start = await press("right")
+    there = await press("down", "B", "down", "n", "enter")
+    assert place_of(there) != place_of(start)
+    in_file = await press("v")
+    assert in_file.disk.is_file
+    assert (await press("<")).disk is there.disk
+    assert place_of(await press("<")) == place_of(start.select(1))
+    again = await press("2", ">")
+    assert (again.disk.is_file, again.cursor) == (True, in_file.cursor)
+
+
+async def test_y_copies_the_offset(viewer):
+    app, press = viewer
+    scene = await press("g", "1", "M", "enter", "y")
+    assert app.clipboard == hex(scene.cursor) == "0x100000"
+    assert app.main.pane.note == "copied: 0x100000"
+
+
+async def test_n_moves_the_drill_to_where_it_can_be_seen(viewer):
+    _, press = viewer
+    await press("g", "3", "0", "M", "enter")
+    closer = 0
+    for key in "nnnnp":
+        before = await press("f")
+        after = await press(key)
+        column = after.viewport.column_of
+        assert column(after.cursor) != column(before.cursor)
+        closer += after.viewport.cell < before.viewport.cell
+    assert closer, "in the whole disk many a change is in the cell of the one before"
+    last = await press("f", "home", "6", "0", "n")
+    assert last.viewport.is_whole, "of many steps only the last is shown"
+
+
+async def test_read_again_stays_and_says_whether_it_changed(tmp_path):
+    image = tmp_path / "a.qcow2"
+    write_image(image, Image(8 << 20), {1: Data(b"a")})
+    app = ViewerApp(Setup([str(image)]))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("g", "4", "M", "enter", "plus", "plus", "s")
+        before = app.scene
+        await pilot.press("R")
+        await until(pilot, lambda: "nothing changed" in app.main.pane.note)
+        assert app.scene.disk is not before.disk
+        assert place_of(app.scene) == place_of(before)
+        assert app.scene.semantics.name == "historic"
+        write_image(tmp_path / "b.qcow2", Image(8 << 20), {1: Data(b"a"), 64: Data(b"b")})
+        (tmp_path / "b.qcow2").replace(image)
+        await pilot.press("v")
+        await pilot.press("f5")
+        await until(pilot, lambda: "it changed" in app.main.pane.note)
+        assert app.scene.disk.is_file, "the axis is entered again"
+        await pilot.press("v")
+        run = app.scene.run
+        assert app.scene.track.bounds(run) == (4 << 20, (4 << 20) + (1 << 16))
+
+
+async def test_an_image_that_failed_is_read_again(tmp_path):
+    image = tmp_path / "late.qcow2"
+    app = ViewerApp(Setup([str(image)]))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        assert app.failure
+        write_image(image, Image(1 << 20), {})
+        await pilot.press("R")
+        await until(pilot, lambda: app.scene)
+        assert app.scene.disk.size == 1 << 20
+
+
+async def test_tab_keeps_the_place_and_equals_moves_both(demo_image, tmp_path):
+    other = tmp_path / "other.qcow2"
+    write_image(other, Image(40 << 20), {9: Data(b"x")})
+    app = ViewerApp(Setup([demo_image, str(other)]))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        images = app.main.pane.images
+        await pilot.press("g", "3", "0", "M", "enter", "plus", "plus", "plus", "down")
+        here = app.scene
+        await pilot.press("tab")
+        await until(pilot, lambda: images.at == 1 and app.scene)
+        assert (app.scene.cursor, app.scene.viewport.cell) == (30 << 20, here.viewport.cell)
+        assert app.scene.selected == 0, "the nearest there is"
+        await pilot.press("g", "1", "M", "enter")
+        assert images.all[0].scene.cursor == 30 << 20, "each moves alone"
+        await pilot.press("shift+tab")
+        await pilot.pause()
+        assert (images.at, app.scene.cursor) == (0, 1 << 20)
+        await pilot.press("<")
+        assert app.scene.cursor == 30 << 20, "where it was is a place of its own"
+        await pilot.press("=")
+        assert "together" in screen_text(app).splitlines()[0]
+        assert images.all[1].scene.cursor == 30 << 20
+        await pilot.press("g", "6", "0", "M", "enter", "f")
+        assert images.all[1].scene.cursor == (40 << 20) - 1
+        assert images.all[1].scene.viewport.is_whole
+        await pilot.press("=", "home")
+        assert images.all[1].scene.cursor == (40 << 20) - 1
+        assert "together" not in screen_text(app).splitlines()[0]
+
+
+async def test_one_image_alone_moves_with_none(viewer):
+    app, press = viewer
+    await press("=")
+    assert "only one image" in app.main.pane.note
+
+
+async def test_dragging_on_the_overview_moves_the_window(demo_image):
+    app = ViewerApp(Setup([demo_image]))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        view = app.screen.query_one(ChainView)
+        columns, whole = app.scene.viewport.columns, app.scene.viewport
+
+        def on_overview(column):
+            return (view.layout_for(app.scene).label + column, 0)
+
+        await pilot.click(ChainView, offset=on_overview(50))
+        assert app.scene.cursor == whole.offset_of(50), "nothing to move: the cursor goes there"
+        await pilot.press("home", *["plus"] * 4)
+        await pilot.mouse_down(ChainView, offset=on_overview(60))
+        assert app.scene.viewport.column_of(whole.offset_of(60)) == columns // 2
+        assert app.scene.viewport.start <= app.scene.cursor < app.scene.viewport.end
+        await pilot.hover(ChainView, offset=on_overview(30))
+        assert app.scene.viewport.column_of(whole.offset_of(30)) == columns // 2
+        await pilot.mouse_up(ChainView, offset=on_overview(30))
+        moved = app.scene.viewport
+        await pilot.hover(ChainView, offset=on_overview(70))
+        assert app.scene.viewport == moved, "let go"
+        await pilot.press("<")
+        assert app.scene.cursor == 0
+
+
+async def test_a_key_s_action_is_run_by_its_id(viewer):
+    app, _ = viewer
+    await app.run_action("turn('inspector')", app.main)
+    assert not app.main.pane.inspector_shown
+    await app.run_action("turn('zoom.in')", app.main)
+    assert not app.scene.viewport.is_whole
+    await app.run_action("go_to(4096)", app.main)
+    assert app.scene.cursor == 4096
+    await app.run_action("choose(2)", app.main)
+    assert app.scene.selected == 2
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "g 3 1 M enter plus plus plus down s",
+        "g 3 1 M enter z n n n S up up up",
+        "g 5 M enter plus plus n 2 0 l",
+    ],
+)
+async def test_the_command_reproduces_the_view(demo_image, tmp_path, monkeypatch, keys):
+    """What Y shows and copies is given to screenshot, option by option: the same picture."""
+    monkeypatch.chdir(Path(demo_image).parent)
+    name, keys = Path(demo_image).name, keys.split()
+    app = ViewerApp(Setup([name]))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await opened(app, pilot)
+        await pilot.press(*keys, "Y")
+        assert app.clipboard in str(app.screen.query_one("#command", Words).content)
+    program, *words = shlex.split(app.clipboard)
+    assert program == "blockstrata"
+    again, shown = tmp_path / "again.svg", Still(name, press=tuple(keys), columns=100, rows=30)
+    options = ["--size", "100x30", "--title", "", "-o", str(again)]
+    done = await asyncio.to_thread(CliRunner().invoke, main, ["screenshot", *words, *options])
+    assert done.exit_code == 0, done.output
+    picture = render((await asyncio.to_thread(take, shown)).screen, "svg")
+    assert again.read_bytes() == picture
+
+
+async def test_the_command_of_a_demo_names_the_demo(demo_image):
+    app = ViewerApp(Setup([demo_image], said={demo_image: ("demo", "web-server")}, aim=Aim(at=1 << 20)))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        assert app.scene.cursor == 1 << 20, "opened at what the options say"
+        await pilot.press("v", "Y")
+        assert app.clipboard.startswith("blockstrata demo web-server --at 0x100000 ")
+        assert "leaves out: the file's own axis (v)" in screen_text(app)
+        await pilot.press("escape")
+        assert app.screen is app.main
+
+
+async def test_a_place_that_is_not_on_the_disk_is_said(demo_image):
+    app = ViewerApp(Setup([demo_image], aim=Aim(at=1 << 40)))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        assert "is not on the disk" in app.main.pane.note
+        assert app.scene.cursor == 0

@@ -94,12 +94,12 @@ async def test_the_rows_are_what_the_core_computes(viewer):
             ]
             assert (shown[3].paint is Paint.SUSPICIOUS) == bool(lost)
         scene = await press("s")
-    assert scene.semantics is NBD_2018
+    assert scene.semantics is NBD_2018, "s and S go through the mappings"
 
 
 async def test_b_goes_to_the_next_lossy_run(viewer):
     app, press = viewer
-    await press("r", "S")
+    await press("r", "S", "S")
     with open_chain(app.main.pane.images.shown.image) as chain:
         trip = round_trip(merged(chain, 0, chain.size), wire_of(NBD_2018))
     lossy = [at for at, lost in zip(trip.start.tolist(), trip.lost.tolist(), strict=True) if lost]
@@ -141,7 +141,7 @@ async def test_flags_that_are_no_server_s_end_the_trip(viewer):
 
 async def test_layers_keep_what_they_defer_under_the_wire_s_flags(viewer):
     _, press = viewer
-    scene = await press("s", "s")
+    scene = await press("S", "S")
     assert scene.semantics is NBD_6_0
     top = scene.disk.tracks[0]
     assert {state.short for state in top.states(NBD_6_0)} == {"data", "hole, zero", "falls through"}

@@ -38,6 +38,7 @@ class Key(NamedTuple):
     """Some keys that do the same: a turn of the scene, a search in it, or an action of the main screen.
 
     ``words`` say so in help and palette, ``footer`` in the footer, with ``shown`` for the keys if not these.
+    ``jumps``: what it leads away from is a place to go back to; so is what a search leads away from.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Key(NamedTuple):
     words: str
     footer: str = ""
     shown: str = ""
+    jumps: bool = False
 
     @property
     def action(self) -> str:
@@ -81,8 +83,14 @@ KEYS: Final = (
     Key("cursor.right", "right,l", lambda scene, n: scene.move(n), "move the cursor to the right"),
     Key("cursor.left10", "shift+left", lambda scene, n: scene.move(-10 * n), "ten cells to the left"),
     Key("cursor.right10", "shift+right", lambda scene, n: scene.move(10 * n), "ten cells to the right"),
-    Key("cursor.home", "home", lambda scene, _: scene.go_to(0), "start of the disk"),
-    Key("cursor.end", "end", lambda scene, _: scene.go_to(scene.disk.size), "end of the disk"),
+    Key("cursor.home", "home", lambda scene, _: scene.go_to(0), "start of the disk", jumps=True),
+    Key(
+        "cursor.end",
+        "end",
+        lambda scene, _: scene.go_to(scene.disk.size),
+        "end of the disk",
+        jumps=True,
+    ),
     Key(
         "layer.up",
         "up,k",
@@ -94,15 +102,26 @@ KEYS: Final = (
     Key("layer.down", "down,j", lambda scene, n: scene.select(scene.selected + n), "next layer down"),
     Key(
         "zoom.in",
-        "plus,equals_sign,right_square_bracket",
+        "plus,right_square_bracket",
         lambda scene, n: scene.zoom(n),
         "zoom in",
         footer="zoom",
         shown="+ -",
     ),
     Key("zoom.out", "minus,left_square_bracket", lambda scene, n: scene.zoom(-n), "zoom out"),
-    Key("semantics.next", "s", lambda scene, _: scene.toggle(1), "next flags on the switch", footer="flags"),
-    Key("semantics.previous", "S", lambda scene, _: scene.toggle(-1), "previous flags"),
+    Key(
+        "semantics.next",
+        "s",
+        lambda scene, _: scene.flip(),
+        "flip between today's flags and the proposed ones",
+        footer="flags",
+    ),
+    Key(
+        "semantics.wire",
+        "S",
+        lambda scene, _: scene.next_wire(),
+        "what NBD says: 2018, 6.0, proposed",
+    ),
     Key(
         "change.next",
         "n",
@@ -140,8 +159,16 @@ KEYS: Final = (
         ),
         "next suspicious run",
     ),
-    Key("zoom.fit", "f", lambda scene, _: scene.fit(), "fit all", footer="fit"),
-    Key("zoom.selection", "z", lambda scene, _: scene.fit_selection(), "fit the extent, or between markers"),
+    Key("zoom.fit", "f", lambda scene, _: scene.fit(), "fit all", footer="fit", jumps=True),
+    Key(
+        "zoom.selection",
+        "z",
+        lambda scene, _: scene.fit_selection(),
+        "fit the extent, or between markers",
+        jumps=True,
+    ),
+    Key("history.back", "less_than_sign", "walk(-1)", "back to where you were"),
+    Key("history.forward", "greater_than_sign", "walk(1)", "forward again"),
     Key("cursor.goto", "g", "page('go_to')", "go to an offset", footer="go to"),
     Key("marker.set", "space,m", lambda scene, _: scene.mark(), "set a marker"),
     Key(
@@ -150,6 +177,7 @@ KEYS: Final = (
         lambda scene, _: scene.file_axis(),
         "the layer's file, on its own axis",
         footer="file",
+        jumps=True,
     ),
     Key("extent.details", "o", "page('details')", "details of the extent"),
     Key("enter", "enter", "enter", "details of the extent; in a lesson go on, or answer with this place"),
@@ -173,21 +201,25 @@ KEYS: Final = (
         footer="tables",
     ),
     Key("learn", "L", "learn", "choose a lesson", footer="lessons"),
-    Key("image.next", "tab", "image(1)", "next image"),
-    Key("image.previous", "shift+tab", "image(-1)", "previous image"),
+    Key("image.next", "tab", "image(1)", "next image, at the same place"),
+    Key("image.previous", "shift+tab", "image(-1)", "previous image, at the same place"),
+    Key("image.together", "equals_sign", "together", "move all images together, or each alone"),
+    Key("copy.offset", "y", "copy", "copy the offset"),
+    Key("copy.command", "Y", "command", "show and copy the command that leads to this view"),
+    Key("reload", "f5,R", "reload", "read the image again"),
     Key(
         "clear",
         "escape",
         lambda scene, _: _clear(scene),
         "clear markers, show all states, leave the file's axis or the round trip",
+        jumps=True,
     ),
     Key("help", "question_mark,f1", "help", "help", footer="help", shown="?"),
     Key("palette", "ctrl+p", "app.command_palette", "palette"),
     Key("quit", "q,ctrl+c,ctrl+q", "app.quit_viewer", "quit", footer="quit", shown="q"),
 )
 
-TURNS: Final = {key.id: key.does for key in KEYS if not isinstance(key.does, str)}
-"""What the action ``turn`` does with the scene, by id."""
+KEYS_BY_ID: Final = {key.id: key for key in KEYS}
 BINDINGS: Final = tuple(key.binding for key in KEYS)
 APP_BINDINGS: Final = tuple(binding for binding in BINDINGS if binding.id in ("palette", "quit"))
 """Those that the app has as well: it would have its own, and may be left before there is a main screen."""

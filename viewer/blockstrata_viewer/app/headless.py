@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from textual.filter import LineFilter
 from textual.pilot import Pilot
 from textual.strip import Strip
 
-from blockstrata.errors import BadRangeError, BlockstrataError
+from blockstrata.errors import BlockstrataError
 from blockstrata.facts.codes import Storage, storage_of
 from blockstrata.graph.chain import Chain
 from blockstrata.protocols.file import FileNode
@@ -26,8 +26,8 @@ from blockstrata_viewer.app.image_pane import ImagePane
 from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.app.shot import Shot, read_shot
 from blockstrata_viewer.export.capture import strips_of
+from blockstrata_viewer.model.aim import Aim
 from blockstrata_viewer.model.opening import Opening
-from blockstrata_viewer.model.scene import GUEST, Scene
 from blockstrata_viewer.process.terminal import bounded
 from blockstrata_viewer.widgets.plain import NET, Prompt
 
@@ -45,10 +45,9 @@ _DESCRIPTORS = 8
 class Still:
     """What to show of an image: ``columns`` × ``rows`` cells, at least 40 × 12 make sense.
 
-    ``at`` is the cursor's guest byte, ``cell`` bytes a cell (whole sectors; None, or more than it takes: the
-    whole disk), ``layer`` the selected layer's depth or ``GUEST``, ``colours`` "truecolor" or "none".
-    ``others`` are further images, open beside the first; ``press`` are keys, as Textual names them, that are
-    pressed one after another at last.
+    ``at``, ``cell``, ``layer`` and ``start`` as :class:`Aim` has them, ``said`` as :class:`Setup`;
+    ``colours`` one of :data:`palette.COLOURS`.  ``others`` are further images, open beside the first;
+    ``press`` are keys, as Textual names them, that are pressed one after another at last.
     """
 
     image: str
@@ -61,8 +60,10 @@ class Still:
     at: int = 0
     cell: int | None = None
     layer: int = 0
+    start: int | None = None
     others: tuple[str, ...] = ()
     press: tuple[str, ...] = ()
+    said: Mapping[str, Sequence[str]] = field(default_factory=dict)
     counts_runs: bool = False
     """Take what files occupy from their runs: what a file system says counts its own blocks in, and changes
     some time after a file is written."""
@@ -102,10 +103,12 @@ def _require_descriptors() -> None:
             found.callback(os.close, os.open(os.devnull, os.O_RDONLY))
 
 
-def picture(image: str, opening: Opening, theme: str, semantics: str) -> list[str]:
+def picture(image: str, opening: Opening, theme: str, semantics: str, aim: Aim | None = None) -> list[str]:
     """Return the lines of the viewer's first whole frame on an image, as large as the terminal."""
     columns, rows = bounded(*shutil.get_terminal_size(_SIZE))
-    return take(Still(image, opening, theme, semantics, "none", columns, rows)).screen.text()
+    aim = aim or Aim()
+    place = (aim.at, aim.cell, aim.layer, aim.start)
+    return take(Still(image, opening, theme, semantics, "none", columns, rows, *place)).screen.text()
 
 
 class _HeadlessApp(ViewerApp):
@@ -129,6 +132,7 @@ async def _take(still: Still) -> list[Pressed]:
             still.semantics,
             still.colours,
             asks=False,
+            said=still.said,
             prepare=_count_runs if still.counts_runs else None,
         )
     )
@@ -143,7 +147,8 @@ async def _take(still: Still) -> list[Pressed]:
         _raise_failure(app)
         await pilot.pause()
         if pane.current is not None:
-            pane.show(_aimed(pane.current, still))
+            aim = Aim(still.at, still.cell, still.layer, still.start)
+            pane.show(aim.of(pane.current, still.image))
         while pane.images.shown.again:
             await pilot.pause(0.01)
         await pilot.pause()
@@ -190,14 +195,3 @@ def _count_runs(chain: Chain) -> None:
                 file.allocated = sum(
                     length for code, length in totals.items() if storage_of(code) is not Storage.HOLE
                 )
-
-
-def _aimed(scene: Scene, still: Still) -> Scene:
-    if still.layer != GUEST:
-        scene.disk.chain.layer(still.layer)
-    if not 0 <= still.at < max(1, scene.disk.size):
-        raise BadRangeError(
-            still.image, "offset", f"{still.at} is not on the disk of {scene.disk.size} bytes"
-        )
-    scene = scene.select(still.layer).go_to(still.at)
-    return scene.closer(still.cell) if still.cell else scene

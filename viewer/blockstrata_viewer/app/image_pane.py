@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from textual import on
 from textual.app import ComposeResult
@@ -21,6 +22,7 @@ from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.draw.bars import draw_keys, draw_title
 from blockstrata_viewer.draw.layout import SIDE_PANEL, WIDE, strip_columns
 from blockstrata_viewer.model.disk import Disk
+from blockstrata_viewer.model.history import Place, at_place, place_of
 from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.model.viewport import Viewport
 from blockstrata_viewer.process.memory import TOO_LARGE
@@ -68,6 +70,7 @@ class ImagePane(Container):
         self.inspector_shown = True
         self._came_from: tuple[int, Viewport] | None = None
         """Cursor and view over which the table in full height was opened."""
+        self._aim = setup.aim
 
     @property
     def current(self) -> Scene | None:
@@ -161,10 +164,12 @@ class ImagePane(Container):
             panel.styles.height = lesson_height(course.lesson, width, most)
         self.show(scene.resize(strip_columns(width - SIDE_PANEL if side else width)))
 
-    def show_image(self, index: int) -> None:
-        """Bring one of the images to the screen, and read it if it was not."""
+    def show_image(self, index: int, place: Place | None = None) -> None:
+        """Bring one of the images to the screen, at a place if one is given, and read it if it was not."""
         self.images.at = index % len(self.images.all)
         opened = self.images.shown
+        if place:
+            opened.meet(place)
         self.query_one("#message", Words).update(f"opening {printable(opened.image)} …")
         if opened.failure:
             self._show_failure(opened.failure)
@@ -203,6 +208,18 @@ class ImagePane(Container):
                     self.say(" · ".join(disk.notices))
                 self._ask(opened, disk.chain.missing)
 
+    @on(Images.ReadAgain)
+    def tell_changes(self, message: Images.ReadAgain) -> None:
+        """Go where one was before an image was read again, and say what became of it."""
+        opened, place = message.opened, message.opened.place
+        if message.turn != opened.turn or opened is not self.images.shown:
+            return
+        opened.place = None
+        if place:
+            self.change(partial(at_place, place=place))
+        found = {None: "read again", True: "read again: nothing changed", False: "read again: it changed"}
+        self.say(" · ".join([found[message.is_same], *(opened.disk.notices if opened.disk else ())]))
+
     def _first_scene(self, disk: Disk) -> Scene:
         viewport = Viewport(disk.size, 1).fit()
         return Scene(disk, viewport, by_name(self.setup.semantics), self.setup.colours, self.theme_name)
@@ -228,6 +245,9 @@ class ImagePane(Container):
         """Show the parts of the screen, with the scene in them."""
         self.remove_class("-message")
         self.fit_parts()
+        if self._aim and self.images.at == 0:
+            aim, self._aim = self._aim, None
+            self.change(lambda scene: aim.of(scene, self.images.shown.image))
         self.show_step()
 
     def show_step(self) -> None:
@@ -242,25 +262,54 @@ class ImagePane(Container):
         self.images.shown.scene = self.scene = scene
         self.images.read_again()
 
-    def change(self, change: Callable[[Scene], Scene]) -> None:
-        """Show what a change makes of the scene, if there is one yet."""
-        self.count = 0
-        self.search(change)
+    def change(self, change: Callable[[Scene], Scene], *, jumps: bool = False) -> None:
+        """Show what a change makes of the scene, if there is one yet.
 
-    def search(self, find: Callable[[Scene], Scene | None], nothing: str = "", count: int = 1) -> None:
-        """Show what is found from the scene on, so many times; say so where nothing is."""
+        ``jumps``: where it leads away from is a place to go back to.
+        """
+        self.count = 0
+        found, said = self._found(change)
+        self.say(said)
+        self._arrive(found, jumps=jumps)
+
+    def search(self, find: Callable[[Scene], Scene | None], nothing: str, count: int = 1) -> None:
+        """Show what is found from the scene on, so many times, close enough to see that one moved.
+
+        Say so where there is nothing more.
+        """
+        found, said = self._found(find, nothing, count)
+        self.say(said)
+        if found and self.current:
+            self._arrive(found.seen_from(self.current), jumps=True)
+
+    def _found(
+        self, find: Callable[[Scene], Scene | None], nothing: str = "", count: int = 1
+    ) -> tuple[Scene | None, str]:
+        """Return what is found last, None if nothing is, and what is to be said where there is no more."""
+        scene = None
         for _ in range(count):
             try:
-                found = find(self.current) if self.current else None
-                if found is not None:
-                    self.show(found)
+                found = find(scene or self.current) if self.current else None
             except MemoryError:
-                found, nothing = None, TOO_LARGE
+                return scene, TOO_LARGE
             except BlockstrataError as error:
-                found, nothing = None, str(error)
-            self.say("" if found else nothing)
+                return scene, str(error)
             if found is None:
-                return
+                return scene, nothing
+            scene = found
+        return scene, ""
+
+    def _arrive(self, scene: Scene | None, *, jumps: bool) -> None:
+        """Show a scene; keep the place that it leads away from, and take along who moves together."""
+        opened, before = self.images.shown, self.current
+        if scene is None or before is None:
+            return
+        here, there = place_of(before), place_of(scene)
+        if jumps and here != there:
+            opened.history = opened.history.leaving(here)
+        self.show(scene)
+        if here != there:
+            self.images.follow()
 
     @property
     def table(self) -> ExtentTable:
@@ -284,7 +333,7 @@ class ImagePane(Container):
         """Go where a row of the table is, or show it."""
         if message.goes_there:
             self.show_table(in_full=False)
-            self.change(lambda scene: scene.go_to(message.offset))
+            self.change(lambda scene: scene.go_to(message.offset), jumps=True)
         elif self.current and self.table.is_full:
             self.show(self.current.go_to(message.offset))
 
@@ -296,7 +345,7 @@ class ImagePane(Container):
     @on(ChainView.Turned)
     def follow(self, message: ChainView.Turned) -> None:
         """Follow the mouse."""
-        self.change(message.change)
+        self.change(message.change, jumps=message.jumps)
 
     @on(ChainView.Hovered)
     def hover(self, message: ChainView.Hovered) -> None:

@@ -14,7 +14,8 @@ from blockstrata.access import Consent, Probe
 from blockstrata.errors import BlockstrataError, OpenError
 from blockstrata_viewer.app.forgetting import collect_and_freeze
 from blockstrata_viewer.app.setup import Setup
-from blockstrata_viewer.model.disk import Disk
+from blockstrata_viewer.model.disk import Disk, fingerprint
+from blockstrata_viewer.model.history import History, Place, at_place, place_of
 from blockstrata_viewer.model.loading import Loader
 from blockstrata_viewer.model.opening import Opening
 from blockstrata_viewer.model.scene import Scene
@@ -36,6 +37,9 @@ class Opened:
     read: int = 0
     """The turn in which what the scene shows was read."""
     failure: BlockstrataError | None = None
+    history: History = field(default_factory=History)
+    place: Place | None = None
+    """Where it is to be shown once there is a scene, or once it is wholly read again."""
 
     @property
     def disk(self) -> Disk | None:
@@ -58,6 +62,16 @@ class Opened:
         self.opening = self.opening.allowing(consent)
         self.drop()
         self.failure = None
+
+    def meet(self, place: Place) -> None:
+        """Go where another image is; once there is a scene, if there is none yet."""
+        if self.scene is None:
+            self.place = place
+            return
+        here = place_of(self.scene)
+        self.scene = at_place(self.scene, place)
+        if place_of(self.scene) != here:
+            self.history = self.history.leaving(here)
 
     def ask_otherwise(self) -> Probe:
         """Have files asked in the other way where their storage is, from the next turn on; return the way."""
@@ -86,6 +100,14 @@ class Images:
         error: BlockstrataError
         turn: int
 
+    @dataclass
+    class ReadAgain(Message):
+        """An image was wholly read again; ``is_same`` says whether nothing changed, None if nobody knows."""
+
+        opened: Opened
+        turn: int
+        is_same: bool | None
+
     class Short(Message):
         """There is no memory for more of an image that is shown."""
 
@@ -96,6 +118,8 @@ class Images:
         self._named = len(self.all)
         """How many images there are without those of lessons, which are behind them."""
         self.at = 0
+        self.is_together = False
+        """Whether all images go where the one on the screen goes."""
 
     @property
     def shown(self) -> Opened:
@@ -105,19 +129,42 @@ class Images:
     @property
     def place(self) -> str:
         """Which of several images is on the screen, as in 2/3."""
-        return f"{self.at + 1}/{len(self.all)}" if len(self.all) > 1 else ""
+        place = f"{self.at + 1}/{len(self.all)}" if len(self.all) > 1 else ""
+        return f"{place} together" if place and self.is_together else place
 
-    def begin(self, opened: Opened) -> None:
-        """Begin to read an image; what is still being read of any is given up."""
+    def follow(self) -> None:
+        """Have the other images go where the one on the screen is, if they move together."""
+        scene = self.shown.scene
+        if self.is_together and scene and scene.entered_from is None:
+            for opened in self.all:
+                if opened is not self.shown:
+                    opened.meet(place_of(scene))
+
+    def begin(self, opened: Opened, *, compares: bool = False) -> None:
+        """Begin to read an image; what is still being read of any is given up.
+
+        ``compares``: say at last whether it is what it was.
+        """
+        # a worker keeps what it was given, so it is given something to be emptied
+        before = [opened.disk] if opened.disk and opened.is_whole else []
         opened.turn += 1
         opened.loader = opened.failure = None
-        self._host.run_worker(
-            partial(self._load, opened, opened.turn), group="load", exclusive=True, thread=True
-        )
+        load = partial(self._load_anew, before) if compares else self._load
+        self._host.run_worker(partial(load, opened, opened.turn), group="load", exclusive=True, thread=True)
 
-    def _load(self, opened: Opened, turn: int) -> None:
-        """Read an image away from the screen, with a picture now and then."""
+    def _load_anew(self, before: list[Disk], opened: Opened, turn: int) -> None:
+        """Read an image away from the screen, and find out whether it is what it was."""
+        was = fingerprint(before.pop()) if before else None
+        disk = self._load(opened, turn)
+        if disk:
+            now = fingerprint(disk)
+            is_same = None if was is None or now is None else was == now
+            self._host.post_message(self.ReadAgain(opened, turn, is_same))
+
+    def _load(self, opened: Opened, turn: int) -> Disk | None:
+        """Read an image away from the screen, with a picture now and then; return it once it is whole."""
         worker = get_current_worker()
+        whole = None
         loader = Loader(opened.image, opened.opening)
         if turn == opened.turn:
             opened.loader = loader
@@ -126,6 +173,7 @@ class Images:
                 if self._prepare:
                     self._prepare(disk.chain)
                 if not disk.loading:
+                    whole = disk
                     collect_and_freeze()
                 self._host.post_message(self.Loaded(opened, disk, turn))
         except BlockstrataError as error:
@@ -134,6 +182,7 @@ class Images:
         except MemoryError:
             too_large = OpenError(opened.image, "", TAKES_TOO_MUCH)
             self._host.post_message(self.Failed(opened, too_large, turn))
+        return whole
 
     def read_again(self) -> None:
         """Tell the loader where the screen looks, and have it read what is not in memory there."""
@@ -174,7 +223,12 @@ class Images:
                 disk.chain.close()  # it is being read anew
             return False
         opened.read = message.turn
-        opened.scene = opened.scene.with_disk(disk) if opened.scene else first(disk)
+        if opened.scene:
+            opened.scene = opened.scene.with_disk(disk)
+        else:
+            opened.scene = first(disk)
+            if opened.place:
+                opened.scene, opened.place = at_place(opened.scene, opened.place), None
         if before and not before.is_same_opening(disk):
             before.chain.close()  # it was read anew
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -12,7 +13,7 @@ from textual.screen import Screen
 
 from blockstrata.errors import BlockstrataError
 from blockstrata.semantics import by_name
-from blockstrata_viewer.app.bindings import BINDINGS, TURNS, Search, help_keys
+from blockstrata_viewer.app.bindings import BINDINGS, KEYS_BY_ID, Search, help_keys
 from blockstrata_viewer.app.commands import ViewerCommands
 from blockstrata_viewer.app.forgetting import forget_lines
 from blockstrata_viewer.app.image_pane import ImagePane
@@ -20,10 +21,14 @@ from blockstrata_viewer.app.lesson_guide import spot_of
 from blockstrata_viewer.app.pages import PAGES, needs_all
 from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.app.shot import save
-from blockstrata_viewer.draw.palette import THEMES, palette_for
+from blockstrata_viewer.draw.palette import THEMES, palette_for, palette_of
 from blockstrata_viewer.lessons.course import Course
+from blockstrata_viewer.model.aim import image_words, view_command
 from blockstrata_viewer.model.asking import NOT_YET, betrays
 from blockstrata_viewer.model.extent_filter import Filter
+from blockstrata_viewer.model.history import at_place, place_of
+from blockstrata_viewer.model.scene import Scene
+from blockstrata_viewer.screens.command import CommandScreen
 from blockstrata_viewer.screens.export import ExportScreen, proposed
 from blockstrata_viewer.screens.extent_filter import FilterScreen
 from blockstrata_viewer.screens.help import HelpScreen
@@ -47,15 +52,20 @@ class MainScreen(Screen[None]):
         """Compose the screen."""
         yield self.pane
 
-    def action_turn(self, key_id: str) -> None:
-        """Do what the table of keys says of the scene."""
-        does, pane, count = TURNS[key_id], self.pane, self.pane.take_count()
+    async def action_turn(self, key_id: str) -> None:
+        """Do what the table of keys says, by a binding's id."""
+        key, pane = KEYS_BY_ID[key_id], self.pane
+        does = key.does
+        if isinstance(does, str):
+            await self.app.run_action(does, self)
+            return
+        count = pane.take_count()
         if self._betrays(key_id):
             return
-        if not isinstance(does, Search):
-            pane.change(lambda scene: does(scene, count))
-            return
-        pane.search(does.find, does.nothing_in(pane.current), count)
+        if isinstance(does, Search):
+            pane.search(does.find, does.nothing_in(pane.current), count)
+        else:
+            pane.change(lambda scene: does(scene, count), jumps=key.jumps)
 
     def _betrays(self, what: str) -> bool:
         """Say whether something would tell what a lesson asks, and say in the footer that it waits."""
@@ -67,7 +77,7 @@ class MainScreen(Screen[None]):
 
     def action_choose(self, depth: int) -> None:
         """Choose a layer by its depth."""
-        self.pane.change(lambda scene: scene.select(depth))
+        self.pane.change(lambda scene: scene.select(depth), jumps=True)
 
     def action_under(self, name: str) -> None:
         """Show the same facts under a semantics by its name."""
@@ -83,7 +93,60 @@ class MainScreen(Screen[None]):
 
     def action_go_to(self, offset: int) -> None:
         """Go to a byte."""
-        self.pane.change(lambda scene: scene.go_to(offset))
+        self.pane.change(lambda scene: scene.go_to(offset), jumps=True)
+
+    def action_walk(self, step: int) -> None:
+        """Go back through where one has been, or forward again."""
+        pane, opened = self.pane, self.pane.images.shown
+        for _ in range(pane.take_count()):
+            found = None
+            if opened.scene:
+                walk = opened.history.back if step < 0 else opened.history.forward
+                found = walk(place_of(opened.scene))
+            if found is None:
+                pane.say("no place to go back to" if step < 0 else "no place to go forward to")
+                return
+            opened.history, place = found
+            pane.change(partial(at_place, place=place))
+
+    def action_copy(self) -> None:
+        """Copy the offset of the cursor."""
+        pane = self.pane
+        pane.count = 0
+        if pane.current:
+            self.app.copy_to_clipboard(f"{pane.current.cursor:#x}")
+            pane.say(f"copied: {pane.current.cursor:#x}")
+
+    def action_command(self) -> None:
+        """Show the command that leads to this view, and copy it."""
+        pane, opened, scene = self.pane, self.pane.images.shown, self.pane.current
+        pane.count = 0
+        if scene is None:
+            return
+        image = self.setup.said.get(opened.image) or image_words(opened.image, opened.opening)
+        command = view_command(image, opened.opening, scene)
+        self.app.copy_to_clipboard(command)
+        self.app.push_screen(CommandScreen(command, _left_out(scene), palette_of(scene)))
+
+    def action_together(self) -> None:
+        """Have all images go where the one on the screen goes, or let each go alone."""
+        pane, images = self.pane, self.pane.images
+        pane.count = 0
+        if len(images.all) < 2:
+            pane.say("only one image is open")
+            return
+        images.is_together = not images.is_together
+        images.follow()
+        pane.say("the images move together" if images.is_together else "each image moves alone")
+        pane.scene = pane.current
+
+    def action_reload(self) -> None:
+        """Read the image again, and stay where one is."""
+        pane, opened = self.pane, self.pane.images.shown
+        pane.count = 0
+        pane.say("reading again …")
+        opened.place = place_of(opened.scene) if opened.scene else None
+        pane.images.begin(opened, compares=True)
 
     def action_round_trip(self) -> None:
         """Show what becomes of the image on the way through NBD, or come back from there."""
@@ -91,7 +154,7 @@ class MainScreen(Screen[None]):
         if missing := needs_all(self.pane.images.shown):
             self.pane.say(missing)
         else:
-            self.pane.change(lambda scene: scene.round_trip())
+            self.pane.change(lambda scene: scene.round_trip(), jumps=True)
 
     def action_page(self, name: str) -> None:
         """Open a page over the scene if there is what it needs, and do what its answer says."""
@@ -100,7 +163,7 @@ class MainScreen(Screen[None]):
 
         def answered(answer: Any) -> None:
             if answer is not None:
-                pane.change(lambda scene: page.then(scene, answer))
+                pane.change(lambda scene: page.then(scene, answer), jumps=True)
 
         if self._betrays(name):
             return
@@ -164,10 +227,11 @@ class MainScreen(Screen[None]):
             self.app.push_screen(ExportScreen(proposed(pane.images.shown.image)), after)
 
     def action_image(self, step: int) -> None:
-        """Show the next image, if there are several."""
+        """Show the next image, if there are several, at the same place."""
         self.pane.count = 0
         if len(self.pane.images.all) > 1:
-            self.pane.show_image(self.pane.images.at + step)
+            place = place_of(self.pane.current.chain_scene) if self.pane.current else None
+            self.pane.show_image(self.pane.images.at + step, place)
 
     def action_storage(self) -> None:
         """Read the image again, its files asked in the other way where their storage is."""
@@ -296,3 +360,17 @@ class MainScreen(Screen[None]):
                 pane.show_step()
             else:
                 pane.show_image(index)
+
+
+def _left_out(scene: Scene) -> str:
+    """Say what of a view no option of the command line leads to."""
+    beyond = {
+        "the round trip (r)": scene.disk.round_trip is not None,
+        "the file's own axis (v)": scene.entered_from is not None and scene.disk.round_trip is None,
+        "markers": scene.markers,
+        "patterns (x)": scene.patterns,
+        "differences alone (D)": scene.differences,
+        "states isolated or hidden": scene.isolated or scene.hidden,
+    }
+    left = ", ".join(words for words, is_so in beyond.items() if is_so)
+    return "Copied." + (f" It leaves out: {left}." if left else "")

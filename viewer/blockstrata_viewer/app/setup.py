@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from blockstrata_viewer.model.aim import Aim
 from blockstrata_viewer.model.opening import Opening
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ class Setup:
     colours: str = "truecolor"
     keymap: dict[str, str] = field(default_factory=dict)
     course: Course | None = None
+    aim: Aim | None = None
+    """Where the first image is opened; what the options say, or a demo."""
+    said: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What leads to an image on the command line, where its own name does not."""
     asks: bool = True
     """Whether there is somebody who can answer a question."""
     prepare: Callable[[Chain], None] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from typing import Any, Final, NoReturn
 
@@ -61,6 +62,7 @@ class Program(click.Group):
                 raise OpenError(
                     args[0], "", "No such file or directory, and no such command; --help names these"
                 )
+            _refuse_before_command(ctx, args)
             args = ["view", *args]
         return super().parse_args(ctx, args)
 
@@ -76,6 +78,19 @@ class Program(click.Group):
         with manners():
             code = super().main(*args, **{"prog_name": "blockstrata", **extra, "standalone_mode": False})
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse_before_command(ctx: click.Context, args: list[str]) -> None:
+    """``UsageError`` if options stand before the name of a command, where they are those of view."""
+    view: click.Command = load("cli.commands.view:command")
+    try:
+        words = view.make_parser(ctx).parse_args(args.copy())[0]["images"]
+    except click.UsageError:
+        return  # view says what is wrong
+    if args[0].startswith("-") and words and words[0] in COMMANDS and not os.path.lexists(words[0]):
+        at = args.index(words[0])
+        right = shlex.join([words[0], *args[:at], *args[at + 1 :]])
+        raise click.UsageError(f"options stand behind the command: blockstrata {right}")
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,9 @@ from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.cli.config import load_config
 from blockstrata_viewer.cli.lazy import load
 from blockstrata_viewer.cli.output import write
-from blockstrata_viewer.cli.types import SEMANTICS, SIZE
+from blockstrata_viewer.cli.types import CELL_SIZE, SEMANTICS, SIZE, TRACK
 from blockstrata_viewer.draw.palette import COLOURS, THEMES
+from blockstrata_viewer.model.aim import Aim
 from blockstrata_viewer.model.opening import Opening
 from blockstrata_viewer.process.leaving import telling
 from blockstrata_viewer.process.terminal import TEXTUAL_NAMES, colours_of, forget_absurd_size
@@ -26,18 +28,60 @@ if TYPE_CHECKING:
     from blockstrata_viewer.lessons.course import Course
 
 
-def look_options(command: Any) -> Any:
-    """Add the options that say how the viewer starts, the last parameters of :func:`view_images`."""
+def place_options(command: Any) -> Any:
+    """Add the options that say where a view opens; the command gets them as ``aim``, or None."""
+
+    @functools.wraps(command)
+    def with_aim(
+        *args: Any, at: int | None, cell: int | None, layer: int | None, start: int | None, **rest: Any
+    ) -> Any:
+        is_given = any(each is not None for each in (at, cell, layer, start))
+        aim = Aim(at or 0, cell, layer or 0, start) if is_given else None
+        return command(*args, aim=aim, **rest)
+
     for option in (
-        click.option("--color", type=click.Choice(COLOURS), help="Colours there are."),
-        click.option("--theme", type=click.Choice(THEMES), help="Dark if nothing else is configured."),
-        click.option("--semantics", type=SEMANTICS, help="Proposed if nothing else is configured."),
+        click.option("--layer", type=TRACK, metavar="N|guest", help="Selected; 0 if not given."),
         click.option(
-            "--memory", type=SIZE, help="What is read of an image may take so much of it; 1G if not given."
+            "--from",
+            "start",
+            type=SIZE,
+            metavar="OFFSET",
+            help="Guest byte at the left; as --at and --zoom have it if not given.",
         ),
+        click.option(
+            "--zoom",
+            "cell",
+            type=CELL_SIZE,
+            metavar="SIZE",
+            help="Bytes a cell; the whole disk if not given.",
+        ),
+        click.option("--at", type=SIZE, metavar="OFFSET", help="Guest byte of the cursor."),
+    ):
+        with_aim = option(with_aim)
+    return with_aim
+
+
+def look_options(command: Any) -> Any:
+    """Add the options that say how a view looks: ``color``, ``theme``, ``semantics``, None if not given."""
+    for option in (
+        click.option("--color", type=click.Choice(COLOURS), help="Colours to draw with."),
+        click.option("--theme", type=click.Choice(THEMES), help="Dark if nothing says otherwise."),
+        click.option("--semantics", type=SEMANTICS, help="Proposed if nothing says otherwise."),
     ):
         command = option(command)
     return command
+
+
+def memory_option(command: Any) -> Any:
+    """Add the option that bounds memory, ``memory`` in bytes, None if not given."""
+    return click.option(
+        "--memory", type=SIZE, help="What is read of an image may take so much of it; 1G if not given."
+    )(command)
+
+
+def view_options(command: Any) -> Any:
+    """Add the options of all that opens the viewer, the last parameters of :func:`view_images`."""
+    return look_options(memory_option(command))
 
 
 def write_listed(pairs: Iterable[tuple[str, str]]) -> None:
@@ -59,6 +103,8 @@ def view_images(
     opening: Opening,
     course: Course | None = None,
     *,
+    aim: Aim | None = None,
+    said: Sequence[str] = (),
     color: str | None,
     theme: str | None,
     semantics: str | None,
@@ -66,14 +112,15 @@ def view_images(
 ) -> None:
     """Run the viewer, or print a picture of each image once if nobody can press a key.
 
-    What is None is as the config file has it; ``memory`` in bytes.
+    What is None is as the config file has it; ``memory`` in bytes.  The first image opens at ``aim``, and
+    ``said`` leads to it where its own name does not.
     """
     forget_absurd_size(os.environ)
     config = load_config()
     theme = theme or config.theme or "dark"
     semantics = semantics or config.semantics or "proposed"
-    for said in (config.memory, memory):
-        opening = opening if said is None else replace(opening, memory=said)
+    for bound in (config.memory, memory):
+        opening = opening if bound is None else replace(opening, memory=bound)
     colours = color or config.color or colours_of(os.environ)
     shows = is_terminal()
     if shows:
@@ -86,9 +133,11 @@ def view_images(
     if not shows:
         picture = load("app.headless:picture")
         for image in images:
-            write(picture(image, opening, theme, semantics))
+            here = aim if aim and image is images[0] else Aim()
+            write(picture(image, opening, theme, semantics, here))
         return
-    setup = Setup(images, opening, theme, semantics, colours, config.keys, course)
+    names = {images[0]: said} if said else {}
+    setup = Setup(images, opening, theme, semantics, colours, config.keys, course, aim, names)
     app = load("app.app:ViewerApp")(setup)
     with telling(app.leave):
         code = app.run()

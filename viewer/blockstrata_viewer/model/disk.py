@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -122,6 +123,19 @@ def disk_of(
     guest.suppliers  # noqa: B018  counted here, where there may be many runs and time, not while it is drawn
     is_file = chain.layers[0].node.is_protocol
     return Disk(chain, guest, tracks, loading, is_file=is_file, notices=notices, summaries=summaries)
+
+
+def fingerprint(disk: Disk) -> bytes | None:
+    """Return what is the same for the same layers with the same runs; None if not all runs are in memory."""
+    if disk.summaries:
+        return None
+    found = hashlib.blake2b()
+    for layer in disk.layers:
+        found.update(repr((layer.name, layer.size)).encode())
+    for track in disk.tracks:
+        for column in (track.view.extents.edges, track.view.extents.facts, track.view.extents.host):
+            found.update(column.tobytes())
+    return found.digest()
 
 
 def summary_of(chain: Chain, region: Region, chunk: int) -> RegionSummary:

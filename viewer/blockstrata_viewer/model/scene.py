@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blockstrata.facts.codes import SECTOR
-from blockstrata.semantics import SEMANTICS, SWITCH
+from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.nbd import NBD_6_0, WIRES, Wire, wire_of
+from blockstrata.semantics.proposed import PROPOSED
 from blockstrata.semantics.table import Semantics
 from blockstrata.text.printable import base_name
 from blockstrata_viewer.model.disk import Disk, file_of, round_trip_of
@@ -38,10 +39,11 @@ class Scene:
 
     ``colours`` and ``theme`` name the palette.  ``cursor``, ``hover`` and ``markers`` are guest bytes,
     ``selected`` a depth or GUEST.  ``differences``: show only where historic and proposed mean something
-    different.  ``isolated``: the letters of the one state that strips show, all if empty; ``hidden``: those
-    of states that they do not show.  ``asking``: the kind of question by which a lesson asks what is here, so
-    that the screen does not say (:mod:`.asking`); empty if none does.  ``entered_from`` is the chain's scene
-    that a file's own axis or a round trip was entered from, ``file_depth`` the layer whose file it is.
+    different.  ``flags``: which of these two was in force before those of the wire.  ``isolated``: the
+    letters of the one state that strips show, all if empty; ``hidden``: those of states that they do not
+    show.  ``asking``: the kind of question by which a lesson asks what is here, so that the screen does not
+    say (:mod:`.asking`); empty if none does.  ``entered_from`` is the chain's scene that a file's own axis or
+    a round trip was entered from, ``file_depth`` the layer whose file it is.
     """
 
     disk: Disk
@@ -55,6 +57,7 @@ class Scene:
     markers: tuple[int, ...] = ()
     patterns: bool = False
     differences: bool = False
+    flags: Semantics | None = None
     isolated: str = ""
     hidden: frozenset[str] = frozenset()
     asking: str = ""
@@ -167,6 +170,21 @@ class Scene:
             return self
         return self._looking(self.viewport.of_cell(cell, self.cursor))
 
+    def seen_from(self, before: Scene) -> Scene:
+        """Return the scene as close as it takes to see that the cursor is not where it was."""
+        distance, column = abs(self.cursor - before.cursor), self.viewport.column_of
+        is_seen = self.disk is not before.disk or column(self.cursor) != column(before.cursor)
+        return self.closer(distance) if distance and not is_seen else self
+
+    def look_at(self, offset: int) -> Scene:
+        """Return the scene with a byte in the middle of the window; the cursor stays in it.
+
+        With the whole disk in view, the cursor goes there.
+        """
+        if self.viewport.is_whole:
+            return self.go_to(offset)
+        return self.pan(self.viewport.column_of(offset) - self.viewport.columns // 2)
+
     def pan(self, columns: int) -> Scene:
         """Return the scene moved sideways; the cursor stays in view."""
         return self._looking(self.viewport.pan(columns))
@@ -197,14 +215,27 @@ class Scene:
         markers = (*self.markers, self.cursor) if len(self.markers) < 2 else (self.cursor,)
         return replace(self, markers=markers)
 
-    def toggle(self, steps: int = 1) -> Scene:
-        """Return the scene under the next semantics, on a round trip the next mapping; nothing is read."""
-        offered = [wire.server for wire in WIRES] if self.disk.round_trip else list(SWITCH)
-        return self.under(offered[(offered.index(self.semantics) + steps) % len(offered)])
+    def flip(self) -> Scene:
+        """Return the scene under the other of today's and the proposed flags, or back at the last of them.
+
+        On a round trip it is the next mapping, as there is nothing else.  Nothing is read.
+        """
+        if self.disk.round_trip:
+            return self.next_wire()
+        if self.semantics in SEMANTICS:
+            return self.under(SEMANTICS[1 - SEMANTICS.index(self.semantics)])
+        return self.under(self.flags or PROPOSED)
+
+    def next_wire(self) -> Scene:
+        """Return the scene under the next mapping to NBD, the first one from the flags of a layer."""
+        offered = [wire.server for wire in WIRES]
+        at = offered.index(self.semantics) + 1 if self.semantics in offered else 0
+        return self.under(offered[at % len(offered)])
 
     def under(self, semantics: Semantics) -> Scene:
         """Return the scene under a semantics, all states shown; one that is no server's ends a round trip."""
-        scene = self.drawn(semantics=semantics, isolated="", hidden=frozenset())
+        flags = self.semantics if self.semantics in SEMANTICS else self.flags
+        scene = self.drawn(semantics=semantics, flags=flags, isolated="", hidden=frozenset())
         return scene.leave() if scene.disk.round_trip and wire_of(semantics) is None else scene
 
     def drawn(self, **look: Any) -> Scene:

@@ -13,6 +13,7 @@ does.
 
 from typing import Final
 
+from blockstrata_viewer.model.aim import Aim
 from blockstrata_viewer.scenarios.picture import kinds, qcow2
 from blockstrata_viewer.scenarios.scenario import Scenario
 
@@ -27,6 +28,7 @@ SCENARIO: Final = Scenario(
     name="data-file",
     title="An external data file",
     summary="Tables in qcow2, data in a raw file, each byte at its guest offset (v shows it).",
+    opens=Aim(at=320 << 10),
     layers=(qcow2(_TABLES, _DRAWN, _KINDS, cluster_bits=14, data_file=_DATA),),
     opened=(
         {

@@ -15,6 +15,7 @@ for the active one over host clusters that it has reserved.
 
 from typing import Final
 
+from blockstrata_viewer.model.aim import Aim
 from blockstrata_viewer.scenarios.picture import kinds, qcow2, raw
 from blockstrata_viewer.scenarios.scenario import Scenario
 
@@ -38,5 +39,6 @@ SCENARIO: Final = Scenario(
     name="every-zero",
     title="Every zero there is",
     summary="Nine ways to read as zero, from a plain zero cluster to the end of a backing file.",
+    opens=Aim(at=160 << 10),
     layers=(_BASE, _MIDDLE, _ACTIVE),
 )

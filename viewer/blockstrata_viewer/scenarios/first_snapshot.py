@@ -11,6 +11,7 @@ first time, the lower image has nothing.
 
 from typing import Final
 
+from blockstrata_viewer.model.aim import Aim
 from blockstrata_viewer.scenarios.picture import stack
 from blockstrata_viewer.scenarios.scenario import Scenario
 
@@ -24,5 +25,6 @@ SCENARIO: Final = Scenario(
     name="first-snapshot",
     title="The first snapshot",
     summary="An overlay on a backing file: what it allocates is its own, the rest is read below.",
+    opens=Aim(at=330 << 10),
     layers=tuple(stack(_LAYERS, cluster_bits=14)),
 )

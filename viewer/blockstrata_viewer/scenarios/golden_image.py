@@ -11,6 +11,7 @@ writes is stored as it is, in its own image: the golden one stays packed.
 
 from typing import Final
 
+from blockstrata_viewer.model.aim import Aim
 from blockstrata_viewer.scenarios.picture import kinds, qcow2
 from blockstrata_viewer.scenarios.scenario import Scenario
 
@@ -29,6 +30,7 @@ SCENARIO: Final = Scenario(
     name="golden-image",
     title="A compressed golden image",
     summary="Two overlays on one compressed backing file, whose data has storage but no offset.",
+    opens=Aim(at=1 << 20, layer=1),
     layers=(
         _GOLDEN,
         *(

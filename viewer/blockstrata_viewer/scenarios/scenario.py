@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from blockstrata_viewer.model.aim import Aim
 from blockstrata_viewer.process.leaving import Undo
 from blockstrata_viewer.scenarios.picture import Qcow2, Raw
 
@@ -26,6 +27,8 @@ class Scenario:
     opened: tuple[str | Mapping[str, object], ...] = ()
     """What is to be opened: a layer's name, or options where that does not say enough, with each ``filename``
     in them relative to the layers.  The last layer if nothing is said."""
+    opens: Aim | None = None
+    """Where there is something to see, and the first image is opened; the whole disk if nothing is said."""
 
     @property
     def files(self) -> tuple[str, ...]:

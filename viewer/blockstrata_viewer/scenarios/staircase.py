@@ -13,6 +13,7 @@ name: ZERO without ALLOCATED today, LOCAL and ZERO in the proposal.
 
 from typing import Final
 
+from blockstrata_viewer.model.aim import Aim
 from blockstrata_viewer.scenarios.picture import stack
 from blockstrata_viewer.scenarios.scenario import Scenario
 
@@ -28,6 +29,7 @@ SCENARIO: Final = Scenario(
     name="staircase",
     title="Short backing files",
     summary="Overlays longer than their backing files; past the end the block layer adds zeroes.",
+    opens=Aim(at=784 << 10),
     layers=tuple(
         stack(
             ((f"home-{year}.qcow2", drawn, f"home, written in {year}\n") for year, drawn in _DRAWN.items()),

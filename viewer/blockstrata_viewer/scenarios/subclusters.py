@@ -12,6 +12,7 @@ it; the others still come from below, whether or not their place in the host clu
 from typing import Final
 
 from blockstrata.formats.qcow2.author import Image, Subclusters
+from blockstrata_viewer.model.aim import Aim
 from blockstrata_viewer.scenarios.picture import Qcow2, raw
 from blockstrata_viewer.scenarios.scenario import Scenario
 
@@ -36,5 +37,6 @@ SCENARIO: Final = Scenario(
     name="subclusters",
     title="Subclusters",
     summary="Extended L2 entries: 32 subclusters share a host cluster, each read or deferred.",
+    opens=Aim(at=40 << 10),
     layers=(_BASE, Qcow2("web03.qcow2", _IMAGE, dict(enumerate(_CLUSTERS)))),
 )

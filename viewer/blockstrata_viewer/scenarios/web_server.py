@@ -21,6 +21,7 @@ from random import Random
 from typing import Final
 
 from blockstrata.formats.qcow2.author import Cluster, Image, Subclusters
+from blockstrata_viewer.model.aim import Aim
 from blockstrata_viewer.scenarios.picture import Qcow2, Raw, kinds
 from blockstrata_viewer.scenarios.scenario import Scenario
 
@@ -133,6 +134,7 @@ SCENARIO: Final = Scenario(
     name="web-server",
     title="A web server on a golden image",
     summary="Three layers, each longer than the one below, and every kind of cluster in qcow2.",
+    opens=Aim(at=0x1E60000, cell=128 << 10),
     # in this order, since they share the dice
     layers=(
         Raw(_BASE, _BASE_LENGTH, [(number * _BLOCK, _TEXT) for _, number in scatter(_RANDOM, _BASE_AREAS)]),

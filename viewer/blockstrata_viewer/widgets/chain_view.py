@@ -32,6 +32,8 @@ class ChainView(SceneWidget):
         """The mouse makes something else of the scene."""
 
         change: Callable[[Scene], Scene]
+        jumps: bool = False
+        """Whether where it leads away from is a place to go back to."""
 
     @dataclass
     class Hovered(Message):
@@ -41,6 +43,8 @@ class ChainView(SceneWidget):
 
     _pressed: int | None = None
     """The byte at which the mouse was pressed, and still is."""
+    _drags_window = False
+    """Whether the mouse was pressed on the overview, and still is."""
 
     def layout_for(self, scene: Scene) -> ChainLayout:
         """Return where things stand for a scene in this widget."""
@@ -60,24 +64,43 @@ class ChainView(SceneWidget):
         column = x - layout.label
         if not 0 <= column < scene.viewport.columns:
             return None
-        viewport = scene.viewport.fit() if y < layout.overview else scene.viewport
+        viewport = scene.viewport.fit() if self._is_overview(scene, y) else scene.viewport
         return viewport.offset_of(column)
+
+    def _is_overview(self, scene: Scene, y: int) -> bool:
+        """Say whether a row is the overview's, or that of its window."""
+        return y <= self.layout_for(scene).window
+
+    def _look_at(self, x: int, *, jumps: bool = False) -> None:
+        """Move the window to where a column of the overview is, or the nearest there is."""
+        if scene := self.scene:
+            column = max(0, min(x - self.layout_for(scene).label, scene.viewport.columns - 1))
+            offset = scene.viewport.fit().offset_of(column)
+            self._turn(lambda scene: scene.look_at(offset), jumps=jumps)
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Place the cursor and choose the track; a click on a label only chooses."""
         scene = self.scene
         if scene is None or self.click_at(event):
             return
+        if self._is_overview(scene, event.y) and event.x >= self.layout_for(scene).label:
+            self._drags_window = True
+            self.capture_mouse()
+            self._look_at(event.x, jumps=True)
+            return
         offset = self._offset_at(event.x, event.y)
         selected = None if scene.disk.is_file else self.layout_for(scene).layer_at(event.y)
         if offset is not None or selected is not None:
-            self._turn(lambda scene: _placed(scene, offset, selected))
-        if offset is not None and event.y >= self.layout_for(scene).overview:
+            self._turn(lambda scene: _placed(scene, offset, selected), jumps=True)
+        if offset is not None:
             self._pressed = offset
             self.capture_mouse()
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Read off the byte under the pointer; with the button down, draw a range."""
+        if self._drags_window:
+            self._look_at(event.x)
+            return
         offset = self._offset_at(event.x, event.y)
         if self._pressed is None:
             self.post_message(self.Hovered(offset))
@@ -88,12 +111,14 @@ class ChainView(SceneWidget):
     def watch_scene(self, before: Scene | None, after: Scene | None) -> None:
         """Let go of a range that was begun on another disk."""
         if before is not None and after is not None and before.disk is not after.disk:
-            self._pressed = None
-            self.release_mouse()
+            self._let_go()
 
     def on_mouse_up(self) -> None:
-        """Let go of the range."""
-        self._pressed = None
+        """Let go of the range, or of the window."""
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._pressed, self._drags_window = None, False
         self.release_mouse()
 
     def on_leave(self) -> None:
@@ -126,8 +151,8 @@ class ChainView(SceneWidget):
         elif about is not None:
             self._turn(lambda scene: scene.zoom(steps, about))
 
-    def _turn(self, change: Callable[[Scene], Scene]) -> None:
-        self.post_message(self.Turned(change))
+    def _turn(self, change: Callable[[Scene], Scene], *, jumps: bool = False) -> None:
+        self.post_message(self.Turned(change, jumps))
 
 
 def _placed(scene: Scene, offset: int | None, selected: int | None) -> Scene:

@@ -8,7 +8,8 @@ import click
 from blockstrata.text.printable import printable
 from blockstrata_viewer.cli.making import made, scenario_named
 from blockstrata_viewer.cli.output import write
-from blockstrata_viewer.cli.viewing import is_terminal, look_options, view_images, write_listed
+from blockstrata_viewer.cli.viewing import is_terminal, place_options, view_images, view_options, write_listed
+from blockstrata_viewer.model.aim import Aim
 from blockstrata_viewer.model.opening import Opening
 from blockstrata_viewer.process.directories import absolute
 from blockstrata_viewer.process.scratch import scratch_directory
@@ -19,16 +20,20 @@ from blockstrata_viewer.scenarios import DEFAULT, SCENARIOS
 @click.argument("scenario", required=False)
 @click.option("--list", "list_scenarios", is_flag=True, help="Name the scenarios and stop.")
 @click.option("--keep", metavar="DIR", help="Make the files in DIR and leave them; prints what to open.")
-@look_options
-def command(scenario: str | None, list_scenarios: bool, keep: str | None, **look: Any) -> None:
+@place_options
+@view_options
+def command(
+    scenario: str | None, list_scenarios: bool, keep: str | None, aim: Aim | None, **look: Any
+) -> None:
     """Make a small real chain in a temporary directory and open it."""
     if list_scenarios:
         write_listed((each.name, each.summary) for each in SCENARIOS.values())
         return
     chosen = scenario_named(scenario or DEFAULT)
+    look["aim"] = aim or chosen.opens
     if keep is None:
         with scratch_directory() as directory:
-            view_images(made(chosen.build, directory), Opening(), **look)
+            view_images(made(chosen.build, directory), Opening(), said=("demo", chosen.name), **look)
         return
     # an absolute name can be opened from anywhere, and is never taken for a protocol's
     images = made(chosen.keep, absolute(keep))

@@ -7,7 +7,7 @@ import click
 
 from blockstrata.text.printable import shortened
 from blockstrata_viewer.cli.output import write
-from blockstrata_viewer.cli.viewing import is_terminal, look_options, view_images, write_listed
+from blockstrata_viewer.cli.viewing import is_terminal, view_images, view_options, write_listed
 from blockstrata_viewer.lessons import lessons, read_lesson
 from blockstrata_viewer.lessons.course import Course, Shelf
 from blockstrata_viewer.lessons.text import lesson_lines
@@ -18,7 +18,7 @@ from blockstrata_viewer.process.scratch import scratch_directory
 @click.command("learn")
 @click.argument("lesson", required=False, metavar="[LESSON|FILE.md]")
 @click.option("--list", "list_lessons", is_flag=True, help="Name the lessons and stop.")
-@look_options
+@view_options
 def command(lesson: str | None, list_lessons: bool, **look: Any) -> None:
     """Learn what the flags mean, on real images; without a terminal a lesson is printed."""
     known = lessons()

@@ -5,15 +5,15 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from blockstrata_viewer.cli.lazy import load
 from blockstrata_viewer.cli.making import made, scenario_named
 from blockstrata_viewer.cli.opening import Opening, opening_options
-from blockstrata_viewer.cli.types import CELL_SIZE, KEYS, SCREEN_SIZE, SEMANTICS, SIZE, TRACK
-from blockstrata_viewer.draw.palette import COLOURS, THEMES
+from blockstrata_viewer.cli.types import KEYS, SCREEN_SIZE
+from blockstrata_viewer.cli.viewing import look_options, memory_option, place_options
 from blockstrata_viewer.export import (
     FORMATS,
     ExportError,
@@ -23,8 +23,10 @@ from blockstrata_viewer.export import (
     render,
     write_picture,
 )
+from blockstrata_viewer.model.aim import Aim
 from blockstrata_viewer.process.directories import absolute
 from blockstrata_viewer.process.scratch import scratch_directory
+from blockstrata_viewer.scenarios import DEFAULT
 
 if TYPE_CHECKING:
     # the app is imported once the environment is as Textual is to find it
@@ -39,7 +41,14 @@ _STANDARD_OUTPUT: Final = ("-", "/dev/stdout")
 @click.command("screenshot")
 @click.argument("image", required=False)
 @opening_options
-@click.option("--demo", "scenario", metavar="SCENARIO", help="A scenario of the demo in place of IMAGE.")
+@click.option(
+    "--demo",
+    "scenario",
+    is_flag=False,
+    flag_value=DEFAULT,
+    metavar="[SCENARIO]",
+    help="A scenario in place of IMAGE; that of the demo if it has no name.",
+)
 @click.option(
     "-o",
     "--output",
@@ -49,16 +58,9 @@ _STANDARD_OUTPUT: Final = ("-", "/dev/stdout")
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Whatever the ending.")
 @click.option("--size", type=SCREEN_SIZE, default="120x36", show_default=True, metavar="COLSxROWS")
-@click.option("--theme", type=click.Choice(THEMES), default="dark", show_default=True)
-@click.option(
-    "--color", type=click.Choice(COLOURS), help="Colours to draw with: none for txt, else truecolor."
-)
-@click.option("--semantics", type=SEMANTICS, default="proposed", show_default=True)
-@click.option("--at", type=SIZE, default=0, metavar="OFFSET", help="Guest byte of the cursor.")
-@click.option(
-    "--zoom", "cell", type=CELL_SIZE, metavar="SIZE", help="Bytes a cell; the whole disk if not given."
-)
-@click.option("--layer", type=TRACK, default="0", show_default=True, metavar="N|guest", help="Selected.")
+@look_options
+@memory_option
+@place_options
 @click.option("--press", type=KEYS, default=(), metavar="KEYS", help="Then press keys, as in 's s T'.")
 @click.option(
     "--moving",
@@ -76,18 +78,19 @@ def command(
     form: str | None,
     size: tuple[int, int],
     color: str | None,
+    theme: str | None,
+    semantics: str | None,
+    memory: int | None,
+    aim: Aim | None,
+    press: tuple[str, ...],
     seconds: float | None,
     title: str | None,
-    **shown: Any,
 ) -> None:
     """Write a picture of the viewer's screen: the same file for the same image and options, anywhere.
 
     Of a scenario, or with keys, it is what who runs the demo and presses them sees.
     """
-    try:
-        form = form or format_of(output)
-    except ExportError as error:
-        raise click.UsageError(str(error)) from None
+    form = form or _format_of(output)
     if (image is None) == (scenario is None):
         raise click.UsageError("name either an IMAGE or a scenario by --demo")
     if seconds is not None and form != "svg":
@@ -97,18 +100,32 @@ def command(
     take = load("app.headless:take_each")
     colours = color or ("none" if form == "txt" else "truecolor")
     columns, rows = size
+    opening = opening if memory is None else replace(opening, memory=memory)
+    chosen = scenario_named(scenario) if scenario is not None else None
+    aim = aim or (chosen and chosen.opens) or Aim()
     still = load("app.headless:Still")(
-        image or "", opening, colours=colours, columns=columns, rows=rows, **shown
+        image or "",
+        opening,
+        theme or "dark",
+        semantics or "proposed",
+        colours,
+        columns,
+        rows,
+        aim.at,
+        aim.cell,
+        aim.layer,
+        aim.start,
+        press=press,
     )
-    if scenario is None:
+    if chosen is None:
         taken = take(still)
     else:
-        chosen = scenario_named(scenario)
         absolute(".")  # where to go back to
         # names that do not tell where the files are
         with scratch_directory() as directory, contextlib.chdir(directory):
             first, *others = made(chosen.build, Path())
-            taken = take(replace(still, image=first, others=tuple(others), counts_runs=True))
+            said = {first: ("demo", chosen.name)}
+            taken = take(replace(still, image=first, others=tuple(others), said=said, counts_runs=True))
     shot = taken[-1].shot
     inputs = shot.inputs if scenario is None else frozenset()
     title = shot.title if title is None else title
@@ -120,6 +137,18 @@ def command(
         sys.stdout.buffer.write(content)
     else:
         write_picture(content, output, inputs)
+
+
+def _format_of(output: str) -> str:
+    """Return the format that a file's ending names; ``UsageError`` if it names none."""
+    if not output:
+        raise click.UsageError("-o needs the name of a file, or - for standard output")
+    if output in _STANDARD_OUTPUT:
+        raise click.UsageError(f"-o {output} has no ending: say --format {', '.join(FORMATS)}")
+    try:
+        return format_of(output)
+    except ExportError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _moments(taken: "Sequence[Pressed]", seconds: float) -> list[Moment]:

@@ -5,13 +5,14 @@ from typing import Any
 import click
 
 from blockstrata_viewer.cli.opening import Opening, opening_options
-from blockstrata_viewer.cli.viewing import look_options, view_images
+from blockstrata_viewer.cli.viewing import place_options, view_images, view_options
 
 
 @click.command("view")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @opening_options
-@look_options
-def command(images: tuple[str, ...], opening: Opening, **look: Any) -> None:
+@place_options
+@view_options
+def command(images: tuple[str, ...], opening: Opening, **shown: Any) -> None:
     """Open the viewer on images and all that they stand on; tab goes from one to the next."""
-    view_images(images, opening, **look)
+    view_images(images, opening, **shown)
