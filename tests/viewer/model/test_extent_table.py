@@ -234,7 +234,7 @@ def long_track(mixed):
         Query(column="words"),
         Query(parse_filter("state:zero size>1k layer:1 monday at:1M.. host:no fact:zero"), "host"),
     ],
-    ids=str,
+    ids=["as-they-lie", "by-length", "by-words", "filtered"],
 )
 def test_a_million_extents_take_no_million_steps(long_track, query):
     """Counted are the calls that Python makes, of its own functions and of others."""
