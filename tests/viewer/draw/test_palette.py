@@ -11,6 +11,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from blockstrata_viewer.draw.looks import LOOKS
 from blockstrata_viewer.draw.palette import (
     DARK,
     DARK_16,
@@ -171,6 +172,9 @@ def test_every_texture_is_one_of_its_own():
     for palette in (DARK_16, MONO):
         looks = [solid_cell(paint, palette) for paint in Paint]
         assert len(set(looks)) == len(Paint)
+    assert [paint for paint, _ in LOOKS if paint not in (Paint.INVALID, Paint.UNREAD)] == [
+        paint for paint in Paint if paint not in (Paint.INVALID, Paint.UNREAD)
+    ], "the help explains each, in their order"
     for marks in (*TEXTURES.values(), MONO_GLYPHS, PATTERNS, FLOOR):
         assert "·" not in marks, "which is an unset flag and nothing else"
 

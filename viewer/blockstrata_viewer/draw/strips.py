@@ -219,11 +219,16 @@ def ground_of(paint: Paint, palette: Palette) -> str:
     return palette.hollow if paint in _ZEROES else palette.paints[paint]
 
 
-def draw_swatch(row: Line, x: int, paint: Paint, palette: Palette) -> None:
-    """Draw two cells as a strip draws the paint; the empty track shows its floor."""
-    glyph, ink = solid_cell(paint, palette)
+def swatch_cell(paint: Paint, palette: Palette) -> Cell:
+    """Return glyph and ink of a paint's swatch: as in a strip, but the empty track shows its floor."""
     if paint is Paint.FALLS_THROUGH:
-        glyph, ink = FLOOR, Ink(palette.faint, palette.track)
+        return FLOOR, Ink(palette.faint, palette.track)
+    return solid_cell(paint, palette)
+
+
+def draw_swatch(row: Line, x: int, paint: Paint, palette: Palette) -> None:
+    """Draw a paint's swatch, two cells."""
+    glyph, ink = swatch_cell(paint, palette)
     row.put(x, glyph * 2, ink)
 
 

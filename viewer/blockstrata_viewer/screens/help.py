@@ -11,7 +11,10 @@ from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
+from blockstrata_viewer.draw.lines import style_of
+from blockstrata_viewer.draw.looks import LOOKS, MARKS
 from blockstrata_viewer.draw.palette import Palette
+from blockstrata_viewer.draw.strips import swatch_cell
 from blockstrata_viewer.model.scene import GUEST, Scene
 from blockstrata_viewer.widgets.plain import Words
 
@@ -54,6 +57,7 @@ class HelpScreen(ModalScreen[None]):
 
     def __init__(self, keys: Sequence[tuple[str, str]], scene: Scene | None, palette: Palette) -> None:
         super().__init__()
+        self._palette = palette
         self._accent = f"bold {palette.accent}"
         self._keys = keys
         self._scene = scene
@@ -63,6 +67,19 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll(classes="dialog"):
             yield Words(self._page())
 
+    def _looks(self, page: Text) -> None:
+        """Write what colours, textures and marks mean."""
+        page.append("COLOURS AND TEXTURES\n", self._accent)
+        for paint, words in LOOKS:
+            glyph, ink = swatch_cell(paint, self._palette)
+            page.append("  ")
+            page.append(glyph * 2, style_of(ink))
+            page.append(f"  {words}\n")
+        for mark, words in MARKS:
+            page.append(f"  {mark:<2}", self._accent)
+            page.append(f"  {words}\n")
+        page.append("\n")
+
     def _page(self) -> Text:
         page = Text()
         scene = self._scene
@@ -70,6 +87,7 @@ class HelpScreen(ModalScreen[None]):
         if scene:
             page.append("HERE\n", self._accent)
             page.append(f"{_here(scene)}\n\n")
+            self._looks(page)
         page.append("KEYS\n", self._accent)
         keys = (*self._keys, *_MOUSE, ("20l", "a count before a key repeats it"))
         widest = max(len(key) for key, _ in keys)
