@@ -436,6 +436,8 @@ def test_density_doubles_an_eighth_at_a_time(demo_disk):
     row = Line(len(counts), Ink(DARK.text, DARK.page))
     assert draw_density(row, 0, track, viewport, DARK)
     assert [LOWER.index(glyph) for glyph in row.text()] == [8 - level if level else 0 for level in found]
+    draw_density(row, 0, track, viewport, MONO)
+    assert row.text()[1:] == "".join(map(str, found[1:])), "without colours in digits"
 
 
 def test_scattered_writes_do_not_look_like_a_hairline(demo_disk):

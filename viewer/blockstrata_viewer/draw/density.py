@@ -14,8 +14,8 @@ from blockstrata_viewer.model.columns import LEVELS
 from blockstrata_viewer.model.track import Track
 from blockstrata_viewer.model.viewport import Viewport
 
-_HANGING: Final = " ▔▔▀▀▀▀██"
-"""The nearest of the blocks that hang from the top of a cell, by eighths."""
+_DIGITS: Final = " 12345678"
+"""Of a ribbon without colours, which would look like a part of the strip."""
 
 
 def density(track: Track, viewport: Viewport) -> NDArray[np.int64]:
@@ -40,7 +40,7 @@ def draw_density(row: Line, x: int, track: Track, viewport: Viewport, palette: P
     """Draw the ribbon into a row, hanging from its top, and say whether there is anything of it."""
     levels = density(track, viewport)
     if palette.is_mono:
-        marks, ink = _HANGING, Ink(palette.text, palette.page)
+        marks, ink = _DIGITS, Ink(palette.text, palette.page)
     else:
         # there are no blocks that hang: what is below them is drawn, in the colour of the page
         marks, ink = LOWER[::-1], Ink(palette.page, palette.faint)
