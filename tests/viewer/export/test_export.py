@@ -258,6 +258,12 @@ def test_shapes():
     assert set(rectangles("┬")) == {(0, 7, 8, 8), (3, 7, 4, 16)}
     assert set(rectangles("┴")) == {(0, 7, 8, 8), (3, 0, 4, 8)}
     assert rectangles("╷") == ((3, 7, 4, 16),)
+    # dots are as far from those of the next cell as from each other, so that a texture has no seam
+    every = [(x, y, x + 2, y + 2) for x in (1, 5) for y in (1, 5, 9, 13)]
+    assert set(rectangles("⣿")) == set(every)
+    assert set(rectangles("⡇")) == set(every[:4])
+    assert set(rectangles("⣀")) == {every[3], every[7]}
+    assert rectangles("\u2800") == ()
     assert rectangles("x") == rectangles("") == rectangles("·") == ()
     assert stroke("╰", 8, 16) == "M11.5 16v4a3.5 3.5 0 0 0 3.5 3.5h1"
     assert [ground_of(Cell(char, "#ffffff", "#000000")) for char in " ░▒▓"] == [
