@@ -96,7 +96,7 @@ async def test_a_page_is_folded_once(demo_image):
 
 async def test_every_key_of_the_help_stands_off_its_words(demo_image):
     app = ViewerApp(Setup([demo_image]))
-    async with app.run_test(size=(120, 60)) as pilot:
+    async with app.run_test(size=(120, 80)) as pilot:
         await opened(app, pilot)
         await pilot.press("question_mark")
         await pilot.pause()
