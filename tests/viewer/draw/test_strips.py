@@ -17,10 +17,13 @@ from blockstrata.guest.view import View
 from blockstrata.semantics import SEMANTICS, by_name
 from blockstrata_viewer.draw.density import density, draw_density
 from blockstrata_viewer.draw.enlarged import draw_enlarged
+from blockstrata_viewer.draw.layout import layout_of
 from blockstrata_viewer.draw.lines import Ink, Line
+from blockstrata_viewer.draw.painter import draw_chain
 from blockstrata_viewer.draw.palette import DARK, HALVES, MONO, TEXTURES
 from blockstrata_viewer.draw.strips import LEFT, LOWER, Look, draw_strip, solid_cell
 from blockstrata_viewer.model.columns import LEVELS, NO_BOUNDARY, Shown, columns_of, levels
+from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.model.shares import BLOCK, Shares
 from blockstrata_viewer.model.states import Paint
 from blockstrata_viewer.model.track import Track
@@ -478,3 +481,11 @@ def test_patterns_add_ink_to_solid_cells(demo_disk):
     assert "╱" in inked.text()
     assert "╱" not in plain.text()
     assert [plain.ink_at(x).bg for x in range(128)] == [inked.ink_at(x).bg for x in range(128)]
+
+
+def test_one_state_alone_is_so_in_every_strip_and_in_the_overview(demo_disk):
+    scene = Scene(demo_disk, Viewport(demo_disk.size, 94).fit(), NEW).isolate("L·A·")
+    rows = draw_chain(scene, layout_of(scene, 120, 30))
+    colours = {ink for row in rows for x in range(30, 120) for ink in row.ink_at(x)[:2]}
+    assert DARK.paints[Paint.NO_OFFSET] in colours
+    assert not colours & {DARK.paints[Paint.DATA], DARK.hollow, DARK.paints[Paint.RESERVED_NOWHERE]}

@@ -83,11 +83,17 @@ class _Painter:
         scene, viewport, x = self.scene, self.scene.viewport, self.x
         whole = Viewport(scene.disk.size, viewport.columns).fit()
         dimmed = self.palette.outside()
-        draw_strip(rows, scene.disk.guest, whole, scene.semantics, Look(x, dimmed, letters=False))
+        draw_strip(
+            rows,
+            scene.disk.guest,
+            whole,
+            scene.semantics,
+            Look(x, dimmed, letters=False, shown=self.look.shown),
+        )
         first = whole.column_of(viewport.start)
         last = whole.column_of(max(viewport.start, viewport.end - 1))
         window = Viewport(scene.disk.size, last - first + 1, whole.cell, first)
-        bright = Look(x + first, self.palette, letters=False)
+        bright = Look(x + first, self.palette, letters=False, shown=self.look.shown)
         draw_strip(rows, scene.disk.guest, window, scene.semantics, bright)
         for at in range(x + first, x + last + 1):
             under.set(at, "▔", self.ink(self.palette.accent))
