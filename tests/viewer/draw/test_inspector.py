@@ -117,7 +117,15 @@ def test_shares_and_sizes_add_up_as_they_are_shown(demo_disk):
 def test_parts_beside_the_chain_follow_each_other(demo_disk):
     lines = beside(scene_of(demo_disk).go_to(37 * MIB))
     heads = [nth for nth, line in enumerate(lines) if re.match(r"  [A-Z]{4}", line)]
-    assert [lines[nth].split("  ")[1] for nth in heads] == ["EXTENT", "CORE SAMPLE", "LAYER", "SUPPLIED BY"]
+    names = [lines[nth].split("  ")[1] for nth in heads]
+    assert names == ["EXTENT", "CORE SAMPLE", "LAYER", "SUPPLIED BY", "FLAGS"]
+    assert lines[heads[-1] :][:5] == [
+        "  FLAGS  proposed",
+        "  L local        from here, not from below",
+        "  Z zero         reads as zeroes",
+        "  A alloc        storage is reserved",
+        "  O offset_valid the host offset is good",
+    ]
     for head in heads[1:]:
         assert lines[head - 1] == ""
         assert lines[head - 2] != ""

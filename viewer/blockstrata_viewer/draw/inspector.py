@@ -14,10 +14,20 @@ from blockstrata_viewer.draw.strips import draw_swatch, solid_cell
 from blockstrata_viewer.draw.units import counted, in_parts, percents, sizes
 from blockstrata_viewer.model.round_trip import kind_of
 from blockstrata_viewer.model.scene import GUEST, Scene
+from blockstrata_viewer.model.switch import word_of
 
 _SPLIT_SHARE: Final = 0.55
 _LEAST_SAMPLE: Final = 4
 """Rows that the core sample has beside the chain, if there are as many."""
+_FLAGS: Final = {
+    "LOCAL": "from here, not from below",
+    "ZERO": "reads as zeroes",
+    "ALLOC": "storage is reserved",
+    "OFFSET_VALID": "the host offset is good",
+    "DATA": "data, or storage for it",
+    "HOLE": "nothing is allocated",
+}
+"""What a flag says, in 25 cells."""
 _AMOUNTS: Final = 19
 """Cells of a size and a share, with one before them."""
 
@@ -60,8 +70,10 @@ def _draw_beside(scene: Scene, rows: list[Line], width: int) -> None:
     used = _draw_through(rows[: max(_LEAST_SAMPLE, len(rows) - layer_rows - 1)], 2, width - 2, scene)
     rows = rows[used + 1 :]
     _draw_layer(rows[:layer_rows], 2, width - 2, scene)
+    rows = rows[layer_rows + 1 :]
     if not scene.disk.round_trip and not scene.disk.is_file:
-        _draw_suppliers(rows[layer_rows + 1 :], 2, width - 2, scene)
+        rows = rows[_draw_suppliers(rows, 2, width - 2, scene) + 1 :]
+    _draw_flags(rows, 2, width - 2, scene)
 
 
 def _draw_through(lines: list[Line], x: int, end: int, scene: Scene) -> int:
@@ -117,13 +129,16 @@ def _draw_layer(rows: list[Line], x: int, end: int, scene: Scene) -> None:
         row.put(at, clip(state.short, end - at - _AMOUNTS), Ink(palette.dim, palette.panel))
 
 
-def _draw_suppliers(rows: list[Line], x: int, end: int, scene: Scene) -> None:
-    """Draw which layers the guest reads from, those that supply most first, and how many more there are."""
+def _draw_suppliers(rows: list[Line], x: int, end: int, scene: Scene) -> int:
+    """Draw which layers the guest reads from, those that supply most first, and how many more there are.
+
+    Return how many rows that took.
+    """
     palette, disk = palette_of(scene), scene.disk
     suppliers, layers = disk.guest.suppliers, len(disk.layers)
     if suppliers.kinds != layers or not disk.size:
         # a band of several layers has no name
-        return
+        return 0
     totals = [(depth, total) for depth, total in enumerate(suppliers.totals().tolist()) if total]
     totals.sort(key=lambda item: -item[1])
     colours = [palette.supplier(depth, layers) for depth, _ in totals]
@@ -142,6 +157,22 @@ def _draw_suppliers(rows: list[Line], x: int, end: int, scene: Scene) -> None:
         name = shorten(base_name(disk.layers[depth].name), end - x - 2 - _AMOUNTS)
         row.put(x + 2, name, Ink(palette.dim, palette.panel))
         row.on_click(x, end, f"choose({depth})")
+    return min(len(rows), len(totals) + 2)
+
+
+def _draw_flags(rows: list[Line], x: int, end: int, scene: Scene) -> None:
+    """Draw what each letter of the flags in force says, if there is room for all."""
+    semantics = scene.wire.base if scene.wire else scene.semantics
+    letters = semantics.lettered(is_protocol=scene.disk.is_file)
+    if len(rows) <= len(letters):
+        return
+    palette = palette_of(scene)
+    at = rows[0].put(x, "FLAGS", Ink(palette.accent, palette.panel, bold=True))
+    rows[0].put(at + 2, word_of(semantics), Ink(palette.dim, palette.panel))
+    for row, each in zip(rows[1:], letters, strict=False):
+        row.put(x, each.letter, Ink(palette.text, palette.panel, bold=True))
+        text = f"{each.name.lower():<13}{_FLAGS[each.name]}"
+        row.put(x + 2, clip(text, end - x - 2), Ink(palette.dim, palette.panel))
 
 
 def _draw_shares(
