@@ -101,6 +101,12 @@ KEYS: Final = (
     ),
     Key("layer.down", "down,j", lambda scene, n: scene.select(scene.selected + n), "next layer down"),
     Key(
+        "layers.fold",
+        "c",
+        lambda scene, _: scene.drawn(folded=not scene.folded),
+        "fold neighbouring layers that hold nothing in view, or show them all",
+    ),
+    Key(
         "zoom.in",
         "plus,right_square_bracket",
         lambda scene, n: scene.zoom(n),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from blockstrata_viewer.model.folding import tracks_of
 from blockstrata_viewer.model.scene import GUEST, Scene
 
 WIDE: Final = 160
@@ -112,7 +113,7 @@ def layout_of(scene: Scene, width: int, height: int) -> ChainLayout:
     return chain_layout(
         width,
         height,
-        () if disk.is_file else range(len(disk.tracks)),
+        tracks_of(scene),
         scene.selected,
         None if answering is None else int(disk.guest.view.source[answering]),
     )

@@ -31,6 +31,8 @@ def draw_chain(scene: Scene, layout: ChainLayout) -> list[Line]:
     for track in layout.tracks:
         if isinstance(track, int):
             painter.layer(track)
+        else:
+            painter.fold(track)
     painter.more()
     painter.under()
     painter.drill()
@@ -140,6 +142,13 @@ class _Painter:
                 self.rows[under].set(1, "▏", self.ink(colour))
         if error := scene.disk.error_of(depth):
             self.error(rows[len(rows) // 2], error)
+
+    def fold(self, depths: range) -> None:
+        """Draw several layers that hold nothing in view as one."""
+        scene, row = self.scene, self.rows[self.layout.rows_of(depths.start).start]
+        row.set(1, "▌", self.ink(self.palette.supplier(depths.start, len(scene.disk.tracks))))
+        row.put(3, f"{len(depths)} layers defer ▸", self.ink(self.palette.dim))
+        draw_strip([row], scene.disk.tracks[depths.start], scene.viewport, scene.semantics, self.look)
 
     def more(self) -> None:
         """Say how many layers there are where some have no room."""
