@@ -10,7 +10,7 @@ from blockstrata_viewer.draw.density import draw_density
 from blockstrata_viewer.draw.drill import draw_drill
 from blockstrata_viewer.draw.labels import draw_shares, label_of
 from blockstrata_viewer.draw.layout import ChainLayout
-from blockstrata_viewer.draw.lines import Ink, Line, clip, shorten
+from blockstrata_viewer.draw.lines import Ink, Line, clip, shorten, shorten_all
 from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.draw.ruler import draw_ruler
 from blockstrata_viewer.draw.strips import Look, draw_strip
@@ -59,6 +59,10 @@ class _Painter:
             letters=not scene.asking and not scene.differences,
             shown=Shown(scene.isolated, scene.hidden),
         )
+        depths = [] if scene.disk.round_trip else [each for each in layout.tracks if isinstance(each, int)]
+        names = shorten_all(tuple(map(scene.name_of, depths)), self.x - 4)
+        self.names = dict(zip(depths, names, strict=True))
+        """Of the layers, each told from the others."""
         # where there is no room for all, what is past the end is drawn and left out
         stops = [rows.stop for rows in layout.places] + [more.row + 1 for more in layout.more]
         height = max(layout.used, layout.ribbon + 2, *stops)
@@ -175,7 +179,9 @@ class _Painter:
             if chosen:
                 row.set(0, "▌", self.ink(palette.accent, ground))
         for nth, text in enumerate(label_of(scene, selected, len(rows))):
-            rows[nth].put(3, shorten(text, self.x - 4), inks[nth])
+            # of a name the end tells, of all else the start
+            cut = clip(text, self.x - 4) if nth else self.names.get(selected) or shorten(text, self.x - 4)
+            rows[nth].put(3, cut, inks[nth])
             if not text and not scene.asking:
                 draw_shares(rows[nth], 3, self.x - 2, track, scene, palette)
         if scene.disk.size:
