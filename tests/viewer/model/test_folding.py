@@ -40,6 +40,7 @@ def test_what_holds_nothing_in_view_is_folded(scene):
     # one layer alone is no fold
     assert tracks_of(right.select(2)) == (0, 1, 2, range(3, 7), 7)
     assert tracks_of(right.drawn(folded=False)) == tuple(range(8))
+    assert tracks_of(right.drawn(asking="letters")) == tuple(range(8))
     assert tracks_of(right.round_trip()) == (0, 1, 2)
     assert tracks_of(right.file_axis()) == ()
 

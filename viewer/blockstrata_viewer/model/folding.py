@@ -17,7 +17,8 @@ def tracks_of(scene: Scene) -> tuple[int | range, ...]:
     disk = scene.disk
     if disk.is_file:
         return ()
-    if not scene.folded or disk.round_trip:
+    # a fold would say what a lesson asks
+    if not scene.folded or scene.asking or disk.round_trip:
         return tuple(range(len(disk.tracks)))
     answering = disk.guest.run_at(scene.cursor)
     shown = {scene.selected, -1 if answering is None else int(disk.guest.view.source[answering])}
