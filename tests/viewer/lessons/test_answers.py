@@ -19,7 +19,7 @@ from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.cli.group import main
 from blockstrata_viewer.draw.bars import draw_legend, draw_title
 from blockstrata_viewer.draw.inspector import draw_inspector
-from blockstrata_viewer.draw.layout import chain_layout
+from blockstrata_viewer.draw.layout import layout_of
 from blockstrata_viewer.draw.painter import draw_chain
 from blockstrata_viewer.lessons import lessons, parse_lesson
 from blockstrata_viewer.lessons.aim import aim
@@ -258,9 +258,8 @@ def scene_of(lesson, step, question, shelf):
 
 def around(scene):
     """Return all that is drawn of a scene, but for the lesson itself."""
-    layout = chain_layout(120, 36, len(scene.disk.tracks), max(0, scene.selected))
-    rows = [*draw_chain(scene, layout), *draw_inspector(scene, 120, 9, side=False)]
-    rows += [*draw_inspector(scene, 56, 36, side=True), draw_title(scene, 120), draw_legend(scene, 120)]
+    rows = [*draw_chain(scene, layout_of(scene, 120, 36)), *draw_inspector(scene, 120, 9, side=False)]
+    rows += [*draw_inspector(scene, 56, 36, side=True), draw_title(scene, 120), *draw_legend(scene, 120)]
     return "\n".join(row.text() for row in rows)
 
 
@@ -279,8 +278,8 @@ def test_what_is_drawn_does_not_tell_what_is_asked(name, shelf):
         assert "◀" not in hidden
         assert "CORE SAMPLE" not in hidden
         if step.ask == "row":
-            # it would have told
-            assert told[0] in shown, step.title
+            # it would have told, in some lines
+            assert all(word in shown for word in told[0].split()), step.title
         if step.ask == "layer":
             assert "asked below" in hidden
             assert "◀" in shown

@@ -19,7 +19,9 @@ def label_of(scene: Scene, selected: int, rows: int) -> list[str]:
     """Return the lines of a track's label in so many rows, the name first; that of the bar is empty."""
     disk, wire = scene.disk, scene.wire
     if disk.round_trip and wire:
-        return list(disk.round_trip.label(selected, wire))[:rows]
+        name, details = disk.round_trip.label(selected, wire)
+        # how much was gained or lost would tell what a lesson asks
+        return [name, "" if scene.asking else details][:rows]
     name = scene.name_of(selected)
     if disk.is_file:
         node = disk.layers[0].node
