@@ -69,7 +69,7 @@ async def test_four_rows_at_one_axis(viewer):
 
 async def test_the_rows_are_what_the_core_computes(viewer):
     _, press = viewer
-    scene = await press("r", "S")
+    scene = await press("r", "S", "S")
     for semantics in (NBD_2018, NBD_6_0, NBD_PROPOSED):
         assert scene.semantics is semantics
         wire = wire_of(semantics)

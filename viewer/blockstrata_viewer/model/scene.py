@@ -43,7 +43,9 @@ class Scene:
     letters of the one state that strips show, all if empty; ``hidden``: those of states that they do not
     show.  ``asking``: the kind of question by which a lesson asks what is here, so that the screen does not
     say (:mod:`.asking`); empty if none does.  ``entered_from`` is the chain's scene that a file's own axis or
-    a round trip was entered from, ``file_depth`` the layer whose file it is.    """
+    a round trip was entered from, ``file_depth`` the layer whose file it is.  ``folded``: neighbours
+    that hold nothing in view are one row.
+    """
 
     disk: Disk
     viewport: Viewport
