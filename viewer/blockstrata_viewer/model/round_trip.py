@@ -81,7 +81,7 @@ def kind_of(names: str) -> str:
 def _difference(wire: Wire, means: int, said: int) -> State:
     lost = int(wire.lost(np.array([means], np.uint8), np.array([said], np.uint8))[0])
     if not lost:
-        return State(Paint.FALLS_THROUGH, "", "kept", "the client reads what the image means")
+        return State(Paint.FALLS_THROUGH, "", "kept", "as the image means")
     names = wire.changes(lost, wire.concludes[said])
     words = ", ".join(f"only the {'client' if name[0] == '+' else 'image'} says {name[1:]}" for name in names)
     letters = " ".join(names)
