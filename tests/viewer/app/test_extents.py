@@ -8,9 +8,12 @@ from pilots import opened, screen_text, until
 from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.draw import extent_rows
+from blockstrata_viewer.draw.layout import CHAIN_LEAST
 from blockstrata_viewer.model.scene import GUEST
 from blockstrata_viewer.process.memory import TOO_LARGE
+from blockstrata_viewer.scenarios import SCENARIOS
 from blockstrata_viewer.widgets import extent_table as widget
+from blockstrata_viewer.widgets.chain_view import ChainView
 from blockstrata_viewer.widgets.extent_table import ExtentTable
 
 SIZES = [(80, 24), (120, 36), (200, 50)]
@@ -195,7 +198,7 @@ async def test_of_many_extents_no_more_are_looked_at_than_there_are_rows(demo_im
         longest = max(
             track.bounds(run)[1] - track.bounds(run)[0]
             for run in range(len(track))
-            if track.state_at(run, app.scene.semantics).short == "data"
+            if "data" in track.state_at(run, app.scene.semantics).short
         )
         start, end = track.bounds(table.found_in(app.scene).runs(0, 1)[0])
         assert end - start == longest
@@ -230,3 +233,43 @@ async def test_where_there_is_no_memory_to_sort_it_is_said(demo_image, monkeypat
         await until(pilot, lambda: TOO_LARGE in screen_text(app))
         # the rows are those of the disk
         assert row_starts(app)[:2] == [app.scene.track.bounds(run)[0] for run in (0, 1)]
+
+
+@pytest.mark.parametrize("size", [(120, 50), (200, 67)])
+async def test_under_the_chain_it_follows_the_cursor(demo_image, size):
+    app = ViewerApp(Setup([demo_image]))
+    async with app.run_test(size=size) as pilot:
+        await opened(app, pilot)
+        table = table_of(app)
+        assert f"EXTENTS  {len(app.scene.track)} · " in screen_text(app)
+        assert not table.is_full
+        assert not table.can_focus
+        for key in ("end", "home", "shift+right", "n", "down", "up", "up"):
+            await pilot.press(key)
+            starts, track = row_starts(app), app.scene.track
+            assert track.bounds(app.scene.run)[0] in starts
+            assert f"EXTENTS  {len(track)} · " in screen_text(app)
+
+        columns = {each.key: each for each in extent_rows.columns_of(app.scene, table.size.width)}
+        await pilot.click(table, offset=(columns["length"].x + 2, 1))
+        assert "▾length" in screen_text(app)
+        wanted = row_starts(app)[1]
+        await pilot.click(table, offset=(40, extent_rows.HEAD + 1))
+        assert app.scene.cursor == wanted
+        # the keys stay the screen's
+        await pilot.press("down")
+        assert app.scene.selected == 0
+
+
+async def test_a_short_table_leaves_its_rows_to_the_chain(tmp_path):
+    images = SCENARIOS["every-row"].build(tmp_path)
+    app = ViewerApp(Setup(images))
+    async with app.run_test(size=(120, 50)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("E")
+        table = table_of(app)
+        assert table.size.height >= extent_rows.rows_for(len(app.scene.track), is_full=True)
+        assert app.main.query_one(ChainView).size.height > 2 * CHAIN_LEAST
+        assert table.at == 0
+        await pilot.press("end")
+        assert app.scene.run == len(app.scene.track) - 1

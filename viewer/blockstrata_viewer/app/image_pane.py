@@ -41,8 +41,6 @@ _TALL = 30
 _PANEL_TALL, _PANEL = 9, 7
 _BOTH = 34
 """Rows from which a lesson and the inspector stand under the chain together."""
-_BESIDE_TABLE = 9
-"""Rows that the extent table in full height leaves to the chain: rulers, the guest, the selected layer."""
 _LESSON_LEAVES = 14
 """Rows that a lesson leaves to all else: the bars, and a chain of three layers."""
 
@@ -92,10 +90,9 @@ class ImagePane(Container):
         with Container(id="main"):
             with Strata().data_bind(scene):
                 yield ChainView().data_bind(scene)
-                yield Container(id="table", classes="-away")
+                with Container(id="table", classes="-away"):
+                    yield ExtentTable().data_bind(scene)
             yield Inspector().data_bind(scene)
-        with Container(id="table", classes="-away"):
-            yield ExtentTable().data_bind(scene)
         yield LessonPanel(self.guide.course).data_bind(scene)
         yield Legend(id="legend").data_bind(scene)
         footer = Bar(lambda scene, width: draw_keys(scene, width, keys, self.footnote), id="keys")
@@ -145,14 +142,11 @@ class ImagePane(Container):
         if (scene := self.current) is None:
             return
         width, height = self.screen.size
-        in_full = self.table.is_full
-        side = width >= WIDE and self.inspector_shown and not in_full
-        main = self.query_one("#main")
-        main.set_class(side, "side")
-        main.styles.height = _BESIDE_TABLE if in_full else "1fr"
-        self.query_one("#table").set_class(not in_full, "-away")
+        side = width >= WIDE and self.inspector_shown
+        self.query_one("#main").set_class(side, "side")
         inspector = self.query_one(Inspector)
-        inspector.set_class(not self.inspector_shown or in_full, "-away")
+        # the table in full height takes its place, but not beside the chain
+        inspector.set_class(not self.inspector_shown or (self.table.is_full and not side), "-away")
         inspector.side = side
         inspector.styles.width = SIDE_PANEL if side else "1fr"
         inspector.styles.height = "1fr" if side else _PANEL_TALL if height >= _TALL else _PANEL
@@ -323,8 +317,7 @@ class ImagePane(Container):
             self._came_from = (scene.cursor, scene.viewport) if scene else None
         elif table.is_full and not in_full and scene and self._came_from:
             self.images.shown.scene = scene.back_at(*self._came_from)
-        self.query_one("#table").set_class(False, "-away")
-        table.is_full = in_full
+        table.is_full = self.query_one(Strata).in_full = in_full
         self.fit_parts()
         self.screen.set_focus(table if in_full else None, scroll_visible=False)
 

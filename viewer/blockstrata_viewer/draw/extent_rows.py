@@ -39,6 +39,8 @@ _PLACE: Final = 12
 """Cells from which it is worth while to show where on the disk an extent is."""
 _NAME: Final = 20
 """Cells that the name of a layer takes at the most."""
+_HOLLOW: Final = (Paint.ZERO, Paint.ZERO_AT_OFFSET, Paint.UNREAD, Paint.FALLS_THROUGH)
+"""Paints that a thin line would not be seen in."""
 WITHHELD: Final = "what stands here is asked below"
 
 
@@ -75,6 +77,11 @@ class Column(NamedTuple):
 def room_for(height: int, *, is_full: bool) -> int:
     """Return how many rows of extents fit into so many lines."""
     return max(0, height - HEAD - is_full)
+
+
+def rows_for(extents: int, *, is_full: bool) -> int:
+    """Return how many lines so many extents take."""
+    return extents + HEAD + is_full
 
 
 def draw_extents(scene: Scene, look: Look, width: int, height: int) -> list[Line]:
@@ -264,8 +271,7 @@ def _row(row: Row, columns: list[Column], palette: Palette, width: int, *, is_ch
 def _draw_place(line: Line, column: Column, row: Row, size: int, palette: Palette) -> None:
     """Draw where on the disk an extent is: heavy on a thin line."""
     ground = line.ink_at(column.x).bg
-    falls = row.state.paint is Paint.FALLS_THROUGH
-    colour = palette.dim if falls else palette.paints[row.state.paint]
+    colour = palette.dim if row.state.paint in _HOLLOW else palette.paints[row.state.paint]
     first = row.start * column.width // size
     last = max(first + 1, -(-(row.start + row.length) * column.width // size))
     line.put(column.x, "─" * column.width, Ink(palette.rule, ground))

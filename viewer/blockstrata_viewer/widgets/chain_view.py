@@ -41,6 +41,8 @@ class ChainView(SceneWidget):
 
         offset: int | None
 
+    rows = 0
+    """Rows that the chain and the extent table below it share; its own if 0."""
     _pressed: int | None = None
     """The byte at which the mouse was pressed, and still is."""
     _drags_window = False
@@ -48,8 +50,7 @@ class ChainView(SceneWidget):
 
     def layout_for(self, scene: Scene) -> ChainLayout:
         """Return where things stand for a scene in this widget."""
-        # the chain and the table that is below it share the rows of what they are in
-        return layout_of(scene, self.size.width, self.container_size.height)
+        return layout_of(scene, self.size.width, self.rows or self.size.height)
 
     def draw_scene(self, scene: Scene, _width: int, _height: int) -> list[Line]:
         """Return the lines."""
