@@ -58,7 +58,9 @@ async def test_enter_goes_where_a_row_is_and_escape_comes_back(demo_image, size)
         await pilot.press("E", "down", "down", "enter")
         assert app.scene.cursor == track.bounds(before.run + 2)[0]
         assert not table.is_full
-        # the keys are the screen's again
+        # the keys are the screen's again, and one of them leads back
+        await pilot.press("<")
+        assert app.scene.cursor == before.cursor
         await pilot.press("down")
         assert app.scene.selected == 1
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from rich.cells import cell_len
+
 from blockstrata.facts.codes import NO_HOST, fact_words
 from blockstrata.text.printable import base_name
 from blockstrata.text.sizes import format_size
@@ -35,6 +37,8 @@ _SWATCH: Final = 3
 """Cells of a swatch and the blank after it."""
 _LENGTH: Final = 8
 """Cells of a length: four digits, or three and a point, and a unit."""
+_WORDS: Final = 6
+"""Cells from which clipped words still say something."""
 _PLACE: Final = 12
 """Cells from which it is worth while to show where on the disk an extent is."""
 _NAME: Final = 20
@@ -135,7 +139,7 @@ def _head(scene: Scene, look: Look, width: int) -> Line:
         count = f"{found.matched:,} of {len(track):,} match{so_far} · {format_size(found.total)}"
     else:
         count = f"{len(track):,} · {format_size(found.total)}"
-    x = line.put(x, count, Ink(palette.text, palette.page, bold=True))
+    x = line.put(x, clip(count, width - _MARGIN - x), Ink(palette.text, palette.page, bold=True))
     more = [found.progress]
     if look.query.filter.terms:
         more.append(f"/ {look.query.filter.text}")
@@ -170,7 +174,8 @@ def _column_heads(columns: list[Column], query: Query, palette: Palette, width: 
 def columns_of(scene: Scene, width: int) -> list[Column]:
     """Return the columns that there is room for, from the left; words take what the others leave.
 
-    What is most wanted comes first: fact, layer and number are left out where there is no room.
+    What is most wanted comes first: fact, layer and number are left out where there is no room, and where
+    there is hardly any, host, words and length too.
     """
     track, semantics = scene.track, scene.semantics
     states = track.states(semantics)
@@ -194,10 +199,14 @@ def columns_of(scene: Scene, width: int) -> list[Column]:
     for key, wide in more.items():
         if _taken(widths) + wide + _GAP <= width and not (key == "depth" and "layer" in widths):
             widths[key] = wide
+    for key in ("host", "words", "length"):
+        left = width - _taken(widths)
+        if left < 0 and widths.get("words", 0) + left < _WORDS:
+            del widths[key]
     left = width - _taken(widths)
     if left < 0:
-        widths["words"] = max(0, widths["words"] + left)
-    elif words > short and widths["words"] + left >= words:
+        widths["words"] += left
+    elif "words" in widths and words > short and widths["words"] + left >= words:
         left -= words - widths["words"]
         widths["words"] = words
     if left >= _PLACE + _GAP:
@@ -232,7 +241,7 @@ def _placed(widths: dict[str, int]) -> list[Column]:
 
 def _layer_width(scene: Scene) -> int:
     layers = scene.track.view.layers
-    longest = max(len(base_name(layer.name)) for layer in layers)
+    longest = max(cell_len(base_name(layer.name)) for layer in layers)
     return max(len("layer") + 1, len(f"{len(layers) - 1} ") + min(_NAME, longest))
 
 
