@@ -9,6 +9,7 @@ from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.draw import extent_rows
 from blockstrata_viewer.draw.layout import CHAIN_LEAST
+from blockstrata_viewer.model.asking import NOT_YET
 from blockstrata_viewer.model.scene import GUEST
 from blockstrata_viewer.process.memory import TOO_LARGE
 from blockstrata_viewer.scenarios import SCENARIOS
@@ -210,10 +211,10 @@ async def test_while_a_lesson_asks_the_table_does_not_tell(demo_image):
     app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
-        app.main.pane.change(lambda scene: scene.drawn(asking=True))
+        app.main.pane.change(lambda scene: scene.drawn(asking="row"))
         for key in ("E", "/"):
             await pilot.press(key)
-            assert "answer first" in screen_text(app)
+            assert NOT_YET in screen_text(app)
             assert not table_of(app).is_full
         lines = extent_rows.draw_extents(
             app.scene, extent_rows.Look(table_of(app).wanted, table_of(app)._found), 80, 9

@@ -14,6 +14,7 @@ from blockstrata_viewer.draw.lines import Ink, Line, clip, list_line, put_keys, 
 from blockstrata_viewer.draw.palette import Palette, palette_of
 from blockstrata_viewer.draw.strips import draw_swatch
 from blockstrata_viewer.draw.units import short_count
+from blockstrata_viewer.model.asking import betrays
 from blockstrata_viewer.model.extent_table import COLUMNS, Found, Query, Row, row_of
 from blockstrata_viewer.model.scene import GUEST, Scene
 from blockstrata_viewer.model.states import Paint
@@ -92,7 +93,7 @@ def draw_extents(scene: Scene, look: Look, width: int, height: int) -> list[Line
     """Return the lines of the table.  Needs no app."""
     palette = palette_of(scene)
     lines = [_head(scene, look, width)]
-    if scene.asking:
+    if betrays("extents", scene.asking):
         return lines
     columns = columns_of(scene, width)
     lines.append(_column_heads(columns, look.query, palette, width))
@@ -131,7 +132,7 @@ def _head(scene: Scene, look: Look, width: int) -> Line:
     line = Line(width, Ink(palette.text, palette.page))
     x = line.put(_MARGIN, "EXTENTS  ", Ink(palette.accent, palette.page, bold=True))
     name = scene.name_of(scene.selected)
-    if scene.asking:
+    if betrays("extents", scene.asking):
         line.put(x, WITHHELD, Ink(palette.dim, palette.page))
         return line
     so_far = " so far" if found.progress.startswith("filter") else ""
