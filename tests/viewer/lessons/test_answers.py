@@ -277,7 +277,7 @@ def test_what_is_drawn_does_not_tell_what_is_asked(name, shelf):
         assert not [part for part in told if part in hidden], (step.title, hidden)
         assert "◀" not in hidden
         assert "CORE SAMPLE" not in hidden
-        if step.ask == "row":
+        if step.ask == "row" and right.split("  ")[0].strip("·"):
             # it would have told, in some lines
             assert all(word in shown for word in told[0].split()), step.title
         if step.ask == "layer":
@@ -290,8 +290,8 @@ def test_what_is_drawn_does_not_tell_what_is_asked(name, shelf):
 @pytest.mark.parametrize(
     ("name", "at", "waits", "goes_on"),
     [
-        ("backing-chain", 1, "oT", "aBdDb"),
-        ("preallocation", 2, "oTaBb", "d"),
+        ("backing-chain", 1, "oTE/", "aBdDb"),
+        ("preallocation", 2, "oTaBbE/", "d"),
         ("two-jobs", 3, "oTaBdD", "b"),
     ],
 )
@@ -305,6 +305,10 @@ async def test_keys_that_would_tell_wait(name, at, waits, goes_on, shelf):
             assert app.screen is app.main, key
             assert app.main.pane.footnote == "not while a question is open"
             assert app.scene == before
+        before = app.scene
+        for action in ("isolate", "hide"):
+            await app.run_action(f"screen.{action}('D·O')")
+        assert (app.scene == before) == (name != "backing-chain")
         for key in goes_on:
             await pilot.press(key)
             await pilot.pause()

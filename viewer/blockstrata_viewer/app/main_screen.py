@@ -85,11 +85,13 @@ class MainScreen(Screen[None]):
 
     def action_isolate(self, letters: str) -> None:
         """Show one state alone, by its letters, or all again."""
-        self.pane.change(lambda scene: scene.isolate(letters))
+        if not self._betrays("legend"):
+            self.pane.change(lambda scene: scene.isolate(letters))
 
     def action_hide(self, letters: str) -> None:
         """Show all but one state more, by its letters, or that again."""
-        self.pane.change(lambda scene: scene.hide(letters))
+        if not self._betrays("legend"):
+            self.pane.change(lambda scene: scene.hide(letters))
 
     def action_go_to(self, offset: int) -> None:
         """Go to a byte."""

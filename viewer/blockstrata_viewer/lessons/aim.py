@@ -14,7 +14,7 @@ def aim(scene: Scene, step: Step, site: Site) -> Scene:
 
     Errors as :meth:`Scene.round_trip` has them.
     """
-    scene = scene.leave().drawn(semantics=site.semantics, differences=False)
+    scene = scene.leave().drawn(semantics=site.semantics, differences=False, isolated="", hidden=frozenset())
     scene = scene.select(step.layer).fit().go_to(site.offset)
     if step.view == "round-trip":
         scene = scene.round_trip()
