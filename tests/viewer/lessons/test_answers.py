@@ -240,13 +240,13 @@ async def test_a_lesson_with_open_questions_is_not_ticked(shelf):
         await pilot.press("enter")
         await arrived(app, pilot)
         asked = ", ".join(str(at + 1) for at in lesson.questions)
-        assert f"Still open: step {asked}" in screen_text(app)
+        assert f"Still open: steps {asked}" in screen_text(app)
         assert not course.done
         # behind the last lesson, enter opens the list
         await pilot.press("enter")
         await pilot.pause()
         assert isinstance(app.screen, LessonsScreen)
-        assert "✓" not in screen_text(app).replace("  ✓  , back", "")
+        assert "✓" not in screen_text(app)
 
 
 def scene_of(lesson, step, question, shelf):

@@ -30,7 +30,6 @@ _BACK: Final = (",", "back")
 _INSPECTOR: Final = ("i", "inspector")
 _LESSONS: Final = ("L", "lessons")
 _END: Final = "The end"
-_END_PLACE: Final = "✓"
 _TOKEN: Final = re.compile(r"(\*\*.+?\*\*|`[^`]+`)")
 _TWO_COLUMNS: Final = 110
 _WRONG: Final = "✗ 1  "
@@ -111,7 +110,7 @@ def _ending(course: Course) -> list[str]:
         said.append(f"**{score.at_once} of {score.asked}** questions were right at the first try.")
     if score.answered < score.asked:
         left = [str(at + 1) for at in lesson.questions if (course.nth, at) not in course.solved]
-        said[-1] += f" Still open: step {', '.join(left)}; `,` leads back."
+        said[-1] += f" Still open: step{'s' * (len(left) > 1)} {', '.join(left)}; `,` leads back."
     if following is None:
         return [*said, "This was the last lesson. `L` lists them all."]
     return [*said, f"`enter` begins the next lesson: **{following.title.replace('*', '')}**."]
@@ -150,7 +149,9 @@ def _heading(course: Course, palette: Palette, width: int, *, is_alone: bool) ->
     row = Line(width, Ink(palette.text, ground))
     steps = len(lesson.steps)
     keys = (*_keys(course), _INSPECTOR) if is_alone else _keys(course)
-    title, place = (_END, _END_PLACE) if course.is_over else (course.step.title, f"{course.at + 1}/{steps}")
+    title, place = course.step.title, f"{course.at + 1}/{steps}"
+    if course.is_over:
+        title, place = _END, "✓" if course.score.answered == course.score.asked else ""
     dots = 2 * steps + 1 if width >= NARROW else 0
     # the same keys at every step, whatever its title
     titles = len("LESSON  ") + max(cell_len(printable(step.title)) for step in lesson.steps) + 2
