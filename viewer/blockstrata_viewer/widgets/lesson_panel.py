@@ -194,12 +194,14 @@ def _asked(course: Course, palette: Palette, width: int, room: int) -> list[Part
     strong = Ink(palette.accent, palette.panel, bold=True)
     plain, dim = Ink(palette.text, palette.panel), Ink(palette.dim, palette.panel)
     if course.is_answered:
-        said: Parts = [("✓ Found", strong), (", there it is.", plain)]
+        said: list[Parts] = [[("✓ Found", strong), (", there it is.", plain)]]
         if question.choices:
-            number, choice = question.right + 1, printable(question.choices[question.right])
-            said = [("✓ Right:  ", strong), (f"{number} {choice}", plain)]
+            mark, choice = f"✓ Right:  {question.right + 1} ", printable(question.choices[question.right])
+            first, *others = _folded(choice, width - len(mark))
+            said = [[(mark, strong), (first, plain)]]
+            said += [[(" " * len(mark), strong), (line, plain)] for line in others]
         after = [line for each in course.step.afterwards for line in _inked(each, palette, width)]
-        return [said, *after]
+        return [*said, *after]
     prompt: Parts = [(f"? {printable(question.prompt)}", strong)]
     if course.is_search:
         return [prompt, *_because("✗ ", course.why, palette, width)]
