@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from blockstrata_viewer.lessons.lesson import Step
 from blockstrata_viewer.lessons.site import Site
@@ -14,7 +15,8 @@ def aim(scene: Scene, step: Step, site: Site) -> Scene:
 
     Errors as :meth:`Scene.round_trip` has them.
     """
-    scene = scene.leave().drawn(semantics=site.semantics, differences=False, isolated="", hidden=frozenset())
+    fresh: dict[str, Any] = {"flags": None, "differences": False, "isolated": "", "hidden": frozenset()}
+    scene = scene.leave().drawn(semantics=site.semantics, **fresh)
     scene = scene.select(step.layer).fit().go_to(site.offset)
     if step.view == "round-trip":
         scene = scene.round_trip()
