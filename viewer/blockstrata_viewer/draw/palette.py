@@ -267,4 +267,6 @@ PATTERNS: Final = (" ", "╱", "╳", "╲", "┼", " ", " ", " ", " ", " ", " "
 """By :class:`Paint`: what is on a cell of one solid state, for eyes that cannot tell the colours."""
 
 FLOOR: Final = "⣀"
-"""What shows an empty track where it has no colour of its own."""
+"""What shows the foot of an empty track where it has no colour of its own."""
+EMPTY: Final = "⡀"
+"""The same above its foot: a track that ends, and one that is empty, look different."""

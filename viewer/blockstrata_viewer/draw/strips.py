@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from blockstrata.semantics.table import Semantics
 from blockstrata_viewer.draw.lines import Cell, Ink, Line
-from blockstrata_viewer.draw.palette import FLOOR, HALVES, MONO_GLYPHS, PATTERNS, TEXTURES, Palette
+from blockstrata_viewer.draw.palette import EMPTY, FLOOR, HALVES, MONO_GLYPHS, PATTERNS, TEXTURES, Palette
 from blockstrata_viewer.model.columns import ALL, LEVELS, NO_BOUNDARY, Columns, Shown, columns_of, levels
 from blockstrata_viewer.model.states import Paint
 from blockstrata_viewer.model.track import Track
@@ -166,8 +166,8 @@ class _Cells(dict[int, Cell]):
 
     def _whole(self, paint: Paint, *, is_foot: bool = False) -> Cell:
         cell = solid_cell(paint, self._palette)
-        if paint is Paint.FALLS_THROUGH and not is_foot:
-            return " ", cell[1]
+        if cell[0] == FLOOR and not is_foot:
+            return EMPTY, cell[1]
         return cell
 
     def _upright(self, eighths: int, left: Paint, right: Paint) -> Cell:
