@@ -19,6 +19,8 @@ from blockstrata_viewer.model.switch import word_of
 _SPLIT_SHARE: Final = 0.55
 _LEAST_SAMPLE: Final = 4
 """Rows that the core sample has beside the chain, if there are as many."""
+_LEAST_SHARES: Final = 4
+"""Rows from which it is shown, under the core sample, which layers the guest reads from."""
 _FLAGS: Final = {
     "LOCAL": "from here, not from below",
     "ZERO": "reads as zeroes",
@@ -52,7 +54,9 @@ def draw_inspector(scene: Scene, width: int, height: int, *, side: bool) -> list
             break
     for row in rows:
         row.put(split, "│", Ink(palette.rule, palette.panel))
-    _draw_through(rows, split + 2, width - 1, scene)
+    rest = rows[_draw_through(rows, split + 2, width - 1, scene) + 1 :]
+    if len(rest) >= _LEAST_SHARES and not scene.disk.round_trip and not scene.disk.is_file:
+        _draw_suppliers(rest, split + 2, width - 1, scene)
     return rows
 
 
