@@ -11,7 +11,9 @@ from click.testing import CliRunner
 from pilots import opened, screen_text, until
 
 from blockstrata.formats.qcow2.author import Data, Image, write_image
+from blockstrata.graph.chain import open_chain
 from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.app.commands import commands_of
 from blockstrata_viewer.app.headless import Still, take
 from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.cli.group import main
@@ -20,6 +22,7 @@ from blockstrata_viewer.draw.palette import DARK
 from blockstrata_viewer.export import render
 from blockstrata_viewer.model.aim import Aim
 from blockstrata_viewer.model.history import place_of
+from blockstrata_viewer.reports.trace import trace_lines
 from blockstrata_viewer.widgets.chain_view import ChainView
 from blockstrata_viewer.widgets.plain import Words
 
@@ -326,3 +329,34 @@ async def test_a_place_that_is_not_on_the_disk_is_said(demo_image):
         await opened(app, pilot)
         assert "is not on the disk" in app.main.pane.note
         assert app.scene.cursor == 0
+
+
+async def test_y_on_a_page_copies_its_lines(viewer):
+    app, press = viewer
+    await press("g", "3", "1", "M", "enter", "T")
+    await app.workers.wait_for_complete()
+    await press("y")
+    with open_chain(app.main.pane.images.shown.image) as chain:
+        assert app.clipboard.splitlines() == list(trace_lines(chain, 31 << 20))
+
+
+async def test_states_are_in_the_palette(viewer):
+    app, _ = viewer
+    actions = {command.action for command in commands_of(app.main.pane)}
+    assert {"isolate('L·AO')", "hide('L·AO')", "isolate('LZ··')"} <= actions
+
+
+async def test_a_click_on_the_legend_isolates_and_with_shift_hides(demo_image):
+    app = ViewerApp(Setup([demo_image]))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        at = _find(app, "#legend", "isolate('L·AO')")
+        await pilot.click("#legend", offset=at)
+        assert app.scene.isolated == "L·AO"
+        await pilot.click("#legend", offset=at)
+        assert app.scene.isolated == ""
+        await pilot.click("#legend", offset=at, shift=True)
+        assert (app.scene.isolated, app.scene.hidden) == ("", {"L·AO"})
+        at = _find(app, "#title", "under('historic')")
+        await pilot.click("#title", offset=at)
+        assert app.scene.semantics.name == "historic"

@@ -55,6 +55,11 @@ def commands_of(pane: ImagePane) -> Iterator[Command]:
         yield Command(f"lesson: {nth} {title}", f"begin_lesson({lesson.name!r})")
     if guide.course:
         yield Command("lesson: leave it", "leave_lesson")
+    states = scene.disk.guest.by_state(scene.semantics) if scene and not scene.asking else ()
+    for state in states:
+        if state.letters:
+            yield Command(f"state: {state.letters} alone, or all", f"isolate({state.letters!r})")
+            yield Command(f"state: hide {state.letters}, or show it", f"hide({state.letters!r})")
     for layer in scene.disk.layers if scene else ():
         name = shortened(base_name(layer.name))
         yield Command(f"layer: {layer.depth} {name}", f"choose({layer.depth})")

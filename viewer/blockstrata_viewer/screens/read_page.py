@@ -71,6 +71,11 @@ class ReadPage(Words):
         else:
             self.fit_width()
 
+    @property
+    def text(self) -> str:
+        """The lines as they were read, empty until then."""
+        return "\n".join(self._lines or ())
+
     def fit_width(self) -> None:
         """Fit the lines to the width that there is."""
         if self._lines is not None:
@@ -84,7 +89,10 @@ class ReadPage(Words):
 class PageScreen(ModalScreen[None]):
     """A page that is read, under a title and what it is of; its keys, and the one that opens it, leave."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss", "close")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter,q", "dismiss", "close"),
+        Binding("y", "copy", "copy"),
+    ]
     IS_WIDE: ClassVar[bool] = True
     """Whether it takes almost all of a screen's width, as app.tcss has it."""
 
@@ -100,3 +108,9 @@ class PageScreen(ModalScreen[None]):
         with VerticalScroll(classes="dialog wide" if self.IS_WIDE else "dialog"):
             yield Words(self._heading, classes="heading")
             yield self._page
+
+    def action_copy(self) -> None:
+        """Copy the lines of the page."""
+        if text := self._page.text:
+            self.app.copy_to_clipboard(text)
+            self.notify(f"copied: {text.count(chr(10)) + 1} lines")
