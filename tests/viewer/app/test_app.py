@@ -25,6 +25,7 @@ from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.model.scene import GUEST
 from blockstrata_viewer.scenarios import SCENARIOS
+from blockstrata_viewer.screens.help import HelpScreen
 from blockstrata_viewer.widgets.chain_view import ChainView
 
 SIZES = [(80, 24), (120, 36), (200, 50)]
@@ -97,7 +98,7 @@ async def test_keys(demo_image):
         assert (await press("s")).semantics.name == "historic", "back to the last of the two"
         assert (await press("t")).theme == "light"
         await press("?")
-        assert "zoom" in screen_text(app)
+        assert isinstance(app.screen, HelpScreen)
         await press("escape")
         assert "CORE SAMPLE" in screen_text(app)
         await press("q")
