@@ -6,6 +6,7 @@ from textwrap import wrap
 from typing import Final
 
 from blockstrata.text.printable import base_name
+from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.extent import Pen, draw_extent, draw_withheld
 from blockstrata_viewer.draw.lines import Ink, Line, clip, shorten
 from blockstrata_viewer.draw.palette import palette_of
@@ -15,6 +16,7 @@ from blockstrata_viewer.draw.units import counted, in_parts, percents, sizes
 from blockstrata_viewer.model.round_trip import kind_of
 from blockstrata_viewer.model.scene import GUEST, Scene
 from blockstrata_viewer.model.switch import word_of
+from blockstrata_viewer.model.track import LENGTHS
 
 _SPLIT_SHARE: Final = 0.55
 _LEAST_SAMPLE: Final = 4
@@ -77,7 +79,8 @@ def _draw_beside(scene: Scene, rows: list[Line], width: int) -> None:
     rows = rows[layer_rows + 1 :]
     if not scene.disk.round_trip and not scene.disk.is_file:
         rows = rows[_draw_suppliers(rows, 2, width - 2, scene) + 1 :]
-    _draw_flags(rows, 2, width - 2, scene)
+    rows = rows[_draw_flags(rows, 2, width - 2, scene) + 1 :]
+    _draw_lengths(rows, 2, width - 2, scene)
 
 
 def _draw_through(lines: list[Line], x: int, end: int, scene: Scene) -> int:
@@ -164,12 +167,12 @@ def _draw_suppliers(rows: list[Line], x: int, end: int, scene: Scene) -> int:
     return min(len(rows), len(totals) + 2)
 
 
-def _draw_flags(rows: list[Line], x: int, end: int, scene: Scene) -> None:
-    """Draw what each letter of the flags in force says, if there is room for all."""
+def _draw_flags(rows: list[Line], x: int, end: int, scene: Scene) -> int:
+    """Draw what each letter of the flags in force says, if there is room for all; return how many rows."""
     semantics = scene.wire.base if scene.wire else scene.semantics
     letters = semantics.lettered(is_protocol=scene.disk.is_file)
     if len(rows) <= len(letters):
-        return
+        return 0
     palette = palette_of(scene)
     at = rows[0].put(x, "FLAGS", Ink(palette.accent, palette.panel, bold=True))
     rows[0].put(at + 2, word_of(semantics), Ink(palette.dim, palette.panel))
@@ -177,6 +180,28 @@ def _draw_flags(rows: list[Line], x: int, end: int, scene: Scene) -> None:
         row.put(x, each.letter, Ink(palette.text, palette.panel, bold=True))
         text = f"{each.name.lower():<13}{_FLAGS[each.name]}"
         row.put(x + 2, clip(text, end - x - 2), Ink(palette.dim, palette.panel))
+    return len(letters) + 1
+
+
+def _draw_lengths(rows: list[Line], x: int, end: int, scene: Scene) -> None:
+    """Draw how long the extents of the selected track are: how many of each order, and a bar for it.
+
+    Nothing where there is no room for all, or where extents are known in sum only.
+    """
+    palette, track = palette_of(scene), scene.track
+    names = [*(f"below {format_size(limit)}" for limit in LENGTHS), f"{format_size(LENGTHS[-1])} and more"]
+    if len(rows) <= len(names) or track.summaries or not track.count:
+        return
+    at = rows[0].put(x, "LENGTHS", Ink(palette.accent, palette.panel, bold=True))
+    rows[0].put(at + 2, f"of {counted(track.count, 'extent')}", Ink(palette.dim, palette.panel))
+    start, most = x + max(map(len, names)) + 2, max(track.by_length)
+    room = end - start - len(f" {most:,}")
+    for row, name, count in zip(rows[1:], names, track.by_length, strict=False):
+        row.put(x, name, Ink(palette.dim, palette.panel))
+        bar = "━" * max(count > 0, count * room // most)
+        row.put(start, bar, Ink(palette.accent, palette.panel))
+        text = f"{count:,}"
+        row.put(end - len(text), text, Ink(palette.text, palette.panel))
 
 
 def _draw_shares(

@@ -146,6 +146,8 @@ class _Painter:
                 self.rows[under].set(1, "▏", self.ink(colour))
         if error := scene.disk.error_of(depth):
             self.error(rows[len(rows) // 2], error)
+        else:
+            self.end(rows[len(rows) // 2], depth)
 
     def fold(self, depths: range) -> None:
         """Draw several layers that hold nothing in view as one."""
@@ -159,6 +161,14 @@ class _Painter:
         for row, sign, count in self.layout.more:
             self.rows[row].put(1, "▏", self.ink(self.palette.rule))
             self.rows[row].put(3, f"{sign} {count} more", self.ink(self.palette.dim))
+
+    def end(self, row: Line, depth: int) -> None:
+        """Say behind a layer that is shorter than the disk where it ends, if there is room."""
+        size = self.scene.disk.tracks[depth].size
+        at = max(0, self.scene.viewport.column_of(size - 1) + 1)
+        text = f"ends at {exact_size(size)}" if size else "0 bytes"
+        if len(text) + 1 < self.shown - at:
+            row.put(self.x + at + 1, text, self.ink(self.palette.dim))
 
     def error(self, row: Line, error: str) -> None:
         """Write why a layer is not there into its track."""

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -24,6 +25,9 @@ Kind = tuple[int, Traits]
 
 BANDS: Final = 256
 """Layers that the ribbon tells apart."""
+
+LENGTHS: Final = tuple(1 << power for power in (12, 16, 20, 24, 28, 32))
+"""Bytes below which extents are counted together, as far as they are not below the one before."""
 
 _STRIDE: Final = 1 << 16
 """Runs looked at at once when the next one of a kind is sought."""
@@ -89,6 +93,13 @@ class Track:
 
     def __len__(self) -> int:
         return len(self.view.extents)
+
+    @cached_property
+    def by_length(self) -> list[int]:
+        """How many extents are below each of :data:`LENGTHS` and not counted before; the rest last."""
+        lengths = self.view.extents.lengths
+        below = [0, *(int(np.count_nonzero(lengths < limit)) for limit in LENGTHS), len(lengths)]
+        return [after - before for before, after in pairwise(below)]
 
     def seen_as(self, states: Callable[[Semantics], tuple[State, ...]]) -> Track:
         """Return the same runs, with other states; ``states`` gives that of each class under a semantics."""
