@@ -20,7 +20,7 @@ from blockstrata_viewer.app.images import Images, Opened
 from blockstrata_viewer.app.lesson_guide import LessonGuide
 from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.draw.bars import draw_keys, draw_title
-from blockstrata_viewer.draw.layout import SIDE_PANEL, WIDE, strip_columns
+from blockstrata_viewer.draw.layout import CHAIN_LEAST, SIDE_PANEL, WIDE, strip_columns
 from blockstrata_viewer.model.disk import Disk
 from blockstrata_viewer.model.history import Place, at_place, place_of
 from blockstrata_viewer.model.scene import Scene
@@ -38,7 +38,9 @@ from blockstrata_viewer.widgets.strata import Strata
 
 _TALL = 30
 """Rows from which the inspector has its full height under the chain."""
-_PANEL_TALL, _PANEL = 9, 7
+_PANEL_TALL, _PANEL, _PANEL_LEAST = 9, 7, 4
+_BARS = 4
+"""Rows of the bars above and below all."""
 _BOTH = 34
 """Rows from which a lesson and the inspector stand under the chain together."""
 _LESSON_LEAVES = 14
@@ -145,11 +147,13 @@ class ImagePane(Container):
         side = width >= WIDE and self.inspector_shown
         self.query_one("#main").set_class(side, "side")
         inspector = self.query_one(Inspector)
+        under = min(_PANEL_TALL if height >= _TALL else _PANEL, height - _BARS - CHAIN_LEAST)
         # the table in full height takes its place, but not beside the chain
-        inspector.set_class(not self.inspector_shown or (self.table.is_full and not side), "-away")
+        has_room = side or not (under < _PANEL_LEAST or self.table.is_full)
+        inspector.set_class(not (self.inspector_shown and has_room), "-away")
         inspector.side = side
         inspector.styles.width = SIDE_PANEL if side else "1fr"
-        inspector.styles.height = "1fr" if side else _PANEL_TALL if height >= _TALL else _PANEL
+        inspector.styles.height = "1fr" if side else max(_PANEL_LEAST, under)
         panel, course = self.query_one(LessonPanel), self.guide.course
         panel.course, panel.is_alone = course, not self.inspector_shown
         panel.set_class(not course or (height < _BOTH and self.inspector_shown), "-away")
