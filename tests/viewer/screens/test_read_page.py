@@ -20,8 +20,8 @@ each_page = pytest.mark.parametrize(
     ("key", "reader"),
     [
         ("enter", "reports.describe"),
-        ("T", "reports.trace_lines"),
-        ("a", "reports.AuditReport.human_lines"),
+        ("T", "reports.trace_told"),
+        ("a", "reports.AuditReport.told"),
         ("B", "tables.tables"),
     ],
 )

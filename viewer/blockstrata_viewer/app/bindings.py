@@ -263,9 +263,39 @@ def footer_keys() -> list[tuple[str, ...]]:
     return found
 
 
-def help_keys(keymap: dict[str, str]) -> list[tuple[str, str]]:
+GROUPS: Final = {
+    "move": ("cursor", "layer"),
+    "look closer": ("zoom", "layers", "marker", "axis"),
+    "compare flags": ("semantics", "difference", "nbd", "storage"),
+    "find": ("change", "suspicious", "history"),
+    "read": ("extent", "trace", "tables", "extents", "audit", "enter"),
+    "lessons": ("learn", "lesson"),
+    "images": ("image", "reload"),
+    "take along": ("copy", "export"),
+    "the screen": ("patterns", "theme", "inspector", "clear", "help", "palette", "quit"),
+}
+"""What one wants to do, and the first parts of the ids of keys that do it."""
+
+
+def group_of(key: Key) -> str:
+    """Return what one wants to do who types a key."""
+    first = key.id.partition(".")[0]
+    return next(group for group, firsts in GROUPS.items() if first in firsts)
+
+
+class KeyWords(NamedTuple):
+    """Keys as they stand on a keyboard, what they do, and for what that is."""
+
+    group: str
+    keys: str
+    words: str
+
+
+def help_keys(keymap: dict[str, str]) -> list[KeyWords]:
     """Return every key and what it does; ``keymap`` holds the user's own keys by id."""
-    return [(printable(_spell(keymap.get(key.id, key.keys))), key.words) for key in KEYS]
+    return [
+        KeyWords(group_of(key), printable(_spell(keymap.get(key.id, key.keys))), key.words) for key in KEYS
+    ]
 
 
 def said_of(key: str) -> str:

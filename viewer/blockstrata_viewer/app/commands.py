@@ -13,21 +13,11 @@ from blockstrata.semantics import SWITCH
 from blockstrata.text.printable import base_name, printable, shortened
 from blockstrata_viewer.app.bindings import KEYS, help_keys
 from blockstrata_viewer.app.image_pane import ImagePane
+from blockstrata_viewer.model.switch import word_of
 from blockstrata_viewer.widgets.plain import plain
 
-_PREFIXES: Final = {
-    "cursor": "go",
-    "layer": "layer",
-    "zoom": "zoom",
-    "semantics": "flags",
-    "change": "find",
-    "extents": "extents",
-    "difference": "find",
-    "suspicious": "find",
-    "image": "image",
-    "learn": "lesson",
-    "lesson": "lesson",
-}
+_NOT_OFFERED: Final = ("palette", "enter")
+"""What is there already, and what another command says as well."""
 
 _WHOLE: Final = 1.5
 """How much better it is if what was typed stands there as it is."""
@@ -44,17 +34,17 @@ class Command(NamedTuple):
 def commands_of(pane: ImagePane) -> Iterator[Command]:
     """Yield every command: the bindings under the user's keys, flags, lessons, and layers of the image."""
     guide, scene = pane.guide, pane.current
-    for key, (keys, words) in zip(KEYS, help_keys(pane.setup.keymap), strict=True):
-        if key.id != "palette":
-            prefix = _PREFIXES.get(key.id.partition(".")[0], "view")
-            yield Command(f"{prefix}: {words}", key.action, keys)
+    for key, (group, keys, words) in zip(KEYS, help_keys(pane.setup.keymap), strict=True):
+        if key.id not in _NOT_OFFERED:
+            yield Command(f"{group}: {words}", key.action, keys)
     for semantics in SWITCH:
-        yield Command(f"flags: {semantics.word}, {semantics.title}", f"under('{semantics.name}')")
+        what = f"{word_of(semantics)} ({semantics.name}), {semantics.title}"
+        yield Command(f"compare flags: {what}", f"under('{semantics.name}')")
     for nth, lesson in enumerate(guide.offered, 1):
         title = shortened(printable(lesson.title))
-        yield Command(f"lesson: {nth} {title}", f"begin_lesson({lesson.name!r})")
+        yield Command(f"lessons: {nth} {title}", f"begin_lesson({lesson.name!r})")
     if guide.course:
-        yield Command("lesson: leave it", "leave_lesson")
+        yield Command("lessons: leave the lesson", "leave_lesson")
     states = scene.disk.guest.by_state(scene.semantics) if scene and not scene.asking else ()
     for state in states:
         if state.letters:

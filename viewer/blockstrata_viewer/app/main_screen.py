@@ -21,7 +21,7 @@ from blockstrata_viewer.app.lesson_guide import spot_of
 from blockstrata_viewer.app.pages import PAGES, needs_all
 from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.app.shot import save
-from blockstrata_viewer.draw.palette import THEMES, palette_for, palette_of
+from blockstrata_viewer.draw.palette import THEMES, palette_for
 from blockstrata_viewer.lessons.course import Course
 from blockstrata_viewer.model.aim import image_words, view_command
 from blockstrata_viewer.model.asking import NOT_YET, betrays
@@ -128,7 +128,7 @@ class MainScreen(Screen[None]):
         image = self.setup.said.get(opened.image) or image_words(opened.image, opened.opening)
         command = view_command(image, opened.opening, scene)
         self.app.copy_to_clipboard(command)
-        self.app.push_screen(CommandScreen(command, _left_out(scene), palette_of(scene)))
+        self.app.push_screen(CommandScreen(command, _left_out(scene)))
 
     def action_together(self) -> None:
         """Have all images go where the one on the screen goes, or let each go alone."""

@@ -7,9 +7,11 @@ from typing import Any, Final, NamedTuple
 
 from textual.screen import ModalScreen
 
+from blockstrata.semantics import by_name
 from blockstrata_viewer.app.images import Opened
 from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.reports.tables import Place, Table
+from blockstrata_viewer.reports.told import Spot
 from blockstrata_viewer.screens.go_to import GoToScreen
 from blockstrata_viewer.screens.reports import AuditScreen, DetailsScreen, TraceScreen
 from blockstrata_viewer.screens.tables import TablesScreen
@@ -41,13 +43,18 @@ def _at_place(scene: Scene, answer: tuple[Table, Place]) -> Scene:
     return scene.at(place.depth, place.offset, table.semantics, in_file=table.is_protocol)
 
 
+def _at_spot(scene: Scene, spot: Spot) -> Scene:
+    semantics = by_name(spot.semantics) if spot.semantics else scene.semantics
+    return scene.at(spot.depth, spot.offset, semantics, in_file=spot.in_file)
+
+
 PAGES: Final = {
     "go_to": Page(
         lambda scene: GoToScreen(scene) if scene.disk.size else None,
         then=lambda scene, offset: scene.go_to(offset),
     ),
-    "details": Page(DetailsScreen),
-    "trace": Page(lambda scene: TraceScreen(scene) if scene.disk.size else None),
-    "audit": Page(AuditScreen, needs_all),
+    "details": Page(DetailsScreen, then=_at_spot),
+    "trace": Page(lambda scene: TraceScreen(scene) if scene.disk.size else None, then=_at_spot),
+    "audit": Page(AuditScreen, needs_all, then=_at_spot),
     "tables": Page(TablesScreen, needs_all, then=_at_place),
 }

@@ -89,6 +89,11 @@ _STATES["new protocol"] = {
 }
 
 
+def paint_of(switch: str, letters: str) -> Paint:
+    """Return the paint of a format layer's letters under old or new semantics."""
+    return _STATES[switch].get(letters, (Paint.SUSPICIOUS, ""))[0]
+
+
 def state_of(semantics: Semantics, code: int, traits: Traits, *, settled: bool) -> State:
     """Return how a fact of a layer shows under a semantics; ``settled`` in the guest's view."""
     mapping = mapping_of(code)

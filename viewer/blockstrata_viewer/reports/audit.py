@@ -11,9 +11,12 @@ import numpy as np
 from blockstrata.graph.chain import Chain
 from blockstrata.questions.audit import Conclusion, Judged, audit, conclusions, totals_by_driver
 from blockstrata.semantics.audit import FINDINGS, Judgement
+from blockstrata.semantics.historic import HISTORIC
 from blockstrata.text.printable import base_name
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.units import counted
+from blockstrata_viewer.model.states import paint_of
+from blockstrata_viewer.reports.told import Spot, Told
 
 _MOST_RANGES: Final = 5
 """Ranges that are written out for people, of one kind."""
@@ -63,28 +66,35 @@ class AuditReport:
 
     def human_lines(self) -> Iterator[str]:
         """Yield the same for people."""
-        yield f"{counted(self.findings, 'finding')}\n"
+        return (f"{line.text}\n" for line in self.told())
+
+    def told(self) -> Iterator[Told]:
+        """Yield the lines for people, with the places that they name."""
+        yield Told(counted(self.findings, "finding"))
         yield from self._summary_lines()
         yield from _client_lines(self.conclusions)
         for judged in self.judged:
             yield from _judged_lines(judged)
 
-    def _summary_lines(self) -> Iterator[str]:
+    def _summary_lines(self) -> Iterator[Told]:
         """Yield the findings of all layers by driver, in the manner of the source's two tables."""
         for is_protocol, title in ((False, "format drivers"), (True, "protocol drivers")):
             rows = totals_by_driver(each for each in self.judged if each.is_protocol is is_protocol)
-            yield f"\n{title}\n"
+            yield from map(Told, ("", title))
             if not rows:
-                yield "  nothing to say\n"
+                yield Told("  nothing to say")
                 continue
-            yield (
+            yield Told(
                 f"  {'driver':<12}{'today':<6}{'row':<6}{'facts':<7}"
-                f"{'class':<20}{'count':>8}{'bytes':>10}  words\n"
+                f"{'class':<20}{'count':>8}{'bytes':>10}  words"
             )
             for (driver, _, judgement), (runs, size) in rows.items():
-                yield (
+                yield Told(
                     f"  {driver:<12}{judgement.today:<6}{judgement.reading:<6}{judgement.derived:<7}"
-                    f"{judgement.verdict.words:<20}{runs:>8,}{format_size(size):>10}  {judgement.why}\n"
+                    f"{judgement.verdict.words:<20}{runs:>8,}{format_size(size):>10}  {judgement.why}",
+                    None,
+                    paint_of(HISTORIC.switch, judgement.today),
+                    14,
                 )
 
 
@@ -122,40 +132,43 @@ def _client(each: Conclusion) -> dict[str, Any]:
     }
 
 
-def _judged_lines(judged: Judged) -> Iterator[str]:
+def _judged_lines(judged: Judged) -> Iterator[Told]:
     kind = "protocol layer under" if judged.is_protocol else "layer"
-    yield f"\n{kind} {judged.depth}, {judged.driver}: {base_name(judged.name)}\n"
+    yield Told("")
+    yield Told(f"{kind} {judged.depth}, {judged.driver}: {base_name(judged.name)}")
     totals = judged.totals()
     if not totals:
-        yield "  nothing to say\n"
+        yield Told("  nothing to say")
     for judgement, runs, size in totals:
         derived = "" if judgement.derived in judgement.why else f", facts say {judgement.derived}"
-        yield (
+        yield Told(
             f"  {judgement.verdict.words}: today {judgement.today}, read as {judgement.reading}{derived}; "
-            f"{judgement.why}\n"
+            f"{judgement.why}"
         )
         chosen = np.flatnonzero(judged.kind == judged.judgements.index(judgement))
         for index in chosen[:_MOST_RANGES].tolist():
-            yield f"    {int(judged.start[index]):#014x}  {format_size(int(judged.length[index]))}\n"
+            start, length = int(judged.start[index]), int(judged.length[index])
+            spot = Spot(judged.depth, start, judged.is_protocol, HISTORIC.name)
+            yield Told(f"    {start:#014x}  {format_size(length)}", spot)
         if runs > _MOST_RANGES:
-            yield f"    … {runs - _MOST_RANGES:,} more, {format_size(size)} in all\n"
+            yield Told(f"    … {runs - _MOST_RANGES:,} more, {format_size(size)} in all")
     if judged.invalid:
-        yield f"  {format_size(judged.invalid)} invalid, which nobody can judge\n"
+        yield Told(f"  {format_size(judged.invalid)} invalid, which nobody can judge")
 
 
-def _client_lines(found: list[Conclusion]) -> Iterator[str]:
-    yield "\nclients\n"
-    yield (
-        f"  {'client':<28}{'asks':<27}{'today':<10}{'yes for':>9}  {'would':<6}{'yes for':>9}{'differs':>9}\n"
+def _client_lines(found: list[Conclusion]) -> Iterator[Told]:
+    yield from map(Told, ("", "clients"))
+    yield Told(
+        f"  {'client':<28}{'asks':<27}{'today':<10}{'yes for':>9}  {'would':<6}{'yes for':>9}{'differs':>9}"
     )
     for each in found:
         question = each.question
         today, proposed, differing = map(format_size, (each.today, each.proposed, each.differing))
-        yield (
+        yield Told(
             f"  {question.client:<28}{question.asks:<27}{question.today.name:<10}{today:>9}"
-            f"  {question.proposed.name:<6}{proposed:>9}{differing:>9}\n"
+            f"  {question.proposed.name:<6}{proposed:>9}{differing:>9}"
         )
         for start, length in zip(each.start[:_MOST_RANGES].tolist(), each.length.tolist(), strict=False):
-            yield f"    {start:#014x}  {format_size(length)}\n"
+            yield Told(f"    {start:#014x}  {format_size(length)}", Spot(-1, start, semantics=HISTORIC.name))
         if len(each.start) > _MOST_RANGES:
-            yield f"    … {counted(len(each.start) - _MOST_RANGES, 'more range')}\n"
+            yield Told(f"    … {counted(len(each.start) - _MOST_RANGES, 'more range')}")

@@ -11,6 +11,7 @@ from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.formats.qcow2.tables import TableEntry
 from blockstrata.graph.chain import Layer
 from blockstrata.text.printable import printable
+from blockstrata_viewer.reports.told import Spot, Told
 
 if TYPE_CHECKING:  # a trace needs no more of the viewer than this page
     from blockstrata_viewer.model.scene import Scene
@@ -21,30 +22,37 @@ _FULL: Final = 82
 """Columns of a line with 16 of them."""
 
 
-def describe(scene: Scene, width: int = _FULL) -> list[str]:
+def describe(scene: Scene, width: int = _FULL) -> list[Told]:
     """Return the lines about the extent under a scene's cursor, most of them shorter than a width.
 
     Reads one table entry and a few bytes.
     """
     run = scene.run
     if run is None:
-        return ["Past the end of this layer."]
+        return [Told("Past the end of this layer.")]
     layer = scene.track.layer_of(run)
     code = int(scene.track.view.extents.facts[run])
+    start, end = scene.track.bounds(run)
+    is_file = scene.disk.is_file
+    depth = scene.file_depth if is_file else scene.selected
+    leads = not scene.disk.round_trip
     lines = [
-        f"{printable(layer.name)}, {'host' if scene.disk.is_file else 'guest'} offset {scene.cursor:#x}",
-        "",
+        Told(f"{printable(layer.name)}, {'host' if is_file else 'guest'} offset {scene.cursor:#x}"),
+        Told(f"start    {start:#x}", Spot(depth, start, is_file) if leads else None),
+        Told(f"end      {end:#x}", Spot(depth, end, is_file) if leads and end < scene.track.size else None),
+        Told(""),
     ]
     for name, state, _ in scene.meanings(run):
-        lines.append(f"{name:<6} {state.letters or state.short:<8} {state.words}")
-    lines += ["", f"fact     {fact_words(code)}"]
+        text = f"{name:<8} {state.letters or state.short:<8} {state.words}"
+        lines.append(Told(text, None, state.paint, 9))
+    lines += [Told(""), Told(f"fact     {fact_words(code)}")]
     try:
         if isinstance(layer.node, Qcow2Node):
             at = layer.node.entry_at(scene.cursor)
-            lines += entry_lines(layer.node, at, scene.cursor)
+            lines += map(Told, entry_lines(layer.node, at, scene.cursor))
         lines += _bytes(scene, layer, 16 if width >= _FULL else 8)
     except BlockstrataError as error:
-        lines += ["", str(error)]
+        lines += [Told(""), Told(str(error))]
     return lines
 
 
@@ -77,14 +85,16 @@ def entry_lines(node: Qcow2Node, at: TableEntry, offset: int) -> list[str]:
     return [*lines, f"fault    {fault}"] if fault else lines
 
 
-def _bytes(scene: Scene, layer: Layer, a_line: int) -> list[str]:
+def _bytes(scene: Scene, layer: Layer, a_line: int) -> list[Told]:
     """Return the first bytes at the cursor as they are stored, which need not be the guest's."""
     host = scene.track.host_of(scene.cursor)
     if host is None:
         return []
     stored = layer.node.host.read(host, _PREVIEW)
     where = f"stored at {host:#x} of {printable(layer.node.host.name)}"
-    return ["", where, *hex_lines(host, stored, a_line)]
+    leads = not (scene.disk.is_file or scene.disk.round_trip) and host < layer.node.host.length
+    spot = Spot(layer.depth, host, in_file=True) if leads else None
+    return [Told(""), Told(where, spot), *map(Told, hex_lines(host, stored, a_line))]
 
 
 def hex_lines(host: int, stored: bytes, a_line: int = 16) -> list[str]:

@@ -18,27 +18,35 @@ from blockstrata.semantics.table import Semantics
 from blockstrata.text.printable import printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.units import exact_size
+from blockstrata_viewer.model.states import state_of_flags
 from blockstrata_viewer.reports.extent import entry_lines, hex_lines
+from blockstrata_viewer.reports.told import Spot, Told
 
 _READ_AS_STORED: Final = (Rule.DATA, Rule.PASSTHROUGH, Rule.PROTOCOL)
 
 
 def trace_lines(chain: Chain, offset: int) -> Iterator[str]:
     """Yield the lines about a read of one guest byte; errors as :func:`blockstrata.trace` has them."""
+    return (line.text for line in trace_told(chain, offset))
+
+
+def trace_told(chain: Chain, offset: int) -> Iterator[Told]:
+    """Yield the same lines, with the layers and the bytes of files that they name."""
     followed = trace(chain, offset)
     active = chain.layers[0]
-    yield f"image     {printable(active.name)}"
-    yield f"offset    {offset:#x}, {exact_size(offset)} of {exact_size(chain.size)}"
+    yield Told(f"image     {printable(active.name)}")
+    yield Told(f"offset    {offset:#x}, {exact_size(offset)} of {exact_size(chain.size)}")
     last = followed.last
     where = "" if last.host is None else f", at {last.host:#x} of {printable(last.file.name)}"
-    yield f"answer    depth {last.layer.depth}, {printable(last.layer.name)}: {last.rule.value}{where}"
-    yield f"qemu-img  {map_line(last)}"
+    answer = f"answer    depth {last.layer.depth}, {printable(last.layer.name)}: {last.rule.value}{where}"
+    yield Told(answer, Spot(last.layer.depth, offset))
+    yield Told(f"qemu-img  {map_line(last)}")
     for step in followed.steps:
-        yield ""
+        yield Told("")
         yield from _step_lines(step, offset)
     yield from _stored_lines(followed)
-    yield ""
-    yield f"blockstrata {__version__}; storage as the files were asked, nothing was written"
+    yield Told("")
+    yield Told(f"blockstrata {__version__}; storage as the files were asked, nothing was written")
 
 
 def map_line(last: Step) -> str:
@@ -57,9 +65,10 @@ def map_line(last: Step) -> str:
     return ", ".join(words)
 
 
-def _step_lines(step: Step, offset: int) -> Iterator[str]:
+def _step_lines(step: Step, offset: int) -> Iterator[Told]:
     layer, node = step.layer, step.layer.node
-    yield f"{layer.depth}  {printable(layer.name)}  ({node.driver}, {format_size(layer.size)})"
+    head = f"{layer.depth}  {printable(layer.name)}  ({node.driver}, {format_size(layer.size)})"
+    yield Told(head, Spot(layer.depth, offset) if offset < layer.size else None)
     lines = [f"rule     {step.rule.value}", f"         {step.rule.sentence}"]
     if step.fault:
         lines.append(f"fault    {printable(step.fault)}")
@@ -70,23 +79,30 @@ def _step_lines(step: Step, offset: int) -> Iterator[str]:
     elif step.host is not None:
         lines.append(f"offset   no table: byte {offset:#x} of the layer is byte {step.host:#x} of its file")
     lines.append(f"fact     {fact_words(step.code)}")
+    told = [Told(line) for line in lines]
     if step.rule not in (Rule.INVALID, Rule.UNREAD):
-        lines += [f"{each.switch:<8} {_meaning(step, each)}" for each in SEMANTICS]
+        told += [_meaning(step, each) for each in SEMANTICS]
     if node.read_traits().recurse and mapping_of(step.code) is Mapping.NORMAL:
-        lines.append("         the image looks preallocated (metadata), so QEMU asks its file about holes")
+        told.append(
+            Told("         the image looks preallocated (metadata), so QEMU asks its file about holes")
+        )
     if node.is_encrypted and step.host is not None:
-        lines.append("         encrypted: what is stored is not what the guest reads, so no offset is valid")
+        what = "encrypted: what is stored is not what the guest reads, so no offset is valid"
+        told.append(Told(f"         {what}"))
     if step.host is not None and not node.is_protocol:
-        lines.append(f"below    {_below(step)}")
-    yield from (f"   {line}" for line in lines)
+        spot = Spot(layer.depth, step.host, in_file=True) if step.host < node.host.length else None
+        told.append(Told(f"below    {_below(step)}", spot))
+    yield from (each._replace(text=f"   {each.text}", at=each.at + 3) for each in told)
 
 
-def _meaning(step: Step, semantics: Semantics) -> str:
+def _meaning(step: Step, semantics: Semantics) -> Told:
     flags, is_protocol = step.flags(semantics), step.layer.node.is_protocol
     letters = semantics.letters(flags, is_protocol=is_protocol)
     words = semantics.row(flags, is_protocol=is_protocol).words
     present = f"{present_words(flags)} · " if semantics is HISTORIC else ""
-    return f"{letters:<4}  {present}{words}"
+    head = f"{semantics.switch:<8} "
+    paint = state_of_flags(semantics, flags, is_protocol=is_protocol).paint
+    return Told(f"{head}{letters:<4}  {present}{words}", None, paint, len(head))
 
 
 def _below(step: Step) -> str:
@@ -100,12 +116,12 @@ def _below(step: Step) -> str:
     return f"{driver}: {', '.join(letters)} at {step.host:#x} of {printable(step.file.name)}"
 
 
-def _stored_lines(followed: Trace) -> Iterator[str]:
+def _stored_lines(followed: Trace) -> Iterator[Told]:
     last = followed.last
     if last.host is None or followed.stored is None:
         return
-    yield ""
+    yield Told("")
     own = last.rule in _READ_AS_STORED and not last.layer.node.is_encrypted
     note = "" if own else " (not what the guest reads)"
-    yield f"stored at {last.host:#x} of {printable(last.file.name)}{note}"
-    yield from hex_lines(last.host, followed.stored)
+    yield Told(f"stored at {last.host:#x} of {printable(last.file.name)}{note}")
+    yield from map(Told, hex_lines(last.host, followed.stored))

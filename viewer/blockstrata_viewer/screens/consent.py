@@ -6,12 +6,12 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from blockstrata.access import Consent
 from blockstrata.errors import ConsentError
 from blockstrata.text.printable import printable
+from blockstrata_viewer.widgets.dialog import Dialog
 from blockstrata_viewer.widgets.plain import Words
 
 _QUESTIONS = {
@@ -35,7 +35,9 @@ class ConsentScreen(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         """Compose the question."""
         where = f"{self._error.field}: " if self._error.field else ""
-        with Vertical(classes="dialog"):
-            yield Words(_QUESTIONS[self._error.consent], classes="heading")
-            yield Words(f"{printable(where + self._error.file)} {printable(self._error.what)}")
-            yield Words("y yes · n no", classes="note")
+        yield Dialog(
+            Words(_QUESTIONS[self._error.consent], classes="heading"),
+            Words(f"{printable(where + self._error.file)} {printable(self._error.what)}"),
+            title="CONSENT",
+            keys="y yes · n no",
+        )

@@ -22,8 +22,10 @@ class LessonsScreen(ListScreen[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("L", "dismiss", "close"),
-        Binding("enter", "begin", "begin"),
+        Binding("enter", "take", "begin"),
     ]
+
+    HEADING = "LESSONS  what the flags mean, on real images"
 
     def __init__(
         self, lessons: Sequence[Lesson], course: Course | None, done: Mapping[str, Score], palette: Palette
@@ -33,6 +35,6 @@ class LessonsScreen(ListScreen[str | None]):
         if course:
             self.view.at = self._names.index(course.lesson.name)
 
-    def action_begin(self) -> None:
+    def action_take(self) -> None:
         """Leave with what is chosen."""
         self.dismiss([*self._names, ""][self.view.at])

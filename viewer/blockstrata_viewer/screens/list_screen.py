@@ -6,9 +6,9 @@ from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.screen import ModalScreen
 
+from blockstrata_viewer.widgets.dialog import Dialog
 from blockstrata_viewer.widgets.drawn import DrawnList
 
 Answer = TypeVar("Answer")
@@ -27,14 +27,26 @@ class ListScreen(ModalScreen[Answer]):
         Binding("end", "move(1000)", "last entry"),
     ]
 
+    HEADING: ClassVar[str]
+    """The title."""
+
     def __init__(self, view: DrawnList) -> None:
         super().__init__()
         self.view = view
 
     def compose(self) -> ComposeResult:
         """Compose the page."""
-        with Vertical(classes="dialog wide tall"):
-            yield self.view
+        yield Dialog(self.view, title=self.HEADING, classes="wide tall")
+
+    def action_pick(self, at: int) -> None:
+        """Choose an entry; chosen already, it is taken."""
+        if self.view.at == at:
+            self.action_take()
+        self.view.at = at
+
+    def action_take(self) -> None:
+        """Leave with what is chosen."""
+        raise NotImplementedError
 
     def action_move(self, steps: int) -> None:
         """Choose another entry."""

@@ -10,10 +10,10 @@ from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.events import Key
 from textual.screen import ModalScreen
 
+from blockstrata_viewer.widgets.dialog import Dialog
 from blockstrata_viewer.widgets.plain import Prompt, Words
 
 Answer = TypeVar("Answer")
@@ -38,10 +38,12 @@ class Question(ModalScreen[Answer]):
 
     def compose(self) -> ComposeResult:
         """Compose the question."""
-        with Vertical(classes="dialog"):
-            yield Words(self._question, classes="heading")
-            yield Prompt(self._value, placeholder=self._placeholder)
-            yield Words(self._note, classes="note")
+        yield Dialog(
+            Prompt(self._value, placeholder=self._placeholder),
+            Words(self._note, classes="note"),
+            title=self._question,
+            keys="enter · esc closes",
+        )
 
     async def on_key(self, event: Key) -> None:
         """Take what came before the input has the focus."""

@@ -8,7 +8,6 @@ from typing import ClassVar
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 
 from blockstrata.errors import BlockstrataError
 from blockstrata.semantics import SEMANTICS
@@ -18,6 +17,7 @@ from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.process.memory import TOO_LARGE
 from blockstrata_viewer.reports.tables import Entry, Place, Table, tables
 from blockstrata_viewer.screens.list_screen import ListScreen
+from blockstrata_viewer.widgets.dialog import Dialog
 from blockstrata_viewer.widgets.plain import Words
 from blockstrata_viewer.widgets.table_view import TableView, entries_of
 
@@ -34,9 +34,10 @@ class TablesScreen(ListScreen[tuple[Table, Place] | None]):
         Binding("p", "seek(-1)", "previous row that is here"),
         Binding("s,tab", "table(1)", "next table"),
         Binding("S,shift+tab", "table(-1)", "previous table"),
-        Binding("enter", "go", "go there"),
+        Binding("enter", "take", "go there"),
     ]
 
+    HEADING = "TRUTH TABLES"
     view: TableView
 
     def __init__(self, scene: Scene) -> None:
@@ -52,9 +53,8 @@ class TablesScreen(ListScreen[tuple[Table, Place] | None]):
     def compose(self) -> ComposeResult:
         """Compose the page, with words in the place of the list until there is one."""
         self.view.display = False
-        with Vertical(classes="dialog wide tall"):
-            yield Words("Truth tables …", id="wait")
-            yield self.view
+        wait = Words("looking for each row …", id="wait")
+        yield Dialog(wait, self.view, title=self.HEADING, classes="wide tall")
 
     @work
     async def on_mount(self) -> None:
@@ -107,7 +107,7 @@ class TablesScreen(ListScreen[tuple[Table, Place] | None]):
         wanted = shown[(shown.index(self.chosen[0]) + step) % len(shown)]
         self.view.at = sum(len(table.entries) for table in shown[: shown.index(wanted)])
 
-    def action_go(self) -> None:
+    def action_take(self) -> None:
         """Leave for the first place where the row occurs, if it can be shown."""
         if self.chosen and (place := self.chosen[1].place) and place.has_axis:
             self.dismiss((self.chosen[0], place))

@@ -16,7 +16,7 @@ from blockstrata_viewer.widgets.drawn import DrawnList
 _MARGIN: Final = 2
 _WORDS: Final = _MARGIN + 4
 """Where titles and sentences start."""
-_HEAD: Final = 2
+_HEAD: Final = 1
 _FOOT: Final = 2
 _KEYS: Final = (("↑ ↓", "choose"), ("enter", "begin"), ("escape", "close"))
 _LEAVE: Final = "Leave the lesson"
@@ -61,6 +61,7 @@ def draw_lessons(
         is_chosen = nth == at
         chosen = len(drawn) if is_chosen else chosen
         drawn.append(_title(number, title, note, palette, width, is_chosen=is_chosen))
+        drawn[-1].on_click(0, width, f"pick({nth})")
         shown = sentences[nth] if shows_all or is_chosen else ()
         drawn += [_sentence(words, palette, width, is_chosen=is_chosen) for words in shown]
         if has_gaps:
@@ -70,8 +71,6 @@ def draw_lessons(
         if y < height:
             rows[y] = row
     if rows:
-        x = rows[0].put(_MARGIN, "LESSONS  ", Ink(palette.accent, palette.panel, bold=True))
-        rows[0].put(x, "what the flags mean, on real images", Ink(palette.dim, palette.panel))
         put_keys(rows[-1], _MARGIN, _KEYS, palette)
     return rows
 

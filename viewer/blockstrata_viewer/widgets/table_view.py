@@ -15,6 +15,7 @@ from blockstrata_viewer.draw.lines import Ink, Line, clip, list_line, put_keys, 
 from blockstrata_viewer.draw.palette import Palette
 from blockstrata_viewer.draw.strips import draw_swatch
 from blockstrata_viewer.model.states import state_of_flags
+from blockstrata_viewer.model.switch import word_of
 from blockstrata_viewer.reports.tables import Entry, Table
 from blockstrata_viewer.widgets.drawn import DrawnList
 
@@ -66,14 +67,14 @@ def _lines(tables: Sequence[Table], at: int, palette: Palette, width: int) -> tu
         for entry in table.entries:
             if number == at:
                 chosen, top = len(lines), heading
-            lines.append(_line(table, entry, palette, width, is_chosen=number == at))
+            lines.append(_line(table, entry, palette, width, number, is_chosen=number == at))
             number += 1
     return lines, chosen, top
 
 
 def _heading(table: Table, palette: Palette, width: int) -> Line:
     row = Line(width, Ink(palette.text, palette.panel))
-    x = row.put(_MARGIN, table.semantics.word, Ink(palette.accent, palette.panel, bold=True))
+    x = row.put(_MARGIN, word_of(table.semantics), Ink(palette.accent, palette.panel, bold=True))
     row.put(x + 2, f"{table.semantics.title} — {table.kind}", Ink(palette.dim, palette.panel))
     here = sum(entry.place is not None for entry in table.entries)
     count = f"{here} of {len(table.entries)} here"
@@ -81,9 +82,10 @@ def _heading(table: Table, palette: Palette, width: int) -> Line:
     return row
 
 
-def _line(table: Table, entry: Entry, palette: Palette, width: int, *, is_chosen: bool) -> Line:
-    """Return a row's line: bright if it occurs, else the scenario that shows it."""
+def _line(table: Table, entry: Entry, palette: Palette, width: int, number: int, *, is_chosen: bool) -> Line:
+    """Return the line of a row by its number: bright if it occurs, else the scenario that shows it."""
     row, ground = list_line(width, palette, is_chosen=is_chosen)
+    row.on_click(0, width, f"pick({number})")
     colour = palette.text if entry.place else palette.dim
     state = state_of_flags(table.semantics, entry.row.flags, is_protocol=table.is_protocol)
     draw_swatch(row, _MARGIN, state.paint, palette)
@@ -99,8 +101,9 @@ def _line(table: Table, entry: Entry, palette: Palette, width: int, *, is_chosen
 
 def _draw_head(row: Line, table: Table, palette: Palette) -> None:
     """Write whose table the chosen row is in, whose own heading may be out of sight."""
-    x = row.put(_MARGIN, "TRUTH TABLES  ", Ink(palette.accent, palette.panel, bold=True))
-    x = row.put(x, f"{table.semantics.word}, {table.kind}", Ink(palette.text, palette.panel, bold=True))
+    x = row.put(
+        _MARGIN, f"{word_of(table.semantics)}, {table.kind}", Ink(palette.text, palette.panel, bold=True)
+    )
     letters = table.semantics.lettered(is_protocol=table.is_protocol)
     meanings = " · ".join(f"{each.letter} {each.name.lower()}" for each in letters)
     start = row.width - len(meanings) - _MARGIN
