@@ -94,7 +94,7 @@ class Pty:
         """Assert that keys do what they do: help comes and goes, which paints the picture."""
         since = len(self.output)
         self.send(b"?")
-        since = self.expect(b"next change", since)
+        since = self.expect(b"COLOURS AND TEXTURES", since)
         self.send(ESCAPE)
         self.shows(since)
 

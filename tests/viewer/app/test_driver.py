@@ -79,7 +79,7 @@ def test_what_is_no_text_is_no_end(running):
     pty.expect("�30M�".encode(), since)
     pty.send(ESCAPE)
     # the question may get one while it goes
-    since = pty.insist(b"?", b"next change")
+    since = pty.insist(b"?", b"COLOURS AND TEXTURES")
     pty.send(ESCAPE)
     pty.shows(since)
 
@@ -87,7 +87,7 @@ def test_what_is_no_text_is_no_end(running):
 def test_a_paste_without_end_is_over_some_time(running):
     pty = running
     pty.send(b"\x1b[200~q")
-    since = pty.insist(b"?", b"next change")
+    since = pty.insist(b"?", b"COLOURS AND TEXTURES")
     pty.send(ESCAPE)
     pty.shows(since)
     assert pty.process.poll() is None
@@ -159,7 +159,7 @@ def test_a_signal_with_sigcont_as_timeout_sends_it(terminal):
     ("number", "keys", "shown"),
     [
         (signal.SIGHUP, b"", PICTURE),
-        (signal.SIGINT, b"?", b"next change"),
+        (signal.SIGINT, b"?", b"COLOURS AND TEXTURES"),
         (signal.SIGQUIT, b"g", b"Go to"),
         (signal.SIGTERM, b"\x10", b"earch"),
     ],

@@ -132,7 +132,7 @@ async def test_keys_of_the_config(demo_image, keys):
     app = ViewerApp(Setup([demo_image], keymap={"zoom.fit": keys}))
     async with app.run_test(size=SIZE) as pilot:
         await opened(app, pilot)
-        for key, words in (("question_mark", "fit all"), ("ctrl+p", "zoom: fit all")):
+        for key, words in (("question_mark", "fit all"), ("ctrl+p", "look closer: fit all")):
             await pilot.press(key, *(words if key == "ctrl+p" else ""))
             await until(pilot, lambda words=words: words in screen_text(app))
             assert_clean(app, shows=words)

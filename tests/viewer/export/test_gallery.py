@@ -128,12 +128,12 @@ def test_keys_that_leave(tmp_path, monkeypatch):
 
 def test_keys_are_pressed_on_any_image(demo_image, tmp_path):
     output = tmp_path / "a.txt"
-    assert screenshot(demo_image, "--press", "s g 3 7 % enter", "-o", str(output)).exit_code == 0
+    assert screenshot(demo_image, "--press", "S g 3 7 % enter", "-o", str(output)).exit_code == 0
     text = output.read_text()
     assert "[nbd" in text
-    assert "23.68 MiB" in text or "0x17ae147" in text
+    assert "0x17ae147" in text
     assert screenshot(demo_image, "--press", "shift+right . 2 l", "-o", str(output)).exit_code == 0
-    assert "12 MiB" in output.read_text()
+    assert "31.875 MiB" in output.read_text()
 
 
 def test_a_file_beside_is_written_where_the_user_is(tmp_path, monkeypatch):
@@ -143,4 +143,4 @@ def test_a_file_beside_is_written_where_the_user_is(tmp_path, monkeypatch):
     text = Path("a.txt").read_text()
     assert "mail03-dug.qcow2" in text
     assert "2/2" in text
-    assert "344 KiB allocated" in text
+    assert "512 KiB virtual" in text

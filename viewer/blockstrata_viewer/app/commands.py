@@ -38,7 +38,9 @@ def commands_of(pane: ImagePane) -> Iterator[Command]:
         if key.id not in _NOT_OFFERED:
             yield Command(f"{group}: {words}", key.action, keys)
     for semantics in SWITCH:
-        what = f"{word_of(semantics)} ({semantics.name}), {semantics.title}"
+        shown = word_of(semantics)
+        also = "" if shown == semantics.word else f" ({shown})"
+        what = f"{semantics.word}{also}, {semantics.title}"
         yield Command(f"compare flags: {what}", f"under('{semantics.name}')")
     for nth, lesson in enumerate(guide.offered, 1):
         title = shortened(printable(lesson.title))

@@ -87,9 +87,15 @@ def _refuse_before_command(ctx: click.Context, args: list[str]) -> None:
         words = view.make_parser(ctx).parse_args(args.copy())[0]["images"]
     except click.UsageError:
         return  # view says what is wrong
-    if args[0].startswith("-") and words and words[0] in COMMANDS and not os.path.lexists(words[0]):
-        at = args.index(words[0])
-        right = shlex.join([words[0], *args[:at], *args[at + 1 :]])
+    if (
+        args[0].startswith("-")
+        and isinstance(words, (list, tuple))
+        and words
+        and words[0] in COMMANDS
+        and not os.path.lexists(words[0])
+    ):
+        at = args.index(first)
+        right = shlex.join([first, *args[:at], *args[at + 1 :]])
         raise click.UsageError(f"options stand behind the command: blockstrata {right}")
 
 

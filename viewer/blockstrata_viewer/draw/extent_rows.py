@@ -205,7 +205,7 @@ def columns_of(scene: Scene, width: int) -> list[Column]:
         if left < 0 and widths.get("words", 0) + left < _WORDS:
             del widths[key]
     left = width - _taken(widths)
-    if left < 0:
+    if left < 0 and "words" in widths:
         widths["words"] += left
     elif "words" in widths and words > short and widths["words"] + left >= words:
         left -= words - widths["words"]

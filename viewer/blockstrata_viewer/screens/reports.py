@@ -22,6 +22,8 @@ _COLUMNS: Final = re.compile(r"(.*\S {2,})\S.*")
 _LABEL: Final = re.compile(r"( *)(\S[^ ]{0,15})(  +)(\S.*)")
 """A line that begins with what it tells about."""
 _INDENT: Final = 8
+_DETAILS: Final = 84
+"""Cells of a line in a dialog that is not wide, as app.tcss has it."""
 _LAYER: Final = re.compile("[0-9]+ ")
 """A layer's line in a trace starts with its depth."""
 
@@ -32,11 +34,11 @@ class DetailsScreen(PageScreen):
     IS_WIDE = False
 
     def __init__(self, scene: Scene) -> None:
-        palette, width = palette_of(scene), self.app.size.width - 12
+        palette, width = palette_of(scene), min(_DETAILS, self.app.size.width - 12)
         page = ReadPage(
             palette,
             lambda: describe(scene, width),
-            lambda line, _: [line],
+            lambda line, room: folded(line, min(room, _DETAILS)),
             lambda line: labelled(line, palette),
         )
         super().__init__("EXTENT  its table entry, and its bytes", page)
