@@ -32,6 +32,12 @@ class BlockstrataError(Exception):
         error.field = field + (f": {self.field}" if self.field else "")
         return error
 
+    def part_of(self, file: str, role: str) -> Self:
+        """Return the same error as one of the image ``file``, of which the faulty file is a part."""
+        error = self.within(f"{role} {self.file}")
+        error.file = file
+        return error
+
 
 class OpenError(BlockstrataError):
     """The file cannot be opened or read."""

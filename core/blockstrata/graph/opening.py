@@ -130,8 +130,15 @@ class Opener:
         """Open the external data file: the option's, or the header's.
 
         The header's is the name of a file, whatever it looks like, and not joined to the image's: QEMU takes
-        no protocol and no ``json:`` there, so that an image cannot name more than a file.
+        no protocol and no ``json:`` there, so that an image cannot name more than a file.  An error says that
+        it is this image's data file.
         """
+        try:
+            return self._open_data_file(header, name)
+        except BlockstrataError as error:
+            raise error.part_of(name, "data file") from None
+
+    def _open_data_file(self, header: Header, name: str) -> HostNode | None:
         given = self._child("data-file", name)
         if given is not None:
             return given._host()

@@ -177,8 +177,10 @@ def test_info_marks_a_gap(demo_image, tmp_path):
     image = tmp_path / "web01-active.qcow2"
     image.write_bytes(Path(demo_image).read_bytes())
     done = run("info", str(image))
-    assert done.exit_code == 0
-    assert f"web01-monday.qcow2: backing file of {image}: No such file or directory" in done.stdout
+    gap = f"web01-monday.qcow2: backing file of {image}: No such file or directory"
+    assert done.exit_code == 1
+    assert gap in done.stdout
+    assert done.stderr.endswith(f"{gap}\n")
     refused = run("map", "--output", "json", str(image))
     assert refused.exit_code == 1
     assert refused.stdout == ""
@@ -202,25 +204,43 @@ def test_info_of_an_image_without_its_data_file(tmp_path, monkeypatch):
     write_image(tmp_path / "top.qcow2", image, {})
     write_raw(tmp_path / "base.raw", 4096, [])
     (tmp_path / "data.raw").unlink()
+    why = "top.qcow2: data file data.raw: No such file or directory"
     for words in ((), ("--quick",)):
         done = run("info", *words, "top.qcow2")
-        assert done.exit_code == 0
+        assert (done.exit_code, done.stderr) == (1, f"blockstrata: {why}\n")
         for line in (
             "1 MiB virtual, ",
             "data file data.raw\n",
             "backing base.raw (raw)",
             "1  base.raw  (raw)",
-            "! map refuses this image, as QEMU does: data.raw: No such file or directory\n",
+            f"! map refuses this image, as QEMU does: {why}\n",
         ):
             assert line in done.stdout
+        assert done.stdout.count("No such file") == 1
         (layer, _) = json.loads(run("info", *words, "--output", "json", "top.qcow2").stdout)["layers"]
         assert layer["data-file"] == {"filename": "data.raw"}
         assert layer["features"]["compat"] == "1.1"
-        assert layer["refusal"] == "data.raw: No such file or directory"
+        assert layer["refusal"] == why
     (tmp_path / "data.raw").mkdir()
-    assert "QEMU does: data.raw: is a directory, not a disk image\n" in run("info", "top.qcow2").stdout
+    assert (
+        "QEMU does: top.qcow2: data file data.raw: is a directory, not a disk image\n"
+        in run("info", "top.qcow2").stdout
+    )
     for words in (("map", "top.qcow2"), ("audit", "top.qcow2"), ("trace", "top.qcow2", "0")):
         assert run(*words).exit_code == 1
+
+
+def test_a_chain_whose_middle_lost_its_data_file(tmp_path, monkeypatch):
+    """It is not told that a backing file is missing: all images are there."""
+    monkeypatch.chdir(tmp_path)
+    write_image(tmp_path / "top.qcow2", Image(1 << 20, backing="mid.qcow2", backing_format="qcow2"), {})
+    write_image(tmp_path / "mid.qcow2", Image(1 << 20, data_file="data.raw"), {})
+    (tmp_path / "data.raw").unlink()
+    lost = "data file data.raw: No such file or directory"
+    error = f"blockstrata: mid.qcow2: backing file of top.qcow2: {lost}\n"
+    assert run("map", "top.qcow2").stderr == error
+    done = run("info", "top.qcow2")
+    assert (done.exit_code, done.stderr) == (1, f"blockstrata: mid.qcow2: {lost}\n")
 
 
 _TABLE_OF_NAMES = b"".join(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,11 +45,10 @@ def collect(chain: Chain, *, quick: bool = False) -> dict[str, Any]:
     return facts
 
 
-def is_refused(chain: Chain, facts: dict[str, Any]) -> bool:
-    """Say whether ``qemu-img info``, too, fails: it opens no data file, but looks at all else."""
-    node = chain.layers[0].node
-    is_sound = isinstance(node, HeaderNode) and node.is_sound
-    return "refusal" in facts["layers"][0] and not is_sound
+def find_break(facts: dict[str, Any]) -> str | None:
+    """Return why the chain cannot be read from top to base, by the first layer that cannot, or None."""
+    refused = (layer["refusal"] for layer in facts["layers"] if "refusal" in layer)
+    return next(refused, facts.get("gap"))
 
 
 def _summaries(chain: Chain) -> tuple[Summary, list[Summary]]:
@@ -175,7 +174,7 @@ def human_lines(facts: dict[str, Any]) -> Iterator[str]:
         yield from _layer_lines(layer, "└─ " if last else "├─ ", "   " if last else "│  ")
     if "guest" in facts:
         yield f"\nguest sees  {counted(facts['guest']['runs'], 'run')}\n"
-        yield from _total_lines(facts["guest"])
+        yield from _total_lines(facts["guest"], [layer.get("refusal") for layer in layers])
 
 
 def _layer_lines(layer: dict[str, Any], branch: str, trunk: str) -> Iterator[str]:
@@ -201,7 +200,7 @@ def _layer_lines(layer: dict[str, Any], branch: str, trunk: str) -> Iterator[str
         yield f"{trunk}backing {printable(layer['backing'])} ({stated})\n"
     if "runs" in layer:
         yield f"{trunk}{counted(layer['runs'], 'run')}\n"
-        yield from (f"{trunk}{line}" for line in _total_lines(layer))
+        yield from (f"{trunk}{line}" for line in _total_lines(layer, [layer.get("refusal")]))
 
 
 def _listed_lines(layer: dict[str, Any]) -> Iterator[str]:
@@ -223,7 +222,8 @@ def _stored(file: dict[str, Any]) -> str:
     return f"{format_size(file['file-length'])} file, {stored} stored"
 
 
-def _total_lines(found: dict[str, Any]) -> Iterator[str]:
+def _total_lines(found: dict[str, Any], said: Iterable[str | None]) -> Iterator[str]:
+    """Yield a line for each combination of flags, and where entries are corrupt unless ``said`` has why."""
     for line in found["totals"]:
         size = f"{format_size(line['bytes']):>10}"
         if "invalid" in line:
@@ -233,7 +233,8 @@ def _total_lines(found: dict[str, Any]) -> Iterator[str]:
             # what the block layer supplies looks like a zero that is stored nowhere, but it is in no layer
             unallocated = " (not ALLOCATED)" if "Z" in line[HISTORIC.name] and not line["present"] else ""
             yield f"{size}  {letters}  {line['words']}{unallocated}\n"
-    yield from (f"! {printable(reason)}\n" for reason in found.get("faults", ()))
+    faults = (reason for reason in found.get("faults", ()) if not any(why and why in reason for why in said))
+    yield from (f"! {printable(reason)}\n" for reason in faults)
 
 
 def _size(size: int) -> str:

@@ -23,5 +23,5 @@ def command(image: str, opening: Opening, quick: bool, output: str) -> None:
         facts = report.collect(chain, quick=quick)
         write(report.json_lines(facts) if output == "json" else report.human_lines(facts))
         tell_notices(chain)
-        if report.is_refused(chain, facts):
-            fail(EXIT_FAILED, facts["layers"][0]["refusal"])
+        if broken := report.find_break(facts):
+            fail(EXIT_FAILED, broken)
