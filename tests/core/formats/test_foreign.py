@@ -208,7 +208,26 @@ def test_info_that_makes_no_sense(fake, tmp_path, info):
         open_chain("top.vdi", ASKING)
 
 
-def test_its_last_words_are_one_short_printable_line(fake, tmp_path):
+_LOG = """qemu-img: Could not open 'json:{}': VHDX image file 'top.vdi' opened read-only, but \
+contains a log that needs to be replayed
+To replay the log, run:
+qemu-img check -r all 'top.vdi'
+"""
+
+
+def test_all_of_its_sentence_is_told(fake, tmp_path):
+    """The last line alone would be a command, and not say what is wrong."""
+    fake(f"sys.stderr.write({_LOG!r})\nsys.exit(1)")
+    vdi(tmp_path / "top.vdi")
+    with pytest.raises(OpenError) as caught:
+        open_chain("top.vdi", ASKING)
+    assert str(caught.value) == (
+        "top.vdi: qemu-img: VHDX image file 'top.vdi' opened read-only, but contains a log that needs to be "
+        "replayed To replay the log, run: qemu-img check -r all 'top.vdi'"
+    )
+
+
+def test_its_words_are_one_bounded_printable_line(fake, tmp_path):
     fake(
         "print('half an answer')\n"
         "sys.stderr.write('first\\nqemu-img: Could not open \\'json:{}\\': bad \\x1b[2J\\x07' + 'x' * 9999)\n"
@@ -218,10 +237,10 @@ def test_its_last_words_are_one_short_printable_line(fake, tmp_path):
     with pytest.raises(OpenError) as caught:
         open_chain("top.vdi", ASKING)
     message = str(caught.value)
-    assert message.startswith(r"top.vdi: qemu-img: bad \x1b[2J\x07xxx")
+    assert message.startswith(r"top.vdi: qemu-img: first bad \x1b[2J\x07xxx")
     assert message.endswith("x…")
     assert message.isprintable()
-    assert len(message) < 400
+    assert len(message) < 1100
 
 
 @pytest.mark.parametrize(

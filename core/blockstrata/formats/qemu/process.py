@@ -45,7 +45,7 @@ _MOST_MAP: Final = 1 << 30
 _MOST_INFO: Final = 1 << 24
 _MOST_COMPLAINT: Final = 1 << 16
 """Bytes of standard error that are kept."""
-_LINE: Final = 300
+_MOST_TOLD: Final = 1000
 """Characters of it that are told."""
 
 
@@ -99,7 +99,7 @@ def _version(_: str, access: Access) -> str:
 
 
 def run(words: Sequence[str], name: str, access: Access, most: int) -> Generator[bytes]:
-    """Yield the standard output of qemu-img; ``OpenError`` with its last words if it fails.
+    """Yield the standard output of qemu-img; ``OpenError`` with what it says if it fails.
 
     Also if it takes longer than ``access.timeout``, or says more than ``most`` bytes, or is not wanted any
     more; it is ended then.
@@ -175,12 +175,12 @@ def _pieces(
 
 
 def _reason(complaint: bytes, status: int) -> str:
-    """Return one line of what it says on standard error, without what we know: its name and the image's."""
+    """Return in one line all that it says on standard error, but what we know: its name and the image's."""
     lines = [line.strip() for line in complaint.decode("utf-8", "surrogateescape").split("\n")]
     lines = [line for line in lines if line]
     if not lines:
         return f"ends with signal {-status}" if status < 0 else f"ends with status {status}"
-    # where a module is missing, the last line only says that the protocol is unknown
-    line = next((line for line in lines if "do you want to install" in line), lines[-1])
-    line = re.sub(r"^(?:qemu|qemu-img): (?:Could not open '.*?': )?", "", line)
-    return line if len(line) <= _LINE else line[: _LINE - 1] + "…"
+    lines = [re.sub(r"^qemu(?:-img)?: (?:Could not open '.*?': )?", "", line) for line in lines]
+    # a sentence may take several lines, as that on a log that must be replayed; one that is said twice is not
+    line = " ".join(dict.fromkeys(lines))
+    return line if len(line) <= _MOST_TOLD else line[: _MOST_TOLD - 1] + "…"
