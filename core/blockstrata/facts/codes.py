@@ -107,10 +107,12 @@ class Traits:
 
     ``host_driver`` is QEMU's name of the protocol driver that the layer stands on, or is.  ``recurse``: QEMU
     takes the image for a metadata-preallocated one and asks the file below about its data (docs/semantics.md,
-    "RECURSE").
+    "RECURSE").  ``tells_compressed``: it is known whether data at no offset is compressed, which an older
+    qemu-img does not tell.
     """
 
     host_driver: str
     is_protocol: bool = False
     encrypted: bool = False
     recurse: bool = False
+    tells_compressed: bool = True

@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from blockstrata.semantics.table import Column as SemanticsColumn
 from blockstrata.semantics.table import Semantics
 
 _PIECE: Final = 1 << 13
@@ -47,17 +48,23 @@ def by_flags(flags: NDArray[np.uint8], word: Callable[[int], str]) -> Words:
 
 def json_flags(semantics: Semantics, flags: NDArray[np.uint8]) -> Words:
     """Return a column of flags as the members of a JSON object."""
-    keys = [(each.flag, f'"{each.key}": ') for each in semantics.columns]
     return by_flags(
-        flags, lambda row: ", ".join(key + ("true" if row & flag else "false") for flag, key in keys)
+        flags,
+        lambda row: ", ".join(
+            f'"{each.key}": {"true" if row & each.flag else "false"}'
+            for each in semantics.columns
+            if not row & each.unknown_flag
+        ),
     )
 
 
 def csv_flags(semantics: Semantics, flags: NDArray[np.uint8]) -> Words:
-    """Return a column of flags as fields of CSV, 0 or 1."""
-    return by_flags(
-        flags, lambda row: ",".join("1" if row & each.flag else "0" for each in semantics.columns)
-    )
+    """Return a column of flags as fields of CSV, 0 or 1, empty where it is not known."""
+
+    def field(row: int, column: SemanticsColumn) -> str:
+        return "" if row & column.unknown_flag else "1" if row & column.flag else "0"
+
+    return by_flags(flags, lambda row: ",".join(field(row, each) for each in semantics.columns))
 
 
 def numbers(*columns: NDArray[np.generic]) -> Iterator[tuple[Any, ...]]:

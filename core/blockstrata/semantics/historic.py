@@ -26,6 +26,8 @@ class Flag(IntFlag):
     RAW = 0x08
     """Internal: ask the child there and take its whole answer."""
     ALLOCATED = 0x10
+    COMPRESSED_UNKNOWN = 0x20
+    """Ours: it was not told whether COMPRESSED is set."""
     RECURSE = 0x40
     """Internal: ask the file below whether it is a hole there."""
     COMPRESSED = 0x80
@@ -62,6 +64,8 @@ _PROTOCOL: Final = {
 def driver_answer(mapping: Mapping, traits: Traits) -> Flag:
     """Return what the format driver answers for a mapping."""
     answer = _DRIVER[mapping]
+    if mapping is Mapping.OPAQUE_DATA and not traits.tells_compressed:
+        answer |= Flag.COMPRESSED_UNKNOWN
     if traits.encrypted:
         answer &= ~Flag.OFFSET_VALID
     if traits.recurse and Flag.DATA | Flag.OFFSET_VALID in answer:
@@ -136,7 +140,7 @@ HISTORIC: Final = Semantics(
         Column(Flag.ALLOCATED, "present"),
         Column(Flag.ZERO, "zero"),
         Column(Flag.DATA, "data"),
-        Column(Flag.COMPRESSED, "compressed"),
+        Column(Flag.COMPRESSED, "compressed", Flag.COMPRESSED_UNKNOWN),
     ),
     offset_flag=Flag.OFFSET_VALID,
     format_rows=ROWS,

@@ -30,6 +30,8 @@ class Column:
 
     flag: int
     key: str
+    unknown_flag: int = 0
+    """Set where nobody knows whether the flag is: the answer then leaves it out."""
 
 
 @dataclass(frozen=True, slots=True)

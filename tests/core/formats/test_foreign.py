@@ -27,6 +27,9 @@ from blockstrata.formats.qemu.map import read_map
 from blockstrata.formats.qemu.vmdk import remote_names
 from blockstrata.graph.chain import open_chain
 from blockstrata.guest.merge import alone, merged
+from blockstrata.interchange.columns import csv_flags, text
+from blockstrata.interchange.entries import entries
+from blockstrata.interchange.qemu_img import json_text
 from blockstrata.protocols.file import open_file
 from blockstrata.semantics.historic import HISTORIC, Flag
 
@@ -139,6 +142,28 @@ def vdi(path, size=SIZE):
 
 def answering(info=INFO, text=MAP):
     return ANSWERS.replace("{info}", repr(info)).replace("{map!r}", repr(text))
+
+
+DATA_NOWHERE = {"start": 0, "length": SIZE, "depth": 0, "present": True, "zero": False, "data": True}
+
+
+@pytest.mark.parametrize(
+    ("told", "member", "field"),
+    [
+        ({}, "", ""),
+        ({"compressed": False}, ', "compressed": false', "0"),
+        ({"compressed": True}, ', "compressed": true', "1"),
+    ],
+)
+def test_whether_data_is_compressed_is_left_out_where_it_is_not_told(fake, tmp_path, told, member, field):
+    fake(answering(text=json.dumps([{**DATA_NOWHERE, **told}])))
+    vdi(tmp_path / "top.vdi")
+    with open_chain("top.vdi", ASKING) as chain:
+        found = entries(merged(chain, 0, SIZE), HISTORIC)
+        (row,) = "".join(json_text([found])).splitlines()
+        assert row.endswith(f'"data": true{member}}}]')
+        (flags,) = text(1, csv_flags(HISTORIC, found.flags))
+        assert flags.split(",")[3] == field
 
 
 def test_what_is_asked_and_what_is_told(fake, tmp_path):

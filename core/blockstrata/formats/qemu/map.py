@@ -60,10 +60,12 @@ class QemuMap:
     """The facts of a layer, storage left open, and what QEMU has found out about storage.
 
     ``holes`` bool of shape (n,): where it asked the file below about data, and found a hole.
+    ``tells_compressed``: it says of data whether it is compressed, as QEMU does since 8.2.
     """
 
     extents: Extents
     holes: NDArray[np.bool_]
+    tells_compressed: bool
 
 
 def read_map(pieces: Iterable[bytes], size: int, name: str) -> QemuMap:
@@ -72,7 +74,7 @@ def read_map(pieces: Iterable[bytes], size: int, name: str) -> QemuMap:
     ``OpenError`` if it is no such map.
     """
     parts = [_columns(body, name) for body in _bodies(pieces, name)]
-    start, length, depth, bits, offset = np.concatenate([np.empty((5, 0), np.int64), *parts], axis=1)
+    start, length, depth, bits, offset, told = np.concatenate([np.empty((6, 0), np.int64), *parts], axis=1)
     kept = length > 0
     start, length, depth, bits, offset = (each[kept] for each in (start, length, depth, bits, offset))
     end = start + length
@@ -84,7 +86,7 @@ def read_map(pieces: Iterable[bytes], size: int, name: str) -> QemuMap:
     holes = (facts == fact(Mapping.NORMAL)) & (bits & _ZERO != 0)
     hosted = np.isin(facts >> 3, np.array(_HOSTED, np.uint8))
     host = np.where(hosted, offset, NO_HOST)
-    return QemuMap(Extents(np.append(start, size), facts, host), holes)
+    return QemuMap(Extents(np.append(start, size), facts, host), holes, bool(told.all()))
 
 
 def _bodies(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
@@ -103,19 +105,27 @@ def _bodies(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
 
 
 def _columns(body: bytes, name: str) -> NDArray[np.int64]:
-    """Return start, length, depth, flags and offset of the entries in a part, int64 of shape (5, n)."""
+    """Return the entries of a part, int64 of shape (6, n).
+
+    Start, length, depth, flags and offset of each, and whether it says if it is compressed.
+    """
     try:
         entries = json.loads(b"[" + body.strip(b"[], \t\r\n") + b"]")
         rows = [
-            (*(entry[key] for key in _KEYS), entry.get("compressed", False), entry.get("offset", NO_HOST))
+            (
+                *(entry[key] for key in _KEYS),
+                entry.get("compressed", False),
+                entry.get("offset", NO_HOST),
+                "compressed" in entry,
+            )
             for entry in entries
         ]
-        table = np.array(rows, np.int64).reshape(-1, 8).T
+        table = np.array(rows, np.int64).reshape(-1, 9).T
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise _senseless(name) from None
-    start, length, depth, *said, offset = table
+    start, length, depth, *said, offset, told = table
     bits = _BITS @ np.array([*said, offset != NO_HOST], np.bool_)
-    return np.stack([start, length, depth, bits, offset])
+    return np.stack([start, length, depth, bits, offset, told])
 
 
 def _senseless(name: str) -> OpenError:

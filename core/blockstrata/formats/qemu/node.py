@@ -13,7 +13,7 @@ from collections.abc import Mapping as Dict
 from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -43,6 +43,14 @@ _AS_STORAGE: Final = np.full(CODES, fact(Mapping.PASSTHROUGH, Storage.UNDEFINED)
 """The answers of a protocol node as its own storage."""
 _AS_STORAGE[[fact(Mapping.NORMAL), fact(Mapping.OPAQUE_DATA)]] = fact(Mapping.PASSTHROUGH, Storage.OPAQUE)
 _AS_STORAGE[[fact(Mapping.ZERO_ALLOC), fact(Mapping.ZERO_PLAIN)]] = fact(Mapping.PASSTHROUGH, Storage.HOLE)
+
+
+class _Mapped(NamedTuple):
+    """The facts of a whole layer, and whether QEMU asks the file below , and tells compressed."""
+
+    extents: Extents
+    recurse: bool
+    tells_compressed: bool
 
 
 class UnknownHost(ProtocolNode):
@@ -96,11 +104,13 @@ class ForeignNode(Driver):
 
     def read_traits(self) -> Traits:
         """Return what holds for the image as a whole; has to map it the first time."""
-        return replace(super().read_traits(), recurse=self._map[1])
+        return replace(
+            super().read_traits(), recurse=self._map.recurse, tells_compressed=self._map.tells_compressed
+        )
 
     def extents(self, start: int, length: int) -> Extents:
         """Return the facts of a window of guest bytes; the first time the whole layer is mapped."""
-        return self._map[0].cut(start, start + length)
+        return self._map.extents.cut(start, start + length)
 
     def windows(self) -> Iterator[tuple[int, int, int]]:
         """Yield the one window: QEMU is asked once, about all of the layer."""
@@ -111,8 +121,7 @@ class ForeignNode(Driver):
         return self._features
 
     @cached_property
-    def _map(self) -> tuple[Extents, bool]:
-        """The facts of the whole layer, and whether QEMU asks the file below about its data."""
+    def _map(self) -> _Mapped:
         check_open(self)
         # what storage there is must be asked for before qemu-img reads the file
         self.host.extents(0, 0)
@@ -120,8 +129,9 @@ class ForeignNode(Driver):
             found = read_map(pieces, whole_sectors(self.length), self.name)
         if self.is_protocol:
             facts = _AS_STORAGE[found.extents.facts]
-            return Extents(found.extents.edges, facts, found.extents.host).coalesce(), False
-        return self._on_storage(found), bool(found.holes.any())
+            extents = Extents(found.extents.edges, facts, found.extents.host).coalesce()
+            return _Mapped(extents, False, found.tells_compressed)
+        return _Mapped(self._on_storage(found), bool(found.holes.any()), found.tells_compressed)
 
     def _on_storage(self, found: QemuMap) -> Extents:
         """Return runs with their storage.
