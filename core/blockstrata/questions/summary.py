@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from blockstrata.facts.codes import CODES, NO_HOST, Mapping
+from blockstrata.facts.codes import CODES, NO_HOST, Mapping, mapping_of
 from blockstrata.facts.extents import Extents, blocks, further
 from blockstrata.graph.chain import Layer
 from blockstrata.guest.view import View
@@ -43,6 +43,10 @@ class Summary:
     def runs(self) -> int:
         """How many runs there are."""
         return sum(runs for _, runs in self._sums.values())
+
+    def length_of(self, mapping: Mapping) -> int:
+        """Return how many bytes have a mapping."""
+        return sum(length for key, (length, _) in self._sums.items() if mapping_of(key % CODES) is mapping)
 
     def add(self, view: View) -> None:
         """Add the next view."""

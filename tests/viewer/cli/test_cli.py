@@ -173,6 +173,21 @@ def test_quick_info_reads_no_table(demo_image, monkeypatch):
     assert facts["layers"][0]["features"]["extended-l2"] is True
 
 
+@pytest.mark.live("qemu-img")
+def test_compressed_clusters_are_counted_as_qemu_img_counts_them(demo_image):
+    facts = json.loads(run("info", "--output", "json", demo_image).stdout)
+    images = [layer for layer in facts["layers"] if layer["format"] == "qcow2"]
+    for layer in images:
+        done = subprocess.run(
+            ["qemu-img", "check", "-U", "--output=json", layer["filename"]],
+            capture_output=True,
+            check=True,
+            timeout=60,
+        )
+        assert layer["compressed-clusters"] == json.loads(done.stdout)["compressed-clusters"] > 0
+    assert f"{images[0]['compressed-clusters']} compressed clusters" in run("info", demo_image).stdout
+
+
 def test_info_marks_a_gap(demo_image, tmp_path):
     image = tmp_path / "web01-active.qcow2"
     image.write_bytes(Path(demo_image).read_bytes())

@@ -80,7 +80,7 @@ def test_states_and_layers_are_buttons(demo_disk):
     scene = scene_of(demo_disk).go_to(37 << 20)
     assert clicks(draw_legend(scene, 200))[:2] == [
         ("## L·AO data 7.9%", "isolate('L·AO')"),
-        ("## L·A· data, no offset 8.3%", "isolate('L·A·')"),
+        ("## L·A· compressed 8.3%", "isolate('L·A·')"),
     ]
     sample = [each for each in clicks(draw_inspector(scene, 46, 46, side=True)) if "choose" in each[1]]
     assert [action for _, action in sample[:3]] == ["choose(0)", "choose(1)", "choose(2)"]
@@ -89,4 +89,4 @@ def test_states_and_layers_are_buttons(demo_disk):
 
 def test_a_hidden_state_has_no_swatch_in_the_legend(demo_disk):
     text = without_swatches(draw_legend(scene_of(demo_disk).hide("L·AO"), 200)[0])
-    assert text.startswith("     L·AO data 7.9%  ## L·A· data, no offset 8.3%")
+    assert text.startswith("     L·AO data 7.9%  ## L·A· compressed 8.3%")

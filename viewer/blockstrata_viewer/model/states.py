@@ -7,7 +7,7 @@ A state is a combination of flags of the semantics in force; states that mean al
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
@@ -103,7 +103,11 @@ def state_of(semantics: Semantics, code: int, traits: Traits, *, settled: bool) 
         return State(Paint.UNREAD, "", "not read yet", "not read yet")
     table = semantics.table(traits)
     flags = int(semantics.settle(table)[code] if settled else table[code])
-    return state_of_flags(semantics, flags, is_protocol=traits.is_protocol)
+    state = state_of_flags(semantics, flags, is_protocol=traits.is_protocol)
+    if state.paint is Paint.NO_OFFSET and (mapping is Mapping.COMPRESSED or traits.encrypted):
+        # the flags are the same, and who asks whether an image holds compressed clusters wants to know
+        return replace(state, short="compressed" if mapping is Mapping.COMPRESSED else "encrypted")
+    return state
 
 
 def state_of_flags(semantics: Semantics, flags: int, *, is_protocol: bool) -> State:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from blockstrata.errors import BlockstrataError
+from blockstrata.facts.codes import Mapping
 from blockstrata.formats.qcow2.bitmaps import Bitmap
 from blockstrata.formats.qcow2.node import HeaderNode, Qcow2Node
 from blockstrata.formats.qcow2.snapshots import Snapshot
@@ -40,8 +41,12 @@ def collect(chain: Chain, *, quick: bool = False) -> dict[str, Any]:
         guest, each = _summaries(chain)
         facts["guest"] = _totals(guest, chain)
         for layer, summary in zip(layers, each, strict=True):
-            if "error" not in layer:
-                layer.update(_totals(summary, chain))
+            if "error" in layer:
+                continue
+            if "cluster-size" in layer["features"] and layer["format"] == "qcow2":
+                compressed = summary.length_of(Mapping.COMPRESSED)
+                layer["compressed-clusters"] = -(-compressed // layer["features"]["cluster-size"])
+            layer.update(_totals(summary, chain))
     return facts
 
 
@@ -153,8 +158,15 @@ def _total(line: Total, *, is_protocol: bool) -> dict[str, Any]:
             semantics.name: semantics.letters(flags[semantics.name], is_protocol=is_protocol)
             for semantics in SEMANTICS
         },
-        "words": PROPOSED.row(flags[PROPOSED.name], is_protocol=is_protocol).words,
+        "words": _words(flags, is_protocol=is_protocol),
     }
+
+
+def _words(flags: dict[str, int], *, is_protocol: bool) -> str:
+    """Return the words of the proposed row; of two reasons that it names, the one that is known."""
+    words = PROPOSED.row(flags[PROPOSED.name], is_protocol=is_protocol).words
+    is_compressed = flags[HISTORIC.name] & Flag.COMPRESSED
+    return words.replace("(compressed, encrypted)", "(compressed)") if is_compressed else words
 
 
 def json_lines(facts: dict[str, Any]) -> Iterator[str]:
@@ -173,7 +185,7 @@ def human_lines(facts: dict[str, Any]) -> Iterator[str]:
         yield "│\n"
         yield from _layer_lines(layer, "└─ " if last else "├─ ", "   " if last else "│  ")
     if "guest" in facts:
-        yield f"\nguest sees  {counted(facts['guest']['runs'], 'run')}\n"
+        yield f"\nguest sees  {counted(facts['guest']['runs'], 'extent')}\n"
         yield from _total_lines(facts["guest"], [layer.get("refusal") for layer in layers])
 
 
@@ -198,8 +210,10 @@ def _layer_lines(layer: dict[str, Any], branch: str, trunk: str) -> Iterator[str
     if "backing" in layer:
         stated = printable(layer.get("backing-format", "probed"))
         yield f"{trunk}backing {printable(layer['backing'])} ({stated})\n"
+    if layer.get("compressed-clusters"):
+        yield f"{trunk}{counted(layer['compressed-clusters'], 'compressed cluster')}\n"
     if "runs" in layer:
-        yield f"{trunk}{counted(layer['runs'], 'run')}\n"
+        yield f"{trunk}{counted(layer['runs'], 'extent')}\n"
         yield from (f"{trunk}{line}" for line in _total_lines(layer, [layer.get("refusal")]))
 
 
