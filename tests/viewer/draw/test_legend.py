@@ -54,8 +54,8 @@ def test_the_legend_has_every_state_in_words_or_says_how_many_more(every_row, de
 
 def test_shares_go_before_states_and_what_most_of_the_strip_is_stays(every_row):
     scene = every_row.select(2)
-    assert legend(scene, 160)[0].startswith("  ## L·AO data  ## L·A· compressed  ## LZAO zero, reserved")
-    assert "## LZ·· zero 89.1%" in "".join(legend(scene, 120))
+    assert legend(scene, 160)[0].startswith("  ## L·AO data  ## L·A· compressed  ## L·A· encrypted  ## LZAO")
+    assert "## LZ·· zero 89.1%" in "".join(legend(scene, 200))
     assert "%" not in "".join(legend(scene, 80))
     assert re.search("[a-z] … [0-9] more$", legend(scene, 80)[1].rstrip())
     for width in (80, 40):

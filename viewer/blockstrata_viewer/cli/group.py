@@ -87,13 +87,9 @@ def _refuse_before_command(ctx: click.Context, args: list[str]) -> None:
         words = view.make_parser(ctx).parse_args(args.copy())[0]["images"]
     except click.UsageError:
         return  # view says what is wrong
-    if (
-        args[0].startswith("-")
-        and isinstance(words, (list, tuple))
-        and words
-        and words[0] in COMMANDS
-        and not os.path.lexists(words[0])
-    ):
+    # without any, it is no list of words
+    first = words[0] if isinstance(words, list | tuple) and words else ""
+    if args[0].startswith("-") and first in COMMANDS and not os.path.lexists(first):
         at = args.index(first)
         right = shlex.join([first, *args[:at], *args[at + 1 :]])
         raise click.UsageError(f"options stand behind the command: blockstrata {right}")

@@ -18,6 +18,8 @@ from blockstrata_viewer.draw.units import counted
 from blockstrata_viewer.model.states import paint_of
 from blockstrata_viewer.reports.told import Spot, Told
 
+_LETTERS: Final = 14
+"""Column of today's letters in the summary."""
 _MOST_RANGES: Final = 5
 """Ranges that are written out for people, of one kind."""
 
@@ -86,7 +88,8 @@ class AuditReport:
                 continue
             yield Told(
                 f"  {'driver':<12}{'today':<6}{'row':<6}{'facts':<7}"
-                f"{'class':<20}{'count':>8}{'bytes':>10}  words"
+                f"{'class':<20}{'count':>8}{'bytes':>10}  words",
+                at=_LETTERS,
             )
             for (driver, _, judgement), (runs, size) in rows.items():
                 yield Told(
@@ -94,7 +97,7 @@ class AuditReport:
                     f"{judgement.verdict.words:<20}{runs:>8,}{format_size(size):>10}  {judgement.why}",
                     None,
                     paint_of(HISTORIC.switch, judgement.today),
-                    14,
+                    _LETTERS,
                 )
 
 

@@ -17,7 +17,11 @@ class Spot(NamedTuple):
 
 
 class Told(NamedTuple):
-    """A line of text.  ``paint`` is that of the state whose letters stand at column ``at``."""
+    """A line of text.
+
+    ``paint`` is that of the state whose letters stand at column ``at``; a line that heads a column of letters
+    has the column alone.
+    """
 
     text: str
     spot: Spot | None = None

@@ -92,7 +92,7 @@ def _step_lines(step: Step, offset: int) -> Iterator[Told]:
     if step.host is not None and not node.is_protocol:
         spot = Spot(layer.depth, step.host, in_file=True) if step.host < node.host.length else None
         told.append(Told(f"below    {_below(step)}", spot))
-    yield from (each._replace(text=f"   {each.text}", at=each.at + 3) for each in told)
+    yield from (each._replace(text=f"   {each.text}", at=each.at and each.at + 3) for each in told)
 
 
 def _meaning(step: Step, semantics: Semantics) -> Told:

@@ -133,9 +133,12 @@ class ReadPage(Words):
         """Return the rows of a line: its swatch before the letters, a sign where it leads somewhere."""
         first, *others = self._fold(line.text, width) or [""]
         head = self._style(first)
-        if line.paint is not None and len(first) > line.at:
-            glyph, ink = swatch_cell(line.paint, self._palette)
-            head = Text.assemble(head[: line.at], (glyph * 2, style_of(ink)), " ", head[line.at :])
+        if line.at and len(first) > line.at:
+            swatch = Text("  ")
+            if line.paint is not None:
+                glyph, ink = swatch_cell(line.paint, self._palette)
+                swatch = Text(glyph * 2, style_of(ink))
+            head = Text.assemble(head[: line.at], swatch, " ", head[line.at :])
         rows = [head, *map(self._style, others)]
         if line.spot:
             rows[-1].append(_LEADS, self._palette.accent)
