@@ -52,25 +52,34 @@ class Picture:
         return f"blockstrata screenshot {self.options}{look} -o {self.file(theme)}"
 
 
+TOUR: Final = (
+    Picture(
+        "tour",
+        "The tour",
+        "README's tour as it moves: what each key leads to. It is one file of shapes and style rules, with "
+        "no script.",
+        '--demo --size 108x32 --press "g 2 9 M enter s s d T escape E escape r b" --moving 2.5',
+    ),
+)
 SCREENS: Final = (
     Picture(
         "demo",
         "The demo",
         "A web server's disk on a golden image. Every strip is a layer, the one on top what the guest sees; "
         "the vertical line is the drill, and the core sample below shows all layers under it.",
-        "--demo web-server --at 0x1e60000 --layer 1 --zoom 512K",
+        "--demo",
     ),
     Picture(
         "old",
         "The old flags",
         "The same place by the flags that QEMU answers today: `s` recolours, nothing is read again.",
-        "--demo web-server --at 0x1e60000 --layer 1 --zoom 512K --semantics old",
+        "--demo --semantics old",
     ),
     Picture(
         "nbd",
         "What a server says",
         "The same once more by the two bits that cross an NBD connection.",
-        "--demo web-server --at 0x1e60000 --layer 1 --zoom 512K --semantics nbd",
+        "--demo --semantics nbd",
     ),
     Picture(
         "zoomed",
@@ -205,6 +214,7 @@ def _scenarios() -> Iterator[Picture]:
 
 
 SECTIONS: Final = {
+    "The tour": TOUR,
     "The screen": SCREENS,
     "Lessons": LESSONS,
     "Other terminals": TERMINALS,

@@ -182,7 +182,7 @@ def test_the_tour_s_trace_is_what_the_demo_says(tmp_path):
     """The README shows a part of it."""
     image = tmp_path / "web01-active.qcow2"
     SCENARIOS["web-server"].build(tmp_path)
-    done = CliRunner().invoke(main, ["trace", str(image), "30M"])
+    done = CliRunner().invoke(main, ["trace", str(image), "29M"])
     block = re.search(r"```text\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)[1]
     said = done.stdout.replace(f"{tmp_path}/", "")
     for line in filter(None, (line.strip() for line in block.splitlines())):
