@@ -271,7 +271,7 @@ async def test_suspicious_runs(viewer):
     app, press = viewer
     before = app.scene.cursor
     assert (await press("b")).cursor == before
-    assert "nothing suspicious" in screen_text(app)
+    assert "no suspicious extent" in screen_text(app)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events, work
 from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.theme import Theme
@@ -38,7 +38,11 @@ class ViewerApp(PlainApp):
     CSS_PATH = "app.tcss"
     TITLE = "blockstrata"
     COMMANDS: ClassVar = set()
-    BINDINGS: ClassVar[list[BindingType]] = list(APP_BINDINGS)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *APP_BINDINGS,
+        # over a page and in a prompt too, where the other keys of the app are not heard
+        Binding("ctrl+c", "quit_viewer", show=False, priority=True),
+    ]
 
     def __init__(self, setup: Setup) -> None:
         # without this, Textual's way of having no colour is black and white
