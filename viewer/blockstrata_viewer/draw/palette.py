@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
 from blockstrata_viewer.model.states import Paint
@@ -72,6 +72,7 @@ class Palette:
         return self.ramp[round(share * (len(self.ramp) - 1))]
 
 
+@lru_cache(maxsize=1024)
 def blend(first: str, second: str, share: float) -> str:
     """Return the colour that lies at a share of the way from one ``#rrggbb`` to another."""
     pairs = zip(channels(first), channels(second), strict=True)
