@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
@@ -25,13 +25,20 @@ from blockstrata_viewer.reports.told import Spot, Told
 _READ_AS_STORED: Final = (Rule.DATA, Rule.PASSTHROUGH, Rule.PROTOCOL)
 
 
+def _switch(semantics: Semantics) -> str:
+    return semantics.switch
+
+
 def trace_lines(chain: Chain, offset: int) -> Iterator[str]:
     """Yield the lines about a read of one guest byte; errors as :func:`blockstrata.trace` has them."""
     return (line.text for line in trace_told(chain, offset))
 
 
-def trace_told(chain: Chain, offset: int) -> Iterator[Told]:
-    """Yield the same lines, with the layers and the bytes of files that they name."""
+def trace_told(chain: Chain, offset: int, call: Callable[[Semantics], str] = _switch) -> Iterator[Told]:
+    """Yield the same lines, with the layers and the bytes of files that they name.
+
+    ``call`` says what a semantics is called.
+    """
     followed = trace(chain, offset)
     active = chain.layers[0]
     yield Told(f"image     {printable(active.name)}")
@@ -43,7 +50,7 @@ def trace_told(chain: Chain, offset: int) -> Iterator[Told]:
     yield Told(f"qemu-img  {map_line(last)}")
     for step in followed.steps:
         yield Told("")
-        yield from _step_lines(step, offset)
+        yield from _step_lines(step, offset, call)
     yield from _stored_lines(followed)
     yield Told("")
     yield Told(f"blockstrata {__version__}; storage as the files were asked, nothing was written")
@@ -65,7 +72,7 @@ def map_line(last: Step) -> str:
     return ", ".join(words)
 
 
-def _step_lines(step: Step, offset: int) -> Iterator[Told]:
+def _step_lines(step: Step, offset: int, call: Callable[[Semantics], str]) -> Iterator[Told]:
     layer, node = step.layer, step.layer.node
     head = f"{layer.depth}  {printable(layer.name)}  ({node.driver}, {format_size(layer.size)})"
     yield Told(head, Spot(layer.depth, offset) if offset < layer.size else None)
@@ -81,7 +88,7 @@ def _step_lines(step: Step, offset: int) -> Iterator[Told]:
     lines.append(f"fact     {fact_words(step.code)}")
     told = [Told(line) for line in lines]
     if step.rule not in (Rule.INVALID, Rule.UNREAD):
-        told += [_meaning(step, each) for each in SEMANTICS]
+        told += [_meaning(step, each, call(each)) for each in SEMANTICS]
     if node.read_traits().recurse and mapping_of(step.code) is Mapping.NORMAL:
         told.append(
             Told("         the image looks preallocated (metadata), so QEMU asks its file about holes")
@@ -91,27 +98,27 @@ def _step_lines(step: Step, offset: int) -> Iterator[Told]:
         told.append(Told(f"         {what}"))
     if step.host is not None and not node.is_protocol:
         spot = Spot(layer.depth, step.host, in_file=True) if step.host < node.host.length else None
-        told.append(Told(f"below    {_below(step)}", spot))
+        told.append(Told(f"below    {_below(step, call)}", spot))
     yield from (each._replace(text=f"   {each.text}", at=each.at and each.at + 3) for each in told)
 
 
-def _meaning(step: Step, semantics: Semantics) -> Told:
+def _meaning(step: Step, semantics: Semantics, name: str) -> Told:
     flags, is_protocol = step.flags(semantics), step.layer.node.is_protocol
     letters = semantics.letters(flags, is_protocol=is_protocol)
     words = semantics.row(flags, is_protocol=is_protocol).words
     present = f"{present_words(flags)} · " if semantics is HISTORIC else ""
-    head = f"{semantics.switch:<8} "
+    head = f"{name:<8} "
     paint = state_of_flags(semantics, flags, is_protocol=is_protocol).paint
     return Told(f"{head}{letters:<4}  {present}{words}", None, paint, len(head))
 
 
-def _below(step: Step) -> str:
+def _below(step: Step, call: Callable[[Semantics], str]) -> str:
     """Say what the protocol layer says of the host byte."""
     driver = step.layer.node.host_driver
     traits = Traits(host_driver=driver, is_protocol=True)
     code = fact(Mapping.PASSTHROUGH, storage_of(step.code))
     letters = [
-        f"{each.switch} {each.letters(int(each.table(traits)[code]), is_protocol=True)}" for each in SEMANTICS
+        f"{call(each)} {each.letters(int(each.table(traits)[code]), is_protocol=True)}" for each in SEMANTICS
     ]
     return f"{driver}: {', '.join(letters)} at {step.host:#x} of {printable(step.file.name)}"
 
