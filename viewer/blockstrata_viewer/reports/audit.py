@@ -88,13 +88,13 @@ class AuditReport:
                 continue
             yield Told(
                 f"  {'driver':<12}{'today':<6}{'row':<6}{'facts':<7}"
-                f"{'class':<20}{'count':>8}{'bytes':>10}  words",
+                f"{'class':<20}{'count':>6}{'bytes':>9}  words",
                 at=_LETTERS,
             )
             for (driver, _, judgement), (runs, size) in rows.items():
                 yield Told(
                     f"  {driver:<12}{judgement.today:<6}{judgement.reading:<6}{judgement.derived:<7}"
-                    f"{judgement.verdict.words:<20}{runs:>8,}{format_size(size):>10}  {judgement.why}",
+                    f"{judgement.verdict.words:<20}{runs:>6,}{format_size(size):>9}  {judgement.why}",
                     None,
                     paint_of(HISTORIC.switch, judgement.today),
                     _LETTERS,

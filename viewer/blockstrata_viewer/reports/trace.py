@@ -130,5 +130,6 @@ def _stored_lines(followed: Trace) -> Iterator[Told]:
     yield Told("")
     own = last.rule in _READ_AS_STORED and not last.layer.node.is_encrypted
     note = "" if own else " (not what the guest reads)"
-    yield Told(f"stored at {last.host:#x} of {printable(last.file.name)}{note}")
+    spot = None if last.layer.node.is_protocol else Spot(last.layer.depth, last.host, in_file=True)
+    yield Told(f"stored at {last.host:#x} of {printable(last.file.name)}{note}", spot)
     yield from map(Told, hex_lines(last.host, followed.stored))

@@ -86,9 +86,14 @@ def folded(line: str, width: int) -> list[str]:
         return [line]
     match = _COLUMNS.fullmatch(line)
     column = len(match[1]) if match else width
-    if column > width * 2 // 3:
-        column = min(len(line) - len(line.lstrip()) + _INDENT, width // 2)
-    return wrap(line, width, subsequent_indent=" " * column)
+    if column <= width * 2 // 3:
+        return wrap(line, width, subsequent_indent=" " * column)
+    indent = " " * min(len(line) - len(line.lstrip()) + _INDENT, width // 2)
+    if match and len(match[1].rstrip()) <= width:
+        # the columns stay whole, the words of the last one are below
+        words = line[column:]
+        return [match[1].rstrip(), *wrap(words, width, initial_indent=indent, subsequent_indent=indent)]
+    return wrap(line, width, subsequent_indent=indent)
 
 
 def labelled(line: str, palette: Palette, bold: re.Pattern[str] | None = None) -> Text:

@@ -18,7 +18,7 @@ _WORDS: Final = _MARGIN + 4
 """Where titles and sentences start."""
 _HEAD: Final = 1
 _FOOT: Final = 2
-_KEYS: Final = (("↑ ↓", "choose"), ("enter", "begin"), ("escape", "close"))
+_KEYS: Final = (("↑ ↓", "choose"), ("enter", "begin"))
 _LEAVE: Final = "Leave the lesson"
 _LEAVE_WORDS: Final = "Back to the image that was looked at before."
 

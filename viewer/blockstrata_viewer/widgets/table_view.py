@@ -130,8 +130,7 @@ def _draw_foot(rows: list[Line], table: Table, entry: Entry, palette: Palette) -
     else:
         shown = f"blockstrata demo {entry.scenario} shows it" if entry.scenario else "and in no scenario"
         rows[3].put(x, f"not in this image; {shown}", Ink(palette.dim, palette.panel))
-    keys = (*_KEYS[: None if place and place.has_axis else -1], ("escape", "close"))
-    put_keys(rows[5], _MARGIN, keys, palette)
+    put_keys(rows[5], _MARGIN, _KEYS[: None if place and place.has_axis else -1], palette)
 
 
 class TableView(DrawnList):
