@@ -121,8 +121,8 @@ async def test_lessons(tmp_path):
         await pilot.press("L")
         await until(pilot, lambda: "LESSONS" in screen_text(app))
         assert_clean(app)
-        await pilot.press("escape", "ctrl+p", *"lesson: 1")
-        await until(pilot, lambda: "lesson: 1" in screen_text(app))
+        await pilot.press("escape", "ctrl+p", *"lessons: 1")
+        await until(pilot, lambda: "lessons: 1" in screen_text(app))
         assert_clean(app)
         await left(app, pilot)
 
@@ -130,7 +130,7 @@ async def test_lessons(tmp_path):
 @pytest.mark.parametrize("keys", ["[/],f5", "\x1b]2;x\x07\u202e[a="])
 async def test_keys_of_the_config(demo_image, keys):
     app = ViewerApp(Setup([demo_image], keymap={"zoom.fit": keys}))
-    async with app.run_test(size=SIZE) as pilot:
+    async with app.run_test(size=(200, 120)) as pilot:
         await opened(app, pilot)
         for key, words in (("question_mark", "fit all"), ("ctrl+p", "look closer: fit all")):
             await pilot.press(key, *(words if key == "ctrl+p" else ""))

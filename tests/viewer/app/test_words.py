@@ -31,7 +31,7 @@ async def test_the_legend_takes_the_rows_that_its_words_need(demo_image, size, r
     legend = "".join(text.splitlines()[-1 - rows : -1])
     for words in (
         "L·AO data",
-        "L·A· data, no offset",
+        "L·A· compressed",
         "LZ·· zero",
         "LZ·O hole",
         "··AO reserved",

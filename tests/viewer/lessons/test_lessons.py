@@ -372,14 +372,14 @@ async def test_the_palette_names_lessons_by_title(demo_image):
     async with app.run_test(size=(80, 24)) as pilot:
         await asyncio.wait_for(app.settled.wait(), 20)
         hits = {hit.text: hit async for hit in ViewerCommands(app.screen).discover()}
-        names = [f"lesson: {nth} {each.title}" for nth, each in enumerate(LESSONS.values(), 1)]
+        names = [f"lessons: {nth} {each.title}" for nth, each in enumerate(LESSONS.values(), 1)]
         assert set(names) <= set(hits)
-        assert "lesson: leave it" not in hits
+        assert "lessons: leave the lesson" not in hits
         await hits[names[2]].command()
         await arrived(app, pilot)
         assert app.main.pane.guide.course.lesson.title == list(LESSONS.values())[2].title
         hits = {hit.text: hit async for hit in ViewerCommands(app.screen).discover()}
-        await hits["lesson: leave it"].command()
+        await hits["lessons: leave the lesson"].command()
         await pilot.pause()
         assert app.main.pane.guide.course is None
         await pilot.press("full_stop")
