@@ -293,7 +293,7 @@ def test_more_subclusters_than_memory_are_gone_through(work):
     info = limited("info", "top.qcow2", cwd=work, space=LITTLE)
     assert info.stdout.count("33,554,432 extents") == 2
     shown = limited("view", "--memory", "256M", "top.qcow2", cwd=work, space=1 << 30)
-    assert "~34M runs" in shown.stdout
+    assert "~34M extents" in shown.stdout
     # more than is in one region, after which whoever reads it has seen enough
     text = first_output(200 << 20, "map", "--output", "json", "top.qcow2", cwd=work, space=LITTLE)
     starts = np.array(re.findall(rb'"start": ([0-9]+),', text), np.int64)
