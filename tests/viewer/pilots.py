@@ -32,6 +32,16 @@ def screen_text(app) -> str:
     return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
 
 
+def button(app, selector, action):
+    """Return a cell of a widget on which a click does something, as the widget's own drawing has it."""
+    widget = app.screen.query_one(selector)
+    for y, line in enumerate(widget.draw(*widget.size)):
+        for x in range(line.width):
+            if line.action_at(x) == action:
+                return x, y
+    raise AssertionError(f"{action} is nowhere in {selector}")
+
+
 def descriptors(path) -> int:
     """Return how many descriptors this process has of a file, or of those in a directory."""
     links = list(Path("/proc/self/fd").iterdir())

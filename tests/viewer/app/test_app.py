@@ -185,21 +185,6 @@ async def test_a_missing_backing_file_is_a_gap_in_the_chain(demo_image, tmp_path
         assert "cannot be opened: No such file" in screen_text(app)
 
 
-@pytest.fixture
-async def viewer(demo_image):
-    """The demo on a screen of 120×36, as (app, press): press returns the scene after the keys."""
-    app = ViewerApp(Setup([demo_image]))
-    async with app.run_test(size=(120, 36)) as pilot:
-        await opened(app, pilot)
-
-        async def press(*keys):
-            await pilot.press(*keys)
-            await pilot.pause()
-            return app.scene
-
-        yield app, press
-
-
 async def test_a_count_repeats_a_motion(viewer):
     app, press = viewer
     cell = app.scene.viewport.cell

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from pilots import opened, screen_text, until
+from pilots import button, opened, screen_text, until
 
 from blockstrata.formats.qcow2.author import Data, Image, write_image
 from blockstrata.graph.chain import open_chain
@@ -28,16 +28,6 @@ from blockstrata_viewer.widgets.chain_view import ChainView
 from blockstrata_viewer.widgets.plain import Words
 
 _INK = Ink("#ffffff", "#000000")
-
-
-def _find(app, selector, action):
-    """Return a cell of a widget on which a click does something, as the widget's own drawing has it."""
-    widget = app.screen.query_one(selector)
-    for y, line in enumerate(widget.draw(*widget.size)):
-        for x in range(line.width):
-            if line.action_at(x) == action:
-                return x, y
-    raise AssertionError(f"{action} is nowhere in {selector}")
 
 
 def test_a_line_knows_what_a_click_does():
@@ -62,11 +52,11 @@ async def test_footer_keys_are_buttons(demo_image):
     async with app.run_test(size=(160, 45)) as pilot:
         await opened(app, pilot)
         cell = app.scene.viewport.cell
-        await pilot.click("#keys", offset=_find(app, "#keys", "turn('zoom.in')"))
+        await pilot.click("#keys", offset=button(app, "#keys", "turn('zoom.in')"))
         assert app.scene.viewport.cell < cell
-        await pilot.click("#keys", offset=_find(app, "#keys", "turn('zoom.out')"))
+        await pilot.click("#keys", offset=button(app, "#keys", "turn('zoom.out')"))
         assert app.scene.viewport.cell == cell
-        await pilot.click("#keys", offset=_find(app, "#keys", "help"))
+        await pilot.click("#keys", offset=button(app, "#keys", "help"))
         assert app.screen is not app.main
 
 
@@ -88,20 +78,6 @@ async def test_a_state_is_isolated_and_hidden(demo_image):
         app.main.action_isolate("L·AO")
         await pilot.press("s")
         assert app.scene.isolated == "", "letters of other flags"
-
-
-@pytest.fixture
-async def viewer(demo_image):
-    """The demo on a screen of 120×36, as (app, press): press returns the scene after the keys."""
-    app = ViewerApp(Setup([demo_image]))
-    async with app.run_test(size=(120, 36)) as pilot:
-        await opened(app, pilot)
-
-        async def press(*keys):
-            await pilot.press(*keys)
-            return app.scene
-
-        yield app, press
 
 
 async def test_s_flips_today_and_proposed_and_comes_back_from_the_wire(viewer):
@@ -351,13 +327,13 @@ async def test_a_click_on_the_legend_isolates_and_with_shift_hides(demo_image):
     app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
-        at = _find(app, "#legend", "isolate('L·AO')")
+        at = button(app, "#legend", "isolate('L·AO')")
         await pilot.click("#legend", offset=at)
         assert app.scene.isolated == "L·AO"
         await pilot.click("#legend", offset=at)
         assert app.scene.isolated == ""
         await pilot.click("#legend", offset=at, shift=True)
         assert (app.scene.isolated, app.scene.hidden) == ("", {"L·AO"})
-        at = _find(app, "#title", "under('historic')")
+        at = button(app, "#title", "under('historic')")
         await pilot.click("#title", offset=at)
         assert app.scene.semantics.name == "historic"

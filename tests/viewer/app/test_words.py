@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from pilots import opened, screen_text
+from pilots import button, opened, screen_text
 
 from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.app.setup import Setup
-
-
-def where(app, selector, action):
-    """Return a cell of a widget on which a click does something."""
-    widget = app.screen.query_one(selector)
-    for y, line in enumerate(widget.draw(*widget.size)):
-        for x in range(line.width):
-            if line.action_at(x) == action:
-                return x, y
-    raise AssertionError(f"{action} is nowhere in {selector}")
 
 
 @pytest.mark.parametrize(("size", "rows"), [((80, 24), 2), ((120, 36), 2), ((200, 50), 1)])
@@ -44,16 +34,16 @@ async def test_a_click_on_the_switch_a_state_or_a_layer(demo_image):
     app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
-        await pilot.click("#legend", offset=where(app, "#legend", "isolate('LZ··')"))
+        await pilot.click("#legend", offset=button(app, "#legend", "isolate('LZ··')"))
         assert app.scene.isolated == "LZ··"
-        await pilot.click("#legend", offset=where(app, "#legend", "isolate('LZ··')"))
+        await pilot.click("#legend", offset=button(app, "#legend", "isolate('LZ··')"))
         assert app.scene.isolated == ""
-        await pilot.click("#legend", offset=where(app, "#legend", "isolate('LZ··')"), shift=True)
+        await pilot.click("#legend", offset=button(app, "#legend", "isolate('LZ··')"), shift=True)
         assert app.scene.hidden == {"LZ··"}
-        await pilot.click("Inspector", offset=where(app, "Inspector", "choose(2)"))
+        await pilot.click("Inspector", offset=button(app, "Inspector", "choose(2)"))
         assert app.scene.selected == 2
-        await pilot.click("#title", offset=where(app, "#title", "under('historic')"))
+        await pilot.click("#title", offset=button(app, "#title", "under('historic')"))
         assert app.scene.semantics.name == "historic"
         await pilot.press("r")
-        await pilot.click("#keys", offset=where(app, "#keys", "round_trip"))
+        await pilot.click("#keys", offset=button(app, "#keys", "round_trip"))
         assert app.scene.disk.round_trip is None
