@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from itertools import accumulate
 from typing import ClassVar, Final
@@ -111,8 +111,8 @@ class ReadPage(Words):
         leading = [nth for nth, line in enumerate(self._lines or ()) if line.spot]
         if not leading:
             return False
-        at = leading.index(self.chosen) + steps if self.chosen in leading else 0 if steps > 0 else -1
-        self.chosen = leading[max(-len(leading), min(at, len(leading) - 1))] if at >= 0 else leading[0]
+        at = 0 if self.chosen is None else leading.index(self.chosen) + steps
+        self.chosen = leading[max(0, min(at, len(leading) - 1))]
         self.fit_width()
         return True
 
@@ -153,12 +153,9 @@ class ReadPage(Words):
 
     def on_click(self, event: events.Click) -> None:
         """Go where the line under the pointer leads."""
-        for line, top, end in self._placed():
+        for line, top, end in zip(self._lines or (), self._tops, self._tops[1:], strict=False):
             if top <= event.y < end and line.spot:
                 self.post_message(self.Entered(line.spot))
-
-    def _placed(self) -> Iterator[tuple[Told, int, int]]:
-        yield from zip(self._lines or (), self._tops, self._tops[1:], strict=False)
 
 
 class PageScreen(ModalScreen[Spot | None]):

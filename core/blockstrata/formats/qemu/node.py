@@ -46,7 +46,7 @@ _AS_STORAGE[[fact(Mapping.ZERO_ALLOC), fact(Mapping.ZERO_PLAIN)]] = fact(Mapping
 
 
 class _Mapped(NamedTuple):
-    """The facts of a whole layer, and whether QEMU asks the file below , and tells compressed."""
+    """The facts of a whole layer, and whether QEMU asks the file below, and tells compressed."""
 
     extents: Extents
     recurse: bool
