@@ -11,11 +11,9 @@ Where neither the L1 table nor a stored piece of an L2 table says anything, all 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from blockstrata.facts.builder import ExtentsBuilder, Runs
 from blockstrata.facts.codes import NO_HOST, Mapping, fact
@@ -23,6 +21,7 @@ from blockstrata.facts.extents import Extents
 from blockstrata.facts.node import HostNode
 from blockstrata.facts.overlay import overlaid, runs_of
 from blockstrata.formats.qcow2.directory import Directory, Pieces, parts_of
+from blockstrata.formats.qcow2.stored import read_pieces
 from blockstrata.formats.qcow2.tables import Breaks, Entries, decode, telling
 
 _READ: Final = 1 << 19
@@ -76,23 +75,13 @@ def _entries(file: HostNode, directory: Directory, pieces: Pieces, end: int) -> 
         part = slice(at, at + at_once)
         first = np.flatnonzero(np.append(True, has_gap[part][:-1]))
         breaks = Breaks(first * (piece // header.l2_entry_size), pieces.guest[part][first])
-        words = _words(file, pieces.host[part], piece)
+        words = read_pieces(file, pieces.host[part], piece, ">u8")
         guest, words = telling(header, words.reshape(-1, 2) if header.extended_l2 else words, breaks)
         gaps = ends[part][has_gap[part]]
         if len(gaps):
             behind = np.searchsorted(guest, gaps)
             guest, words = np.insert(guest, behind, gaps), np.insert(words, behind, 0, axis=0)
         yield Entries(guest, words)
-
-
-def _words(file: HostNode, host: NDArray[np.int64], piece: int) -> NDArray[np.uint64]:
-    """Return the words of pieces at host bytes; what lies side by side in the file is read in one go."""
-    words = np.empty(len(host) * piece // 8, np.uint64)
-    first = np.flatnonzero(np.append(True, np.diff(host) != piece)).tolist()
-    for at, stop in pairwise([*first, len(host)]):
-        read = np.frombuffer(file.read(int(host[at]), (stop - at) * piece), ">u8")
-        words[at * piece // 8 : stop * piece // 8] = read
-    return words
 
 
 def _regrouped(found: Iterator[Entries], most: int) -> Iterator[Entries]:

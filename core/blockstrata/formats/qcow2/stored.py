@@ -7,7 +7,8 @@ whatever a header claims.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,27 @@ def stored_stretches(file: HostNode, tables: NDArray[np.int64], size: int) -> St
     table, nth = counting(np.searchsorted(starts, tables + size, side="left") - first)
     at = first[table] + nth
     return Stretches(table, np.maximum(starts[at], tables[table]), np.minimum(ends[at], tables[table] + size))
+
+
+def pieces_of(stretches: Stretches, piece: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Cut stretches into pieces: the index of each one's table, and its host byte, int64 (n,) each."""
+    group, nth = counting((stretches.ends - stretches.starts) // piece)
+    return stretches.table[group], stretches.starts[group] + nth * piece
+
+
+def read_pieces(file: HostNode, host: NDArray[np.int64], piece: int, kind: str) -> NDArray[Any]:
+    """Return the numbers of ``kind``, a dtype, that pieces at host bytes hold, in the machine's order.
+
+    What lies side by side in the file is read in one go.
+    """
+    dtype = np.dtype(kind)
+    per_piece = piece // dtype.itemsize
+    numbers = np.empty(len(host) * per_piece, dtype.newbyteorder("="))
+    first = np.flatnonzero(np.diff(host, prepend=host[:1] - 1) != piece).tolist()
+    for at, stop in pairwise([*first, len(host)]):
+        read = np.frombuffer(file.read(int(host[at]), (stop - at) * piece), dtype)
+        numbers[at * per_piece : stop * per_piece] = read
+    return numbers
 
 
 def counting(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
