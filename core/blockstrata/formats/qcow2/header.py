@@ -89,7 +89,8 @@ class Extension(IntEnum):
 COMPRESSION_NAMES: Final = ("zlib", "zstd")
 
 _BITMAPS: Final = struct.Struct(">IIQQ")
-_SIZES: Final = {Extension.ENCRYPTION_HEADER: 16, Extension.BITMAPS: _BITMAPS.size}
+_ENCRYPTION_HEADER: Final = struct.Struct(">QQ")
+_SIZES: Final = {Extension.ENCRYPTION_HEADER: _ENCRYPTION_HEADER.size, Extension.BITMAPS: _BITMAPS.size}
 """Bytes of the extensions that are always as long."""
 
 _FEATURE_NAME: Final = struct.Struct(">BB46s")
@@ -134,6 +135,11 @@ class Header:
     """Persistent dirty bitmaps that are valid; 0 if a writer that does not know them was here since."""
     bitmap_directory_size: int = 0
     bitmap_directory_offset: int = 0
+    encryption_header_offset: int = 0
+    """Of the LUKS header, where guest data is encrypted so."""
+    orphaned_bitmaps: int = 0
+    """Bitmaps that are named and not valid, as a writer that does not know them was here since."""
+    encryption_header_size: int = 0
 
     @property
     def encryption(self) -> Encryption:
@@ -325,8 +331,14 @@ class _HeaderReader:
         size = _SIZES.get(kind, len(payload))
         if len(payload) != size:
             raise self.bad(field, f"is {len(payload)} bytes long, not {size}")
-        if kind is Extension.BITMAPS and self.header.autoclear & Autoclear.BITMAPS:
-            self.check_bitmaps(field, *_BITMAPS.unpack(payload))
+        if kind is Extension.ENCRYPTION_HEADER:
+            offset, length = _ENCRYPTION_HEADER.unpack(payload)
+            self.header = replace(self.header, encryption_header_offset=offset, encryption_header_size=length)
+        if kind is Extension.BITMAPS:
+            if self.header.autoclear & Autoclear.BITMAPS:
+                self.check_bitmaps(field, *_BITMAPS.unpack(payload))
+            else:
+                self.header = replace(self.header, orphaned_bitmaps=_BITMAPS.unpack(payload)[0])
 
     def check_bitmaps(self, field: str, bitmaps: int, reserved: int, size: int, offset: int) -> None:
         if reserved:

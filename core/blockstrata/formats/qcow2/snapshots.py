@@ -49,6 +49,10 @@ class Snapshot:
     l1_offset: int
     l1_entries: int
     icount: int | None
+    extra_size: int = _EXTRA.size
+    """Bytes of extra data."""
+    end: int = 0
+    """Host byte after the entry."""
 
 
 def read_snapshots(file: HostNode, header: Header) -> tuple[Snapshot, ...]:
@@ -83,6 +87,8 @@ def read_snapshots(file: HostNode, header: Header) -> tuple[Snapshot, ...]:
                 l1_offset=l1_offset,
                 l1_entries=l1_entries,
                 icount=extra[2] if extra_size >= 24 and extra[2] != _NO_ICOUNT else None,
+                extra_size=extra_size,
+                end=at,
             )
         )
     return tuple(found)

@@ -255,6 +255,17 @@ def compressed_at(header: Header, entry: int) -> tuple[int, int]:
     return offset, sectors * 512 - offset % 512
 
 
+def compressed_spans(
+    header: Header, entries: NDArray[np.uint64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the same of many entries, int64 (n,) each."""
+    size_bits = header.cluster_bits - 8
+    shift = 62 - size_bits
+    offset = (entries & np.uint64((1 << shift) - 1)).astype(np.int64)
+    sectors = (entries >> np.uint64(shift) & np.uint64((1 << size_bits) - 1)).astype(np.int64) + 1
+    return offset, sectors * 512 - offset % 512
+
+
 def explain(header: Header, guest: int, at: TableEntry) -> str:
     """Say why QEMU refuses an entry, naming table and index; an empty string if it does not.
 
