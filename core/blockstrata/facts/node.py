@@ -120,6 +120,10 @@ class HostNode(Driver):
     def read(self, offset: int, length: int) -> bytes:
         """Return stored bytes, zeroes where there are none, as QEMU reads past a file's end."""
 
+    def is_written(self) -> bool:
+        """Say whether another process has the node open for writing, as far as that can be told."""
+        return False
+
     def notices(self) -> list[str]:
         """Return what a user should know of how the node was read, one clause each; often nothing.
 

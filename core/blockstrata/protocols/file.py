@@ -8,9 +8,11 @@ reserved and not yet written (docs/semantics.md, "Seek and fiemap").
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
 import stat
+import struct
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -32,6 +34,11 @@ END: Final = 2**63 - 1
 
 _SPARE: Final = 4
 """File descriptors that are left to the rest of the program: a chain may name more files than can be open."""
+
+_LOCK: Final = "hhqqi4x"
+"""Linux's struct flock: type, whence, start, length, and a process that stays 0 for such locks."""
+_WRITE_LOCK: Final = 101
+"""The byte of a file that QEMU locks while it may write to it."""
 
 _BEYOND = fact(Mapping.PASSTHROUGH, Storage.BEYOND_EOF)
 _OPAQUE = fact(Mapping.PASSTHROUGH, Storage.OPAQUE)
@@ -87,6 +94,15 @@ class FileNode(ProtocolNode):
             missing -= len(part)
         # a single part is handed on as it is
         return b"".join([*parts, bytes(missing)] if missing else parts)
+
+    def is_written(self) -> bool:
+        """Say whether a QEMU has the file open for writing, as its lock says; nothing is locked to ask."""
+        asked = struct.pack(_LOCK, fcntl.F_WRLCK, os.SEEK_SET, _WRITE_LOCK, 1, 0)
+        try:
+            answer = fcntl.fcntl(self._fd, fcntl.F_OFD_GETLK, asked)
+        except (OSError, AttributeError):  # neither every system nor every file system has these locks
+            return False
+        return bool(struct.unpack(_LOCK, answer)[0] != fcntl.F_UNLCK)
 
     def notices(self) -> list[str]:
         """Say that FIEMAP was not to be had, and that somebody wrote to the file since it was opened."""
