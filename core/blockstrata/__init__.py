@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from blockstrata.guest.merge import alone, in_place, merged
     from blockstrata.guest.view import Run, View
     from blockstrata.questions.audit import Conclusion, Judged, audit, conclusions
+    from blockstrata.questions.check import Check, check
+    from blockstrata.questions.checking.findings import Finding, Severity
     from blockstrata.questions.trace import Rule, Step, Trace, trace
     from blockstrata.semantics import SEMANTICS
     from blockstrata.semantics.audit import Judgement, Question, Verdict
@@ -73,6 +75,7 @@ __all__ = [
     "BadReferenceError",
     "BlockstrataError",
     "Chain",
+    "Check",
     "ClosedError",
     "Column",
     "Conclusion",
@@ -80,6 +83,7 @@ __all__ = [
     "ConsentError",
     "Driver",
     "Extents",
+    "Finding",
     "HostNode",
     "Judged",
     "Judgement",
@@ -94,6 +98,7 @@ __all__ = [
     "Run",
     "Semantics",
     "ServerError",
+    "Severity",
     "Step",
     "Storage",
     "TableEntry",
@@ -104,6 +109,7 @@ __all__ = [
     "View",
     "alone",
     "audit",
+    "check",
     "conclusions",
     "fact",
     "in_place",
@@ -117,6 +123,8 @@ __all__ = [
 _HOME: Final = {
     "blockstrata.access": "Access Consent Probe",
     "blockstrata.questions.audit": "Conclusion Judged audit conclusions",
+    "blockstrata.questions.check": "Check check",
+    "blockstrata.questions.checking.findings": "Finding Severity",
     "blockstrata.graph.chain": "Chain Layer open_chain",
     "blockstrata.facts.node": "Driver HostNode",
     "blockstrata.errors": "BackingLoopError BadImageError BadRangeError BadReferenceError BlockstrataError"

@@ -1,0 +1,344 @@
+"""Is a qcow2 image sound?  The numbers of ``qemu-img check``, and what they mean.
+
+Every reference to a host cluster is counted and held against the refcounts that the image stores; on the way
+each entry is looked at by itself.  What was found with QEMU 7.2 and holds here too: a table that is named
+several times is counted, with all its faults, so many times; a counter is as wide as the image's refcounts,
+and each reference that it has no room for is a corruption; an entry that does not make sense counts all
+the same for the cluster that it names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blockstrata.errors import UnsupportedError
+from blockstrata.facts.node import whole_sectors
+from blockstrata.formats.qcow2.metadata import Region, Use, read_metadata
+from blockstrata.formats.qcow2.node import HeaderNode, Qcow2Node
+from blockstrata.formats.qcow2.refcount_blocks import read_refcount_table
+from blockstrata.formats.qcow2.references import l2_batches, l2_tables, read_l1_words
+from blockstrata.formats.qcow2.stored import counting
+from blockstrata.formats.qcow2.tables import COPIED, OFFSET_MASK
+from blockstrata.graph.chain import Layer
+from blockstrata.questions.checking.counter import COUNT, TooOftenError
+from blockstrata.questions.checking.entries import EntryCheck
+from blockstrata.questions.checking.findings import MOST, Entries, Finding, Findings, Severity
+from blockstrata.questions.checking.tally import Tally
+from blockstrata.questions.checking.users import UserSearch
+from blockstrata.questions.checking.warnings import warnings
+
+_MOST_CLUSTERS: Final = 2**31 - 1
+"""Clusters of a file that QEMU checks."""
+_WINDOW: Final = 1 << 27
+"""Clusters counted at once: half a GiB of counters."""
+_MOST_REPEATED: Final = 1 << 26
+"""Refcounts of blocks that are named again; an image that is merely damaged has a block or two of them."""
+_L1_RESERVED: Final = ~(OFFSET_MASK | COPIED) & 2**64 - 1
+_REFCOUNT_RESERVED: Final = 0x1FF
+
+
+_Number = TypeVar("_Number", bound=np.generic)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What ``qemu-img check`` counts, by its names, and what was found.
+
+    ``image_end_offset`` in bytes, all else in clusters or faults; ``findings`` what hurts most first.
+    """
+
+    filename: str
+    image_end_offset: int
+    check_errors: int
+    corruptions: int
+    leaks: int
+    total_clusters: int
+    allocated_clusters: int
+    fragmented_clusters: int
+    compressed_clusters: int
+    findings: tuple[Finding, ...]
+    format: str = "qcow2"
+
+
+def check(layer: Layer) -> Check:
+    """Check the image of one layer of a chain, which must be qcow2; its snapshots and bitmaps with it.
+
+    Nothing below it is looked at.  ``UnsupportedError`` for other formats, for more clusters than can be
+    checked, and for tables made to take for ever.  ``BadImageError`` where QEMU gives no numbers either:
+    a snapshot table, bitmap directory or bitmap table that cannot be read; and why an image could not be
+    opened at all.
+    """
+    node = layer.node
+    if isinstance(node, HeaderNode):
+        raise node.refusal
+    if not isinstance(node, Qcow2Node):
+        raise UnsupportedError(node.name, "", f"{node.driver} images cannot be checked, only qcow2")
+    layer.check_open()
+    try:
+        return _Checker(node).run()
+    except TooOftenError:
+        what = "names a cluster more often than is counted"
+        raise UnsupportedError(node.file.name, "", what) from None
+
+
+class _Checker:
+    """One image, while it is checked: in windows of host clusters, nearly always one."""
+
+    def __init__(self, node: Qcow2Node) -> None:
+        self.node, header, file = node, node.header, node.file
+        self.header = header
+        clusters = -(-whole_sectors(file.length) // header.cluster_size)
+        if clusters > _MOST_CLUSTERS:
+            what = f"{clusters} clusters are more than the {_MOST_CLUSTERS} that can be checked"
+            raise UnsupportedError(file.name, "", what)
+        snapshots = node.read_snapshots()
+        self.metadata = read_metadata(file, header, snapshots, node.read_bitmaps())
+        self.findings = Findings([f"'{each.id}'" for each in snapshots])
+        l1_tables = [each for each in self.metadata.regions if each.use is Use.SNAPSHOT_L1]
+        self.words = read_l1_words(
+            file, header, [(each.owner, each.host, each.length // 8) for each in l1_tables]
+        )
+        self.table = read_refcount_table(file, header)
+        self._check_repeats()
+        tables = l2_tables(self.words)
+        # what cluster 0 would say as an L2 table is counted, and its flags are not looked at; nor are those
+        # of a table whose own refcount cannot be read
+        blind = (tables.host == 0) | self.table.cannot_read(tables.host >> header.cluster_bits)
+        self.tables = replace(tables, looked=np.where(blind, 0, tables.active))
+        self.tally = Tally(header, file.length, self.table, self.findings)
+        self.entries = EntryCheck(self.tally, node.host.length)
+        self.check_errors = self.leaks = self.highest = 0
+
+    def _check_repeats(self) -> None:
+        """``UnsupportedError`` if refcount blocks are named again and again, each time for clusters more."""
+        offsets = self.table.offsets
+        repeats = np.count_nonzero(offsets) - len(_distinct(offsets[offsets != 0]))
+        if repeats * self.table.per_block > _MOST_REPEATED:
+            what = "names the same refcount blocks again and again"
+            raise UnsupportedError(self.node.file.name, "qcow2 refcount table", what)
+
+    def run(self) -> Check:
+        """Count, compare, and tell."""
+        tally, header, file = self.tally, self.header, self.node.file
+        for kind, entry, says in self.metadata.faults:
+            tally.corruptions += 1
+            self.findings.add(Finding(kind, Severity.CORRUPTION, f"{entry}: {says}", entry=entry))
+        overlaps: list[int] = []
+        for first in range(0, tally.end, _WINDOW):
+            tally.open_window(first, min(first + _WINDOW, tally.end))
+            for region in self.metadata.regions:
+                self._count_region(region)
+            self._count_bits()
+            self._count_l1()
+            for batch in l2_batches(file, header, self.tables):
+                self.entries.look(batch)
+            self._count_blocks()
+            overlaps += self._overlaps()
+            self._compare()
+        self._name_users(overlaps)
+        end = self.highest + 1 << header.cluster_bits
+        for finding in warnings(self.node, end):
+            self.findings.add(finding)
+        return Check(
+            filename=self.node.name,
+            image_end_offset=end,
+            check_errors=self.check_errors,
+            corruptions=tally.corruptions,
+            leaks=self.leaks,
+            total_clusters=-(-header.size // header.cluster_size),
+            allocated_clusters=self.entries.allocated,
+            fragmented_clusters=self.entries.fragmented,
+            compressed_clusters=self.entries.compressed,
+            findings=self.findings.told(),
+        )
+
+    def _count_region(self, region: Region) -> None:
+        beyond = self.tally.count(np.array([region.host], np.int64), region.length, 1)
+        if beyond is not None and self.tally.is_first:
+            says = f"{region.use}: {region.host:#x} and {region.length} bytes on lies past the file's end"
+            self.findings.add(
+                Finding("beyond-end", Severity.CORRUPTION, says, region.host, region.length, None, region.use)
+            )
+
+    def _count_bits(self) -> None:
+        hosts = self.metadata.bits
+        beyond = self.tally.count(hosts, self.header.cluster_size, 1)
+        if beyond is not None and self.tally.is_first:
+            says = "bits of a bitmap lie past the file's end and read as clean: a backup by it lacks data"
+            where = np.sort(hosts[beyond])
+            self.findings.add_clusters(
+                "beyond-end", Severity.CORRUPTION, where, self.header.cluster_size, says
+            )
+
+    def _count_l1(self) -> None:
+        said, tables = self.words, self.tables
+        span = self.header.l2_span
+        offsets = (said.words & np.uint64(OFFSET_MASK)).astype(np.int64)
+        at = Entries(said.owner, np.full(len(offsets), -1), said.index, said.index * span)
+        order = np.lexsort((at.index, at.owner))
+        at, words, times, active, host = (
+            at.take(order),
+            said.words[order],
+            said.times[order],
+            said.active[order],
+            offsets[order],
+        )
+        reserved = words & np.uint64(_L1_RESERVED) != 0
+        self.tally.fault(
+            "reserved", "reserved bits are set, so that it cannot be trusted", reserved, times, at, host
+        )
+        zero = host == 0
+        of_table = Entries(tables.owner, np.full(len(tables.host), -1), tables.index, tables.index * span)
+        odd = tables.host & self.tally.size - 1 != 0
+        says = "the L2 table is not aligned to a cluster: QEMU refuses to read what it maps"
+        self.tally.fault("unaligned", says, odd, tables.times, of_table, tables.host)
+        beyond = self.tally.count(tables.host, self.tally.size, tables.times)
+        if beyond is not None and self.tally.is_first:
+            says = "the L2 table lies past the file's end: what it mapped is lost"
+            self.findings.add_entries(
+                "beyond-end",
+                Severity.CORRUPTION,
+                of_table.take(beyond),
+                says,
+                tables.host[beyond],
+                self.tally.size,
+            )
+        own = (active > 0) & ~zero
+        host, is_set = host[own], words[own] & np.uint64(COPIED) != 0
+        wrong = self.tally.copied(host, is_set, active[own])
+        if wrong is not None:
+            self.tally.tell_copied(wrong, is_set, at.take(own), host)
+
+    def _count_blocks(self) -> None:
+        """Count the refcount blocks, last of all, as each that is named before is a corruption by itself."""
+        table, counter = self.table, self.tally.counter
+        offsets = table.offsets
+        reserved = table.words & np.uint64(_REFCOUNT_RESERVED) != 0
+        odd = ~reserved & (offsets & np.uint64(self.tally.size - 1) != 0)
+        outside = ~reserved & ~odd & (offsets >= np.uint64(self.tally.top << self.tally.bits))
+        for which, kind, says in (
+            (reserved, "reserved", "reserved bits are set"),
+            (
+                odd,
+                "unaligned",
+                "the refcount block is not aligned to a cluster: QEMU cannot read it, and allocates nothing",
+            ),
+            (outside, "beyond-end", "the refcount block lies past the file's end: its refcounts read as 0"),
+        ):
+            if self.tally.is_first:
+                self.tally.corruptions += int(np.count_nonzero(which))
+                self._tell_blocks(np.flatnonzero(which), kind, says)
+        good = np.flatnonzero(~(reserved | odd | outside) & (offsets != 0))
+        hosts, first, times = np.unique(offsets[good].astype(np.int64), return_index=True, return_counts=True)
+        clusters = hosts >> self.tally.bits
+        inside = (clusters >= counter.first) & (clusters < counter.last)
+        clusters, first, times = clusters[inside], first[inside], times[inside]
+        extra = times - 1 + ((counter.at(clusters) & COUNT) > 0)
+        if table.most > 1:
+            self.tally.corruptions += int(extra.sum())
+            says = "the refcount block lies where something else does: writing one spoils the other"
+            self._tell_blocks(good[first[extra > 0]], "overlap", says)
+        counter.add(clusters, times)
+
+    def _tell_blocks(self, which: NDArray[np.intp], kind: str, says: str) -> None:
+        self.findings.more(kind, Severity.CORRUPTION, len(which[MOST:]), len(which[MOST:]) * self.tally.size)
+        for at in which[:MOST].tolist():
+            entry = f"refcount table, entry {int(self.table.index[at])}"
+            host = int(self.table.offsets[at])
+            self.findings.add(
+                Finding(kind, Severity.CORRUPTION, f"{entry}: {says}", host, self.tally.size, None, entry)
+            )
+
+    def _overlaps(self) -> list[int]:
+        """Return clusters of metadata that something else is in, too, and whose refcounts hide it."""
+        counter, bits = self.tally.counter, self.header.cluster_bits
+        blocks = self.table.offsets
+        blocks = blocks[(blocks != 0) & (blocks < np.uint64(counter.last << bits))].astype(np.int64)
+        # what lies past the file's end is not counted
+        inside_file = self.tally.length + self.header.cluster_size
+        runs = np.array(
+            [(host, length) for _, host, length, _ in self.metadata.regions if host + length < inside_file],
+            np.int64,
+        ).reshape(-1, 2)
+        first = runs[:, 0] >> bits
+        which, nth = counting((runs.sum(axis=1) - 1 >> bits) - first + 1)
+        parts = (
+            first[which] + nth,
+            self.metadata.bits >> bits,
+            self.tables.host >> bits,
+            _distinct(blocks) >> bits,
+        )
+        once = [np.ones(len(part), np.int64) for part in parts]
+        times = np.concatenate([*once[:2], self.tables.times, once[3]])
+        clusters, place, uses = np.unique(np.concatenate(parts), return_inverse=True, return_counts=True)
+        own = np.bincount(place, times, len(clusters))
+        inside = (clusters >= counter.first) & (clusters < min(counter.last, self.tally.top))
+        clusters, own, uses = clusters[inside], own[inside], uses[inside]
+        shared = clusters[((counter.at(clusters) & COUNT) > own) | (uses > 1)][:MOST]
+        stored, _ = self.table.refcounts(shared)
+        hidden: list[int] = shared[stored >= (counter.at(shared) & COUNT)].tolist()
+        return hidden
+
+    def _name_users(self, overlaps: list[int]) -> None:
+        """Say of clusters that too many name who does."""
+        bits = self.header.cluster_bits
+        low = [(each.host or 0) >> bits for each in self.findings.kept("refcount-low")]
+        clusters = np.array(sorted({*low, *overlaps}), np.int64)
+        if not len(clusters):
+            return
+        search = UserSearch(self.node.file, self.header, self.findings)
+        users = search.find(clusters, self.metadata, self.tables, self.table)
+        named = {cluster << bits: (str(who), who.guest) for cluster, who in users.items() if who.names}
+        self.findings.explain("refcount-low", named)
+        for cluster in overlaps:
+            who, guest = named.get(cluster << bits, ("several", None))
+            says = f"overlap: {who} are in the same cluster: writing one spoils the other"
+            self.findings.add(
+                Finding("overlap", Severity.WARNING, says, cluster << bits, self.header.cluster_size, guest)
+            )
+
+    def _compare(self) -> None:
+        """Hold what was counted against what is stored."""
+        counter = self.tally.counter
+        last = min(counter.last, self.tally.top)
+        unreadable = self.table.unreadable_runs(counter.first, last)
+        for start, end in unreadable:
+            self.check_errors += end - start
+            says = "refcounts that cannot be read, as their block is not aligned or out of range"
+            self.findings.add(
+                Finding(
+                    "refcount-block",
+                    Severity.CORRUPTION,
+                    says,
+                    start << self.tally.bits,
+                    end - start << self.tally.bits,
+                )
+            )
+        for start, high, low, over in counter.compared(last, unreadable):
+            self.tally.corruptions += len(low) + int(over.sum())
+            self.leaks += len(high)
+            hosts = np.flatnonzero(over) + start << self.tally.bits
+            says = "more references than the refcount is wide: snapshots cannot share it"
+            self.findings.add_clusters("overflow", Severity.CORRUPTION, hosts, self.tally.size, says)
+            says = (
+                "refcount too low: in use by more than it says, and may be given away or freed beneath them"
+            )
+            self.findings.add_clusters(
+                "refcount-low", Severity.CORRUPTION, low << self.tally.bits, self.tally.size, says
+            )
+            says = "refcount too high: nothing that is left names it so often, and its space is lost"
+            self.findings.add_clusters(
+                "refcount-high", Severity.LEAK, high << self.tally.bits, self.tally.size, says
+            )
+        self.highest = max(self.highest, counter.highest)
+
+
+def _distinct(numbers: NDArray[_Number]) -> NDArray[_Number]:
+    """Return numbers sorted, each once; numpy's own way hashes them, which takes long for multiples."""
+    ordered = np.sort(numbers)
+    is_first = np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]
+    return np.asarray(ordered[is_first], numbers.dtype)

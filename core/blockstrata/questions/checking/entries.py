@@ -1,0 +1,228 @@
+"""L2 entries looked at by themselves, many at a time: what they name, and what is wrong with them."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blockstrata.formats.qcow2.references import Batch
+from blockstrata.formats.qcow2.tables import (
+    ALL_ALLOCATED,
+    COMPRESSED,
+    COPIED,
+    OFFSET_MASK,
+    SUBCLUSTERS,
+    ZERO,
+    compressed_spans,
+)
+from blockstrata.questions.checking.findings import Places, Severity
+from blockstrata.questions.checking.tally import Tally, Times, chosen, summed
+
+_RESERVED: Final = 0x3F000000000001FE
+_LONG: Final = 64
+"""Entries a run, on average, from which on runs are quicker than entries."""
+
+
+class _Rows(NamedTuple):
+    """n entries that are not zero.
+
+    ``rows`` int64 (n,), which of the batch's; ``words`` and, of extended ones, ``bitmaps``, uint64 (n,);
+    ``table`` int64 (n,), which table each stands in; ``times`` how often each counts, ``active`` how often
+    for the disk itself, ``looked`` how often its COPIED flag is looked at.
+    """
+
+    rows: NDArray[np.int64]
+    words: NDArray[np.uint64]
+    bitmaps: NDArray[np.uint64] | None
+    table: NDArray[np.int64]
+    times: Times
+    active: Times
+    looked: Times
+
+
+class EntryCheck:
+    """Looks at the entries of one image after another, and adds up what qemu-img calls fragmentation."""
+
+    def __init__(self, tally: Tally, data_length: int) -> None:
+        """``data_length``: bytes of the file that has the guest's data."""
+        self._data_length = data_length
+        self._tally = tally
+        self._header = tally.header
+        self.allocated = self.fragmented = self.compressed = 0
+
+    def look(self, batch: Batch) -> None:
+        """Look at a batch."""
+        if self._is_plain(batch) and self._look_at_runs(batch):
+            return
+        found = self._rows(batch)
+        if found is None:
+            return
+        words, bitmaps, header = found.words, found.bitmaps, self._header
+        compressed = words & np.uint64(COMPRESSED) != 0
+        host = (words & np.uint64(OFFSET_MASK)).astype(np.int64)
+        is_set = words & np.uint64(COPIED) != 0
+        zero = words & np.uint64(0 if header.extended_l2 else ZERO) != 0
+        present = host != 0
+        if header.has_data_file:
+            # guest byte 0 lies at host byte 0; COPIED tells it from an unallocated cluster
+            present |= is_set & ~zero
+        present &= ~compressed
+        at = Places(batch, found.rows, header)
+        fault = self._tally.fault
+        reserved = ~compressed & (words & np.uint64(_RESERVED) != 0)
+        fault("reserved", "reserved bits are set, so that it cannot be trusted", reserved, found.times, at)
+        if bitmaps is not None:
+            says = "subclusters are marked allocated, but there is no host cluster: reading them fails"
+            nowhere = ~compressed & ~present & (bitmaps & np.uint64(ALL_ALLOCATED) != 0)
+            fault("subclusters", says, nowhere, found.times, at)
+            says = "a subcluster is marked both allocated and zero: reading it fails"
+            both = present & (bitmaps & bitmaps >> np.uint64(SUBCLUSTERS) != 0)
+            fault("subclusters", says, both, found.times, at, host)
+        says = "the host cluster is not aligned to a cluster: reading it fails"
+        fault("unaligned", says, present & (host & header.cluster_size - 1 != 0), found.times, at, host)
+        if header.version < 3:
+            says = "the zero flag, which version 2 has not: reading it fails"
+            self._tally.warn("zero-flag", says, zero & ~compressed, at)
+        if compressed.any():
+            self._compressed(found, compressed, at)
+        self._clusters(found, present, host, is_set, at)
+
+    def _clusters(
+        self,
+        found: _Rows,
+        present: NDArray[np.bool_],
+        host: NDArray[np.int64],
+        is_set: NDArray[np.bool_],
+        at: Places,
+    ) -> None:
+        """Count the host clusters that entries name."""
+        tally = self._tally
+        if not present.all():
+            host, is_set, at = host[present], is_set[present], at.take(present)
+        table, times = found.table[present], chosen(found.times, present)
+        if tally.is_first:
+            self._fragments(table, host, chosen(found.active, present))
+        looked = chosen(found.looked, present)
+        if self._header.has_data_file:
+            # refcounts are not of the data file's clusters, all of which have one user
+            unset = ~is_set & (np.broadcast_to(looked, host.shape) > 0)
+            says = "not marked as its only user (COPIED), as all entries into a data file are"
+            tally.fault("copied", says, unset, looked, at, host)
+            if tally.is_first:
+                self._in_data_file(host, at)
+            return
+        beyond = tally.count(host, tally.size, times)
+        if beyond is not None and tally.is_first:
+            says = "the host cluster lies past the file's end: it reads as zeroes, and its data is lost"
+            tally.findings.add_entries(
+                "beyond-end", Severity.CORRUPTION, at.take(beyond), says, host[beyond], tally.size
+            )
+        if isinstance(looked, int):
+            if not looked:
+                return
+        elif not looked.all():
+            some = looked > 0
+            host, is_set, at, looked = host[some], is_set[some], at.take(some), looked[some]
+        wrong = tally.copied(host, is_set, looked)
+        if wrong is not None:
+            tally.tell_copied(wrong, is_set, at, host)
+
+    def _in_data_file(self, host: NDArray[np.int64], at: Places) -> None:
+        says = "names another place in the data file than the guest's own: reading it fails"
+        entries = at.entries()
+        self._tally.warn("data-file", says, host != entries.guest, entries, host)
+        says = "the host cluster lies past the data file's end: it reads as zeroes, and its data may be lost"
+        self._tally.warn("beyond-end", says, host >= self._data_length, entries, host)
+
+    def _compressed(self, found: _Rows, compressed: NDArray[np.bool_], at: Places) -> None:
+        """Count what compressed clusters take: whole sectors, up to the end of the last one."""
+        tally, words = self._tally, found.words
+        says = "a compressed cluster that is marked COPIED, which none may be"
+        marked = compressed & (words & np.uint64(COPIED) != 0)
+        tally.fault("copied", says, marked, found.times, at)
+        if self._header.has_data_file:
+            says = "a compressed cluster, which an image with a data file has none of: reading it fails"
+            tally.fault("compressed", says, compressed, found.times, at)
+            return
+        if found.bitmaps is not None:
+            says = "a compressed cluster with subclusters, which has none"
+            mixed = compressed & (found.bitmaps != 0)
+            tally.fault("subclusters", says, mixed, found.times, at)
+            compressed = compressed & ~mixed
+        if tally.is_first:
+            number = summed(found.active, compressed)
+            self.allocated += number
+            self.compressed += number
+            # each is read by itself
+            self.fragmented += number
+        offset, length = compressed_spans(self._header, words[compressed])
+        beyond = tally.count(offset, length, chosen(found.times, compressed))
+        if beyond is not None and tally.is_first:
+            says = "the compressed data lies past the file's end: reading it fails"
+            where = at.take(compressed).take(beyond)
+            tally.findings.add_entries("beyond-end", Severity.CORRUPTION, where, says)
+
+    def _fragments(self, table: NDArray[np.int64], host: NDArray[np.int64], active: Times) -> None:
+        """Add what the disk's own tables allocate, and what of it does not follow the entry before."""
+        everything = np.ones(len(host), np.bool_)
+        self.allocated += summed(active, everything)
+        apart = np.zeros(len(host), np.bool_)
+        apart[1:] = (table[1:] == table[:-1]) & (host[1:] != host[:-1] + self._tally.size)
+        self.fragmented += summed(active, apart)
+
+    def _rows(self, batch: Batch) -> _Rows | None:
+        words, bitmaps = batch.words, None
+        if self._header.extended_l2:
+            words, bitmaps = words[:, 0], words[:, 1]
+            rows = np.flatnonzero(words | bitmaps)
+            bitmaps = bitmaps[rows]
+        else:
+            rows = np.flatnonzero(words)
+        if not len(rows):
+            return None
+        table = batch.table_of(rows)
+        times, active, looked = (
+            _weights(column, batch.table, table)
+            for column in (batch.tables.times, batch.tables.active, batch.tables.looked)
+        )
+        return _Rows(rows, words[rows], bitmaps, table, times, active, looked)
+
+    def _is_plain(self, batch: Batch) -> bool:
+        """Say whether entries are of data alone, each the only user of its cluster, in tables named once."""
+        header, tables = self._header, batch.tables
+        if header.extended_l2 or header.has_data_file:
+            return False
+        named = tables.times[batch.table]
+        if not ((named == 1) & (tables.looked[batch.table] == 1)).all():
+            return False
+        others = ~(COPIED | OFFSET_MASK & ~(header.cluster_size - 1)) & 2**64 - 1
+        anything, everything = np.bitwise_or.reduce(batch.words), np.bitwise_and.reduce(batch.words)
+        return not int(anything) & others and bool(int(everything) & COPIED)
+
+    def _look_at_runs(self, batch: Batch) -> bool:
+        """Look at plain entries run by run, if runs are long and nothing is wrong; say whether so."""
+        tally, words = self._tally, batch.words
+        is_first = np.ones(len(words), np.bool_)
+        np.not_equal(words[1:] - words[:-1], np.uint64(tally.size), out=is_first[1:])
+        first = np.flatnonzero(is_first)
+        if len(first) * _LONG > len(words):
+            return False
+        host = (words[first] & np.uint64(OFFSET_MASK)).astype(np.int64)
+        lengths = np.diff(first, append=len(words))
+        if not host.all() or int((host + lengths * tally.size).max()) > tally.length:
+            return False
+        clusters = host >> tally.bits
+        if not tally.counter.add_sole_users(clusters, lengths):
+            return False
+        if tally.is_first:
+            self.allocated += len(words)
+            starts = np.flatnonzero(np.diff(batch.table, prepend=-1)) * batch.per_piece
+            self.fragmented += len(first) - int(np.count_nonzero(is_first[starts]))
+        return True
+
+
+def _weights(column: NDArray[np.int64], of_piece: NDArray[np.int64], of_row: NDArray[np.int64]) -> Times:
+    first = int(column[of_piece[0]])
+    return first if (column[of_piece] == first).all() else column[of_row]
