@@ -18,6 +18,7 @@ from blockstrata_viewer.process.memory import bound_memory
 
 COMMANDS: Final = {
     "audit": "Hold today's answers against the proposed tables; exit status 3 if some do not stand.",
+    "check": "Check a qcow2 image as qemu-img check does; exit status 3 if something is damaged or leaks.",
     "demo": "Make a small real chain in a temporary directory and open it.",
     "info": "Show the chain as a tree: sizes, features, and how much of each layer is what.",
     "learn": "Learn what the flags mean, on real images; without a terminal a lesson is printed.",
