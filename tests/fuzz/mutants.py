@@ -31,6 +31,7 @@ from oracle import Answer, difference
 from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.cli.group import main
+from blockstrata_viewer.cli.output import EXIT_FINDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,6 +54,7 @@ COMMANDS = (
     ("info",),
     ("info", "--quick"),
     ("info", "--output", "json"),
+    ("check", "--chain"),
 )
 """What else is asked of each mutant, one at a time; the last word is the image."""
 KEYS = ("keys",)
@@ -95,7 +97,7 @@ def make(case: str, changes: Sequence[Mutation], directory: Path) -> None:
 
 
 def ours(words: Sequence[str], directory: Path) -> Outcome:
-    """Run a command in this process; it must end in time, with status 0 or 1 and nothing or one line said."""
+    """Run a command in this process; it must end in time, with status 0, 3, or 1 and one line said."""
     with contextlib.chdir(directory), _alarm():
         if tuple(words[:1]) == KEYS:
             return _pressed(words[-1])
@@ -103,9 +105,9 @@ def ours(words: Sequence[str], directory: Path) -> Outcome:
     fault = ""
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         fault = "".join(traceback.format_exception(done.exception))
-    elif done.exit_code not in (0, 1):
+    elif done.exit_code not in (0, 1, EXIT_FINDINGS):
         fault = f"exit status {done.exit_code}: {done.stderr}"
-    elif len(done.stderr.splitlines()) != done.exit_code:
+    elif len(done.stderr.splitlines()) != (done.exit_code == 1):
         fault = f"exit status {done.exit_code}, and on standard error: {done.stderr!r}"
     elif not done.stderr.rstrip("\n").isprintable():
         fault = f"control characters on standard error: {done.stderr!r}"

@@ -1,0 +1,269 @@
+"""``check`` against ``qemu-img check``: the same numbers on sound images, on leaks and on damage."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import struct
+import subprocess
+from random import Random
+
+import pytest
+from click.testing import CliRunner
+from damage import COMPRESSED, COPIED, MADE, TOP, damaged, places
+from oracle import TOOLS, build
+from recipe import SECRET, Recipe, create, io
+
+from blockstrata_viewer.cli.group import main
+
+pytestmark = pytest.mark.live(*TOOLS)
+
+ROUNDS = int(os.environ.get("BLOCKSTRATA_CHECKS", "10"))
+"""Damaged images of each kind."""
+SEED = int(os.environ.get("BLOCKSTRATA_CHECKS_SEED", "0"))
+CLUSTER = 4096
+FOUND, FAILED = 3, 1
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Return a function that gives the directory of an image, made once."""
+    known = {}
+
+    def make(kind):
+        if kind not in known:
+            known[kind] = tmp_path_factory.mktemp(kind)
+            build(Recipe(kind, MADE[kind]), known[kind])
+        return known[kind]
+
+    return make
+
+
+def theirs(directory, kind):
+    """Return qemu-img's object, or None where it gives none."""
+    named = [*SECRET, "--image-opts", f"driver=qcow2,file.filename={TOP},encrypt.key-secret=key"]
+    done = subprocess.run(
+        ["qemu-img", "check", "--output=json", *(named if kind == "luks" else [TOP])],
+        cwd=directory,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    return (json.loads(done.stdout) if done.stdout.startswith(b"{") else None), done.returncode
+
+
+def ours(directory, *words):
+    with contextlib.chdir(directory):
+        done = CliRunner().invoke(main, ["check", *words])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
+    return done
+
+
+def compared(directory, kind):
+    """Hold both answers against each other and return the findings."""
+    expected, status = theirs(directory, kind)
+    done = ours(directory, "-f", "qcow2", "--output", "json", TOP)
+    if expected is None:
+        if kind != "luks":  # which takes no key here, and no sound header of its key
+            assert done.exit_code == FAILED, done.stdout
+        return []
+    found = json.loads(done.stdout)
+    findings = found.pop("findings")
+    expected["filename"] = found["filename"]
+    assert found == expected
+    assert done.exit_code == {0: 0, 1: FAILED, 2: FOUND, 3: FOUND}[status]
+    severities = {each["severity"] for each in findings}
+    assert ("corruption" in severities) == ("corruptions" in expected)
+    size = 1 << (directory / TOP).read_bytes()[23]
+    leaked = sum(each["length"] for each in findings if each["severity"] == "leak")
+    assert leaked == expected.get("leaks", 0) * size
+    return findings
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_sound(kind, made):
+    findings = compared(made(kind), kind)
+    assert [each["kind"] for each in findings] == ({"luks": ["encrypted"]}.get(kind, []))
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_damaged_by_chance(kind, made):
+    directory = made(kind)
+    sound = (directory / TOP).read_bytes()
+    try:
+        for nth in range(ROUNDS):
+            image, said = damaged(sound, Random(f"{kind} {SEED} {nth}"))
+            if image[56:60] == bytes(4):
+                continue  # without a refcount table nobody but qemu-img check opens it
+            (directory / TOP).write_bytes(image)
+            try:
+                compared(directory, kind)
+            except AssertionError as error:
+                error.add_note(f"{kind}, seed {SEED}, round {nth}: {said}")
+                raise
+    finally:
+        (directory / TOP).write_bytes(sound)
+
+
+def _word(at, number, form=">Q"):
+    return at, struct.pack(form, number)
+
+
+def _l1(image):
+    return struct.unpack_from(">Q", image, 40)[0]
+
+
+def _l2(image):
+    return next(each.start for each in places(image)[0] if each.kind == "l2")
+
+
+def _table(image):
+    return struct.unpack_from(">Q", image, 48)[0]
+
+
+def _block(image):
+    return next(each.start for each in places(image)[0] if each.kind == "block")
+
+
+FAR = 1 << 40
+DAMAGE = {
+    "too-low": ("plain", lambda i: [_word(_block(i) + 10, 0, ">H")], "refcount-low"),
+    "leak": ("plain", lambda i: [_word(_block(i) + 10, 2, ">H")], "refcount-high"),
+    "copied-l1": ("plain", lambda i: [_word(_l1(i), _l2(i))], "copied"),
+    "copied-l2": ("plain", lambda i: [(_l2(i), b"\0")], "copied"),
+    "unaligned-cluster": ("plain", lambda i: [_word(_l2(i), COPIED | 0x5200)], "unaligned"),
+    "unaligned-table": ("plain", lambda i: [_word(_l1(i), COPIED | _l2(i) + 512)], "unaligned"),
+    "unaligned-block": ("plain", lambda i: [_word(_table(i), _block(i) + 512)], "unaligned"),
+    "reserved-l1": ("plain", lambda i: [_word(_l1(i), COPIED | _l2(i) | 2)], "reserved"),
+    "reserved-l2": ("plain", lambda i: [(_l2(i), b"\xa0")], "reserved"),
+    "reserved-block": ("plain", lambda i: [_word(_table(i), _block(i) | 1)], "reserved"),
+    "beyond-cluster": ("plain", lambda i: [_word(_l2(i), COPIED | FAR)], "beyond-end"),
+    "beyond-table": ("plain", lambda i: [_word(_l1(i), COPIED | FAR)], "beyond-end"),
+    "beyond-block": ("plain", lambda i: [_word(_table(i), FAR)], "beyond-end"),
+    "beyond-compressed": ("plain", lambda i: [_word(_l2(i), COMPRESSED | FAR)], "beyond-end"),
+    "block-over-table": ("plain", lambda i: [_word(_table(i), _l2(i))], "overlap"),
+    "too-narrow": ("refcounts-of-1", lambda i: [(_l2(i) + 8, i[_l2(i) : _l2(i) + 8])], "overflow"),
+    "no-subclusters": ("extended", lambda i: [_word(_l2(i) + 8 * 31, 1)], "subclusters"),
+    "snapshot-l1": ("snapshots", lambda i: [(struct.unpack_from(">Q", i, 64)[0] + 7, b"\1")], "unaligned"),
+    "compressed-data-file": ("data-file", lambda i: [_word(_l2(i), COMPRESSED)], "compressed"),
+}
+"""For each damage the image, its changes, and the kind of finding that it must be among others."""
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damage(name, made):
+    kind, change, expected = DAMAGE[name]
+    findings = _patched(made(kind), kind, change)
+    counted = [each for each in findings if each["kind"] == expected and each["severity"] != "warning"]
+    assert counted
+    assert all(each["says"] for each in counted)
+
+
+HIDDEN = {
+    "dirty": ("plain", lambda i: [(79, bytes([i[79] | 1]))], "dirty"),
+    "corrupt": ("plain", lambda i: [(79, bytes([i[79] | 2]))], "corrupt"),
+    "orphaned": ("bitmaps", lambda _: [(95, b"\0")], "bitmap-orphaned"),
+    "in-use": (
+        "bitmaps",
+        lambda i: [(next(each.start for each in places(i)[0] if each.kind == "bitmap") + 15, b"\3")],
+        "bitmap-in-use",
+    ),
+    "data-file": ("data-file", lambda i: [_word(_l2(i), COPIED | 0x2000)], "data-file"),
+    "past-data-file": ("data-file", lambda i: [_word(_l2(i) + 8 * 500, COPIED | 500 << 12)], "beyond-end"),
+    "zero-flag": ("version-2", lambda i: [_word(_l2(i) + 8 * 60, 1)], "zero-flag"),
+    # a data cluster that is the L1 table's, whose refcount fits
+    "overlap": (
+        "plain",
+        lambda i: [_word(_l2(i) + 8 * 60, _l1(i)), _word(_block(i) + _l1(i) // CLUSTER * 2, 2, ">H")],
+        "overlap",
+    ),
+}
+"""What qemu-img says nothing of, though it may count something else for it."""
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_not_silent(name, made):
+    kind, change, expected = HIDDEN[name]
+    warned = [each["kind"] for each in _patched(made(kind), kind, change) if each["severity"] == "warning"]
+    assert expected in warned
+
+
+def _patched(directory, kind, change):
+    sound = (directory / TOP).read_bytes()
+    image = bytearray(sound)
+    for at, octets in change(sound):
+        image[at : at + len(octets)] = octets
+    assert image != sound
+    try:
+        (directory / TOP).write_bytes(image)
+        return compared(directory, kind)
+    finally:
+        (directory / TOP).write_bytes(sound)
+
+
+def test_users_are_named(made):
+    """A cluster that two entries name is told with both, and where the guest reads it."""
+    change = lambda i: [(_l2(i) + 8, i[_l2(i) : _l2(i) + 8])]  # noqa: E731 (as those of the tables above)
+    findings = _patched(made("plain"), "plain", change)
+    low = next(each for each in findings if each["kind"] == "refcount-low")
+    assert "entry 0" in low["says"]
+    assert "entry 1" in low["says"]
+    assert low["guest"] == 0
+
+
+def test_tail(made, tmp_path):
+    sound = (made("plain") / TOP).read_bytes()
+    (tmp_path / TOP).write_bytes(sound + bytes(100000))
+    (tail,) = compared(tmp_path, "plain")
+    assert (tail["kind"], tail["host"], tail["length"]) == ("tail", len(sound), 100000)
+
+
+def test_in_use(made, tmp_path):
+    """An image that a QEMU writes is checked all the same, and that is said; qemu-img refuses it."""
+    (tmp_path / TOP).write_bytes((made("plain") / TOP).read_bytes())
+    with (tmp_path / TOP).open("r+b") as file:
+        for byte in (101, 201):
+            fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, byte, 1, 0))
+        assert theirs(tmp_path, "plain")[1] == 1
+        done = ours(tmp_path, TOP)
+    assert done.exit_code == 0
+    assert "in use" in done.stdout
+    assert "in use" not in ours(tmp_path, TOP).stdout
+
+
+def test_chain(tmp_path):
+    """Each qcow2 layer is checked, and the worst of them is the exit status; raw ones are left out."""
+    commands = (
+        "truncate -s 64k base.raw",
+        create("middle.qcow2", None, "base.raw", "raw", cluster_size=CLUSTER),
+        create(TOP, None, "middle.qcow2", cluster_size=CLUSTER),
+        io("middle.qcow2", "write 0 8k"),
+    )
+    build(Recipe("chain", commands), tmp_path)
+    with (tmp_path / "middle.qcow2").open("r+b") as file:
+        file.seek(_block((tmp_path / "middle.qcow2").read_bytes()) + 9)
+        file.write(b"\2")
+    assert ours(tmp_path, TOP).exit_code == 0
+    done = ours(tmp_path, "--chain", "--output", "json", TOP)
+    assert done.exit_code == FOUND
+    assert [(each["filename"], each.get("leaks", 0)) for each in json.loads(done.stdout)] == [
+        (TOP, 0),
+        ("middle.qcow2", 1),
+    ]
+    assert ours(tmp_path, "--chain", TOP).stdout.startswith(f"{TOP}\n")
+
+
+def test_last_lines_are_theirs(made):
+    done = subprocess.run(
+        ["qemu-img", "check", TOP], cwd=made("plain"), capture_output=True, text=True, timeout=30, check=True
+    )
+    assert ours(made("plain"), TOP).stdout == done.stdout
+
+
+def test_other_formats(tmp_path):
+    (tmp_path / "disk.raw").write_bytes(bytes(CLUSTER))
+    done = ours(tmp_path, "disk.raw")
+    assert done.exit_code == FAILED
+    assert done.stderr == "blockstrata: disk.raw: raw images cannot be checked, only qcow2\n"
