@@ -16,6 +16,7 @@ from damage import COMPRESSED, COPIED, MADE, TOP, damaged, places
 from oracle import TOOLS, build
 from recipe import SECRET, Recipe, create, io
 
+from blockstrata.questions import check
 from blockstrata_viewer.cli.group import main
 
 pytestmark = pytest.mark.live(*TOOLS)
@@ -103,6 +104,23 @@ def test_damaged_by_chance(kind, made):
             except AssertionError as error:
                 error.add_note(f"{kind}, seed {SEED}, round {nth}: {said}")
                 raise
+    finally:
+        (directory / TOP).write_bytes(sound)
+
+
+@pytest.mark.parametrize("kind", ["refcounts-of-1", "plain", "small-clusters", "snapshots", "bitmaps"])
+def test_windows_add_up(kind, made, monkeypatch):
+    """Host clusters are counted so many at a time, and what all windows see is counted once."""
+    monkeypatch.setattr(check, "_WINDOW", 5)
+    directory = made(kind)
+    sound = (directory / TOP).read_bytes()
+    try:
+        compared(directory, kind)
+        for nth in range(ROUNDS // 2):
+            image, said = damaged(sound, Random(f"{kind} {SEED} {nth}"))
+            (directory / TOP).write_bytes(image)
+            assert image[56:60] != bytes(4), said
+            compared(directory, kind)
     finally:
         (directory / TOP).write_bytes(sound)
 
