@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from blockstrata.errors import BadImageError, BadReferenceError
@@ -49,9 +49,10 @@ class Snapshot:
     l1_offset: int
     l1_entries: int
     icount: int | None
-    extra_size: int = _EXTRA.size
+    # how the entry is written is no part of what it says
+    extra_size: int = field(default=_EXTRA.size, compare=False)
     """Bytes of extra data."""
-    end: int = 0
+    end: int = field(default=0, compare=False)
     """Host byte after the entry."""
 
 
