@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
-from operator import itemgetter
 from typing import Final, NamedTuple
 
 from rich.cells import cell_len, get_character_cell_size
@@ -31,6 +30,9 @@ _LEAST_STEM: Final = 4
 Cell = tuple[str, Ink]
 """A character and its ink; the second half of a wide character is empty."""
 
+CellRow = tuple[list[str], list[Ink]]
+"""The characters of neighbouring cells, and their inks."""
+
 
 @lru_cache(maxsize=4096)
 def style_of(ink: Ink) -> Style:
@@ -46,7 +48,9 @@ class Line:
 
     def __init__(self, width: int, ink: Ink) -> None:
         self.width = width
-        self._cells: list[Cell] = [(" ", ink)] * width
+        # apart, because most of a line is put by the slice, and what has one ink is found by the inks alone
+        self._glyphs = [" "] * width
+        self._inks = [ink] * width
         self._strip: Strip | None = None
         self._actions: list[tuple[int, int, str]] = []
 
@@ -56,16 +60,27 @@ class Line:
         ``action`` is what a click on the text does, as Textual calls it: ``choose(3)``.
         """
         self._strip = None
-        start = x
-        for char in text if text.isprintable() else printable(text):
+        shown = text if text.isprintable() else printable(text)
+        end = self._put_narrow(x, shown, ink) if shown.isascii() else self._put_any(x, shown, ink)
+        if action:
+            self.on_click(x, end, action)
+        return end
+
+    def _put_narrow(self, x: int, text: str, ink: Ink) -> int:
+        end = x + len(text)
+        first, last = max(0, x), min(end, self.width)
+        if first < last:
+            self._glyphs[first:last] = text[first - x : last - x]
+            self._inks[first:last] = [ink] * (last - first)
+        return end
+
+    def _put_any(self, x: int, text: str, ink: Ink) -> int:
+        for char in text:
             size = get_character_cell_size(char)
             if size and x >= 0 and x + size <= self.width:
-                self._cells[x] = (char, ink)
-                if size == 2:
-                    self._cells[x + 1] = ("", ink)
+                self._glyphs[x : x + size] = [char, ""][:size]
+                self._inks[x : x + size] = [ink] * size
             x += size
-        if action:
-            self.on_click(start, x, action)
         return x
 
     def on_click(self, start: int, stop: int, action: str) -> None:
@@ -77,39 +92,42 @@ class Line:
         found = (action for start, stop, action in reversed(self._actions) if start <= x < stop)
         return next(found, "") if 0 <= x < self.width else ""
 
-    def fill(self, x: int, cells: list[Cell]) -> None:
+    def fill(self, x: int, cells: CellRow) -> None:
         """Put cells into the line."""
         self._strip = None
-        room = cells[: max(0, self.width - x)]
-        self._cells[x : x + len(room)] = room
+        glyphs, inks = cells
+        end = min(x + len(glyphs), self.width)
+        if x < end:
+            self._glyphs[x:end] = glyphs[: end - x]
+            self._inks[x:end] = inks[: end - x]
 
     def set(self, x: int, glyph: str, ink: Ink) -> None:
         """Put one narrow character at a cell."""
         self._strip = None
         if 0 <= x < self.width:
-            self._cells[x] = (glyph, ink)
+            self._glyphs[x], self._inks[x] = glyph, ink
 
     def glyph_at(self, x: int) -> str:
         """Return the character of a cell, a blank outside the line."""
-        return self._cells[x][0] if 0 <= x < self.width else " "
+        return self._glyphs[x] if 0 <= x < self.width else " "
 
     def ink_at(self, x: int) -> Ink:
         """Return the ink of a cell, the nearest one's outside the line."""
-        return self._cells[max(0, min(x, self.width - 1))][1]
+        return self._inks[max(0, min(x, self.width - 1))]
 
     def strip(self) -> Strip:
         """Return the line for Textual, neighbours of one ink as one segment; the same until it is changed."""
         if self._strip is None:
-            segments = [
-                Segment("".join(char for char, _ in cells), style_of(ink))
-                for ink, cells in groupby(self._cells, itemgetter(1))
-            ]
+            segments, end = [], 0
+            for ink, cells in groupby(self._inks):
+                start, end = end, end + len(list(cells))
+                segments.append(Segment("".join(self._glyphs[start:end]), style_of(ink)))
             self._strip = Strip(segments, self.width)
         return self._strip
 
     def text(self) -> str:
         """Return the line without its inks."""
-        return "".join(char for char, _ in self._cells)
+        return "".join(self._glyphs)
 
 
 def list_line(

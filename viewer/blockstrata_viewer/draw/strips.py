@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blockstrata.semantics.table import Semantics
-from blockstrata_viewer.draw.lines import Cell, Ink, Line
+from blockstrata_viewer.draw.lines import Cell, CellRow, Ink, Line
 from blockstrata_viewer.draw.palette import EMPTY, FLOOR, HALVES, MONO_GLYPHS, PATTERNS, TEXTURES, Palette
 from blockstrata_viewer.model.columns import ALL, LEVELS, NO_BOUNDARY, Columns, Shown, columns_of, levels
 from blockstrata_viewer.model.states import Paint
@@ -54,7 +54,7 @@ def draw_strip(rows: list[Line], track: Track, viewport: Viewport, semantics: Se
 
 def _painted(
     track: Track, viewport: Viewport, semantics: Semantics, look: Look, height: int
-) -> tuple[Columns, list[list[Cell]]]:
+) -> tuple[Columns, list[CellRow]]:
     """Return the cells of a strip, top row first; kept, because most keys move nothing but the cursor."""
     key = (
         viewport,
@@ -81,7 +81,7 @@ _OUTSIDE: Final = -1
 """In place of a paint or a code: a column past the end of the track."""
 
 
-def cells_of(columns: Columns, height: int, look: Look) -> list[list[Cell]]:
+def cells_of(columns: Columns, height: int, look: Look) -> list[CellRow]:
     """Return cells for all columns and rows, the top row first.
 
     Each is looked up by its code, which says what is in it: ``kind << 32 | what``.  For one paint, that; for
@@ -104,7 +104,8 @@ def cells_of(columns: Columns, height: int, look: Look) -> list[list[Cell]]:
             columns.amounts.T.take(stacked, axis=1), height
         )
     cells = _cells(look.palette)
-    return [list(map(cells.__getitem__, row)) for row in codes.tolist()]
+    painted = [[cells[code] for code in row] for row in codes.tolist()]
+    return [([glyph for glyph, _ in row], [ink for _, ink in row]) for row in painted]
 
 
 def _stacks(amounts: NDArray[np.int64], height: int) -> NDArray[np.int64]:
@@ -232,14 +233,14 @@ def draw_swatch(row: Line, x: int, paint: Paint, palette: Palette) -> None:
     row.put(x, glyph * 2, ink)
 
 
-def _cover_equal(cells: list[list[Cell]], track: Track, viewport: Viewport, palette: Palette) -> None:
+def _cover_equal(cells: list[CellRow], track: Track, viewport: Viewport, palette: Palette) -> None:
     """Cover the cells in which historic and proposed mean the same."""
     shares = track.shares.columns(viewport).amounts
     equal = (shares.sum(axis=1) > 0) & (shares[:, track.differing].sum(axis=1) == 0)
     cover = " ", Ink(palette.faint, palette.track)
-    for row in cells:
+    for glyphs, inks in cells:
         for column in np.flatnonzero(equal).tolist():
-            row[column] = cover
+            glyphs[column], inks[column] = cover
 
 
 def _draw_letters(row: Line, columns: Columns, look: Look) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 from textual import events
 from textual.filter import LineFilter
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
@@ -39,6 +39,12 @@ class DrawnWidget(Widget):
         """Draw anew; Textual calls this for every change of a reactive attribute."""
         self._drawn = None
         return super().refresh(*regions, **what)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return lines as they are drawn, since there is no border and no tint for Textual to add."""
+        if self.outer_size != self.size:
+            return super().render_lines(crop)
+        return [self.render_line(y).crop(*crop.column_span) for y in crop.line_range]
 
     def render_line(self, y: int) -> Strip:
         """Return a line."""
