@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -38,7 +39,7 @@ class More(NamedTuple):
     layers: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChainLayout:
     """The chain view: labels on the left, strips on the right, top to bottom as the rows say.
 
@@ -88,8 +89,12 @@ class ChainLayout:
         """Return the rows of a layer's strip, for -1 of what the guest sees; none if it is not shown."""
         if selected == GUEST:
             return range(self.guest_top, self.ribbon)
+        return self._rows.get(selected, range(0))
+
+    @cached_property
+    def _rows(self) -> dict[int, range]:
         shown = zip(self.tracks, self.places, strict=True)
-        return next((rows for track, rows in shown if _holds(track, selected)), range(0))
+        return {depth: rows for track, rows in shown for depth in _depths(track)}
 
     def layer_at(self, row: int) -> int | None:
         """Return the layer at a row, -1 for what the guest sees, None where there is no track."""
@@ -150,7 +155,7 @@ def chain_layout(
     stack = _Stack(overview + 3 + guest + 1, strip, gap)
     stack.skip(gap, selected == GUEST or not tracks)
     for track in tracks:
-        stack.put(track, is_selected=_holds(track, selected))
+        stack.put(track, is_selected=selected in _depths(track))
     return stack.layout(width, height, overview, guest, height - left)
 
 
@@ -160,18 +165,18 @@ def _crowded(
     """Return a layout of fewer tracks than there are, a row each, and a row wherever some are missing."""
     guest = 2 if height > CHAIN_LEAST + 2 else 1
     top = 1 + 3 + guest + 1
-    at = next((nth for nth, track in enumerate(tracks) if _holds(track, selected)), 0)
-    answers = next((nth for nth, track in enumerate(tracks) if _holds(track, answering)), at)
+    at = next((nth for nth, track in enumerate(tracks) if selected in _depths(track)), 0)
+    answers = next((nth for nth, track in enumerate(tracks) if answering in _depths(track)), at)
     room = height - top
     has_bracket = room >= CHAIN_LEAST
     stack = _Stack(top, 1, 0)
     stack.skip(0, selected == GUEST and has_bracket)
     last = -1
     for nth in (*_visible(len(tracks), at, answers, room - has_bracket), len(tracks)):
-        if missing := sum(map(_count, tracks[last + 1 : nth])):
+        if missing := sum(len(_depths(track)) for track in tracks[last + 1 : nth]):
             stack.miss(missing, "▴" if nth <= at else "▾")
         if nth < len(tracks):
-            stack.put(tracks[nth], is_selected=has_bracket and _holds(tracks[nth], selected))
+            stack.put(tracks[nth], is_selected=has_bracket and selected in _depths(tracks[nth]))
         last = nth
     return stack.layout(width, height, 1, guest, height)
 
@@ -250,9 +255,5 @@ def _label(width: int) -> int:
     return _LABEL if width >= NARROW else min(_LABEL_NARROW, width // 3)
 
 
-def _holds(track: int | range, depth: int | None) -> bool:
-    return depth == track if isinstance(track, int) else depth in track
-
-
-def _count(track: int | range) -> int:
-    return 1 if isinstance(track, int) else len(track)
+def _depths(track: int | range) -> range:
+    return range(track, track + 1) if isinstance(track, int) else track

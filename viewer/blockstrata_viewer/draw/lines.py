@@ -125,6 +125,11 @@ class Line:
             self._strip = Strip(segments, self.width)
         return self._strip
 
+    def reuse(self, before: Line) -> None:
+        """Take the segments of another line if it shows the same."""
+        if self._strip is None and self._glyphs == before._glyphs and self._inks == before._inks:
+            self._strip = before._strip
+
     def text(self) -> str:
         """Return the line without its inks."""
         return "".join(self._glyphs)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,17 +45,17 @@ class Look:
 
 def draw_strip(rows: list[Line], track: Track, viewport: Viewport, semantics: Semantics, look: Look) -> None:
     """Draw a track into rows, top row first."""
-    columns, painted = _painted(track, viewport, semantics, look, len(rows))
+    painted, stretches = _painted(track, viewport, semantics, look, len(rows))
     for row, cells in zip(rows, painted, strict=True):
         row.fill(look.x, cells)
     if look.letters:
-        _draw_letters(rows[len(rows) // 2], columns, look)
+        _draw_letters(rows[len(rows) // 2], stretches, look)
 
 
 def _painted(
     track: Track, viewport: Viewport, semantics: Semantics, look: Look, height: int
-) -> tuple[Columns, list[CellRow]]:
-    """Return the cells of a strip, top row first; kept, because most keys move nothing but the cursor."""
+) -> tuple[list[CellRow], list[_Stretch]]:
+    """Return cells, top row first, and stretches with letters; kept: most keys move only the cursor."""
     key = (
         viewport,
         semantics.name,
@@ -72,9 +72,9 @@ def _painted(
             _cover_equal(cells, track, viewport, look.palette)
         if len(track.kept) >= _KEPT:
             track.kept.clear()
-        track.kept[key] = columns, cells
-    columns, cells = track.kept[key]
-    return columns, cells
+        track.kept[key] = cells, _stretches(columns)
+    cells, stretches = track.kept[key]
+    return cells, stretches
 
 
 _OUTSIDE: Final = -1
@@ -243,17 +243,30 @@ def _cover_equal(cells: list[CellRow], track: Track, viewport: Viewport, palette
             glyphs[column], inks[column] = cover
 
 
-def _draw_letters(row: Line, columns: Columns, look: Look) -> None:
-    """Write the letters of a state into the middle of each stretch of cells that has room for them."""
+class _Stretch(NamedTuple):
+    """Neighbouring columns of one state, from ``start`` up to ``end``, with room for its letters."""
+
+    start: int
+    end: int
+    letters: str
+    paint: Paint
+
+
+def _stretches(columns: Columns) -> list[_Stretch]:
+    found, end = [], 0
+    for letters, cells in groupby(columns.letters):
+        start, end = end, end + len(list(cells))
+        if letters and end - start >= _LETTERS_FROM:
+            paint = Paint(int(columns.amounts[start].argmax()))
+            if paint is not Paint.FALLS_THROUGH:
+                found.append(_Stretch(start, end, letters, paint))
+    return found
+
+
+def _draw_letters(row: Line, stretches: list[_Stretch], look: Look) -> None:
+    """Write the letters of a state into the middle of each stretch that has room for them."""
     palette = look.palette
-    end = 0
-    for letters, stretch in groupby(columns.letters):
-        start, end = end, end + len(list(stretch))
-        if not letters or end - start < _LETTERS_FROM:
-            continue
-        paint = Paint(int(columns.amounts[start].argmax()))
-        if paint is Paint.FALLS_THROUGH:
-            continue
+    for start, end, letters, paint in stretches:
         first, last = look.x + start, look.x + end - len(letters)
         at = _clear_of(look.drill, len(letters), first, last)
         if at is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from blockstrata.facts.codes import DEFERRED_WORDS, Mapping, mapping_of
@@ -94,6 +95,7 @@ def paint_of(switch: str, letters: str) -> Paint:
     return _STATES[switch].get(letters, (Paint.SUSPICIOUS, ""))[0]
 
 
+@lru_cache(maxsize=1024)
 def state_of(semantics: Semantics, code: int, traits: Traits, *, settled: bool) -> State:
     """Return how a fact of a layer shows under a semantics; ``settled`` in the guest's view."""
     mapping = mapping_of(code)

@@ -88,6 +88,7 @@ class Track:
         # what is kept must not refer to the track itself: millions of runs wait for nobody
         self.states = lru_cache(partial(_states_of, self.facts, not view.in_place))
         """The state of each class under a semantics, kept."""
+        self._totals: dict[Semantics, dict[State, int]] = {}
         self.kept: dict[Hashable, Any] = {}
         """What was drawn of this track, for widgets to keep."""
 
@@ -104,15 +105,18 @@ class Track:
     def seen_as(self, states: Callable[[Semantics], tuple[State, ...]]) -> Track:
         """Return the same runs, with other states; ``states`` gives that of each class under a semantics."""
         other = copy.copy(self)
-        other.states, other.kept = lru_cache(states), {}
+        other.states, other.kept, other._totals = lru_cache(states), {}, {}
         return other
 
     def by_state(self, semantics: Semantics, span: tuple[int, int] | None = None) -> dict[State, int]:
         """Return how many bytes show as each state, between two guest bytes or in all."""
         if span:
-            amounts = self.shares.between(np.minimum(span, self.size))[0]
-        else:
-            amounts = self.shares.totals()
+            return self._summed(self.shares.between(np.minimum(span, self.size))[0], semantics)
+        if semantics not in self._totals:
+            self._totals[semantics] = self._summed(self.shares.totals(), semantics)
+        return self._totals[semantics].copy()
+
+    def _summed(self, amounts: NDArray[np.int64], semantics: Semantics) -> dict[State, int]:
         found: dict[State, int] = {}
         for state, amount in zip(self.states(semantics), amounts.tolist(), strict=True):
             # a class may be left that nothing is in: what was not read yet, once all that was is summarised

@@ -25,7 +25,9 @@ class DrawnWidget(Widget):
     A click on what was put into a line with an action runs that on the screen.
     """
 
-    _drawn: tuple[Size, list[Line], list[Strip]] | None = None
+    _drawn: tuple[Size, list[Line]] | None = None
+    _before: Sequence[Line] = ()
+    """The last lines that were drawn; what stays the same is turned into segments and escape codes once."""
 
     def draw(self, width: int, height: int) -> list[Line]:
         """Return the lines, top first; below them it is blank."""
@@ -41,19 +43,26 @@ class DrawnWidget(Widget):
         return super().refresh(*regions, **what)
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Return lines as they are drawn, since there is no border and no tint for Textual to add."""
+        """Return lines as they are drawn, if there is no border that Textual would have to add."""
         if self.outer_size != self.size:
             return super().render_lines(crop)
-        return [self.render_line(y).crop(*crop.column_span) for y in crop.line_range]
+        lines = self._lines()[crop.y : crop.bottom]
+        blank = [Strip.blank(self.size.width)] * (crop.height - len(lines))
+        return [strip.crop(crop.x, crop.right) for strip in [*(line.strip() for line in lines), *blank]]
 
     def render_line(self, y: int) -> Strip:
         """Return a line."""
+        lines = self._lines()
+        return lines[y].strip() if y < len(lines) else Strip.blank(self.size.width)
+
+    def _lines(self) -> list[Line]:
         size = self.size
         if self._drawn is None or self._drawn[0] != size:
             lines = self.draw(*size)
-            self._drawn = (size, lines, [line.strip() for line in lines])
-        strips = self._drawn[2]
-        return strips[y] if y < len(strips) else Strip.blank(size.width)
+            for line, before in zip(lines, self._before, strict=False):
+                line.reuse(before)
+            self._drawn, self._before = (size, lines), lines
+        return self._drawn[1]
 
     def click_at(self, event: events.MouseEvent) -> str:
         """Return what a click does where the pointer is, an empty string if nothing."""
