@@ -61,6 +61,8 @@ class Storage(IntEnum):
     """Nothing is promised about the content."""
     OPAQUE = 6
     """The protocol driver has no block status."""
+    SHARED = 7
+    """As DATA in every semantics; the file system keeps the same bytes for another file too (a reflink)."""
 
 
 def fact(mapping: Mapping, storage: Storage = Storage.NONE) -> int:
@@ -74,7 +76,7 @@ def mapping_of(code: int) -> Mapping:
 
 
 def storage_of(code: int) -> Storage:
-    """Return the storage in a fact code; ``ValueError`` if there is none of that number."""
+    """Return the storage in a fact code; there is one of every number."""
     return Storage(code & 0x7)
 
 
@@ -88,6 +90,10 @@ DEFERRING: Final = (Mapping.UNALLOCATED, Mapping.UNALLOCATED_ALLOC)
 
 DEFERRED_WORDS: Final = "deferred to the backing layer"
 """Said of a layer that leaves a run to the one below, under every semantics that shows it."""
+
+
+SHARED_WORDS: Final = "the file system shares these bytes with another file"
+"""Said of a run on SHARED."""
 
 
 def storage_words(code: int) -> str:

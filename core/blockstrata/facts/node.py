@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping as Dict
 
 from blockstrata.errors import BlockstrataError, ClosedError
-from blockstrata.facts.codes import SECTOR, Mapping, Traits, fact
+from blockstrata.facts.codes import SECTOR, Mapping, Storage, Traits, fact
 from blockstrata.facts.extents import Extents, uniform
 
 
@@ -115,6 +115,17 @@ class HostNode(Driver):
     def is_closed(self) -> bool:
         """Whether the node was closed: then nothing may be asked of it, nor of what stands on it."""
         return self._file.is_closed
+
+    @property
+    def tells_shared(self) -> bool:
+        """Whether its storage tells what it shares with other files; has to be asked for it."""
+        return False
+
+    def shared(self) -> int | None:
+        """Return how many of its bytes the file system shares with other files; None if that is not known."""
+        if not self.tells_shared:
+            return None
+        return self.extents(0, self.length).totals().get(fact(Mapping.PASSTHROUGH, Storage.SHARED), 0)
 
     @abstractmethod
     def read(self, offset: int, length: int) -> bytes:

@@ -54,6 +54,11 @@ class RawNode(HostNode):
         inside = self.host.extents(start + self._offset, inside_end - start).shift(-self._offset)
         return inside if inside_end == end else join([inside, uniform(inside_end, end, code, NO_HOST)])
 
+    @property
+    def tells_shared(self) -> bool:
+        """Whether the host node's storage tells it."""
+        return self.host.tells_shared
+
     def read(self, offset: int, length: int) -> bytes:
         """Return bytes of the slice, zeroes past its end."""
         inside = max(0, min(length, self.length - offset))

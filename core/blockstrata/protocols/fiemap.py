@@ -51,17 +51,12 @@ class Extent(IntFlag):
 
 
 _STORES: Final = (
-    Extent.UNKNOWN
-    | Extent.DELALLOC
-    | Extent.ENCODED
-    | Extent.ENCRYPTED
-    | Extent.INLINE
-    | Extent.TAIL
-    | Extent.SHARED
+    Extent.UNKNOWN | Extent.DELALLOC | Extent.ENCODED | Extent.ENCRYPTED | Extent.INLINE | Extent.TAIL
 )
 """Extents of these kinds are data, whatever else is said of them (docs/semantics.md, "Seek and fiemap")."""
 
 _DATA = fact(Mapping.PASSTHROUGH, Storage.DATA)
+_SHARED = fact(Mapping.PASSTHROUGH, Storage.SHARED)
 _HOLE = fact(Mapping.PASSTHROUGH, Storage.HOLE)
 _UNWRITTEN = fact(Mapping.PASSTHROUGH, Storage.UNWRITTEN)
 
@@ -72,8 +67,11 @@ def fiemap_probe(fd: int, length: int) -> tuple[NDArray[np.int64], NDArray[np.ui
     Starts int64 (n,), bytes, codes uint8 (n,).
     """
     starts, ends, flags = extents(fd, length)
+    # what was reserved before a file was copied is shared too (btrfs), and reads as zero in both
     is_unwritten = flags & np.uint32(Extent.UNWRITTEN | _STORES) == Extent.UNWRITTEN
-    return runs_of(starts, ends, np.where(is_unwritten, _UNWRITTEN, _DATA), length)
+    is_shared = flags & np.uint32(Extent.SHARED) != 0
+    codes = np.where(is_unwritten, _UNWRITTEN, np.where(is_shared, _SHARED, _DATA))
+    return runs_of(starts, ends, codes, length)
 
 
 def runs_of(

@@ -76,6 +76,13 @@ class FileNode(ProtocolNode):
         check_open(self)
         return self._ask().cut(start, start + length)
 
+    @property
+    def tells_shared(self) -> bool:
+        """Whether FIEMAP answered; seeking does not say what is shared."""
+        check_open(self)
+        self._ask()
+        return self._probe is Probe.FIEMAP and not self._fiemap_error
+
     def read(self, offset: int, length: int) -> bytes:
         """Return bytes, zeroes past the end of the file; ``OpenError`` if the file cannot be read."""
         check_open(self)

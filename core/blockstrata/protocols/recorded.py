@@ -1,10 +1,10 @@
 """A file of which the storage is known from elsewhere: its bytes are read, its runs as recorded.
 
-For showing what a file system at hand cannot do, such as space that is reserved and not written.  QEMU has no
-such driver; it plays the part of ``file``, and says of itself that it does.  What was recorded is text, run
-after run from the file's start::
+For showing what a file system at hand cannot do, such as space that is reserved and not written, or shared
+with another file.  QEMU has no such driver; it plays the part of ``file``, and says of itself that it does.
+What was recorded is text, run after run from the file's start::
 
-    96K data, 32K unwritten, 16K hole
+    96K data, 32K unwritten, 16K hole, 64K shared
 """
 
 from __future__ import annotations
@@ -24,11 +24,15 @@ from blockstrata.naming.drivers import RECORDED
 from blockstrata.protocols.file import FileNode, host_runs, open_file
 from blockstrata.text.sizes import parse_size
 
-_WORDS: Final = {"data": Storage.DATA, "hole": Storage.HOLE, "unwritten": Storage.UNWRITTEN}
+_WORDS: Final = {
+    each.name.lower(): each for each in (Storage.DATA, Storage.HOLE, Storage.UNWRITTEN, Storage.SHARED)
+}
 
 
 class RecordedNode(ProtocolNode):
     """An open file with recorded storage; ``runs`` are storages and their lengths, from the file's start."""
+
+    tells_shared = True
 
     def __init__(self, source: FileNode, runs: list[tuple[Storage, int]]) -> None:
         super().__init__(source.name, RECORDED, source.length)

@@ -51,6 +51,7 @@ _DRIVER: Final = {
 
 _PROTOCOL: Final = {
     Storage.DATA: Flag.DATA | Flag.OFFSET_VALID,
+    Storage.SHARED: Flag.DATA | Flag.OFFSET_VALID,
     Storage.HOLE: Flag.ZERO | Flag.OFFSET_VALID,
     Storage.UNWRITTEN: Flag.ZERO | Flag.OFFSET_VALID,
     Storage.BEYOND_EOF: Flag.ZERO | Flag.OFFSET_VALID,

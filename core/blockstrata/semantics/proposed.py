@@ -39,6 +39,7 @@ NOTHING: Final = Flag(0)
 _COLUMN: Final = {
     Storage.NONE: 0,
     Storage.DATA: 1,
+    Storage.SHARED: 1,  # who else has the bytes changes nothing for the guest
     Storage.OPAQUE: 1,  # may be anything, so counts as data
     Storage.HOLE: 2,
     Storage.BEYOND_EOF: 2,  # only the tail of the last sector is ever asked for, and reads as zero

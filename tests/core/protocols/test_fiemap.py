@@ -29,7 +29,7 @@ from blockstrata_viewer.cli.group import main
 KI, MI = 1 << 10, 1 << 20
 SHARED_MEMORY = Path("/dev/shm")
 
-DATA, HOLE, UNWRITTEN = Storage.DATA, Storage.HOLE, Storage.UNWRITTEN
+DATA, HOLE, UNWRITTEN, SHARED = Storage.DATA, Storage.HOLE, Storage.UNWRITTEN, Storage.SHARED
 
 
 def runs_of(path, probe):
@@ -75,30 +75,6 @@ def test_reserved_space_is_told_from_a_hole(tmp_path):
     path = fallocated(tmp_path / "image")
     needs_fiemap(path)
     assert runs_of(path, Probe.FIEMAP) == (EXPECTED, [])
-
-
-@pytest.fixture
-def mounted(tmp_path):
-    """Return a function that makes a file system in a file and mounts it; it is taken down at the end."""
-    made = []
-
-    def mount(kind):
-        disk, place = tmp_path / "disk", tmp_path / "mounted"
-        with disk.open("wb") as file:
-            os.ftruncate(file.fileno(), 400 * MI)
-        place.mkdir()
-        subprocess.run([f"mkfs.{kind}", "-q", str(disk)], check=True, capture_output=True, timeout=60)
-        done = subprocess.run(
-            ["mount", "-o", "loop", str(disk), str(place)], check=False, capture_output=True, timeout=60
-        )
-        if done.returncode:
-            pytest.skip(f"may not mount: {done.stderr.decode().strip()}")
-        made.append(place)
-        return place
-
-    yield mount
-    for place in made:
-        subprocess.run(["umount", str(place)], check=True, timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +177,6 @@ STORES = (
     Extent.ENCRYPTED,
     Extent.INLINE,
     Extent.TAIL,
-    Extent.SHARED,
 )
 
 
@@ -212,9 +187,15 @@ STORES = (
         (Extent.UNWRITTEN, UNWRITTEN),
         (Extent.LAST, DATA),
         (Extent.UNWRITTEN | Extent.LAST, UNWRITTEN),
-        # a place that is written, compressed or shared holds data, though a file system says unwritten too
+        # a place that is written or compressed holds data, though a file system says unwritten too
         *((Extent.UNWRITTEN | flag, DATA) for flag in STORES),
         *((flag, DATA) for flag in STORES),
+        (Extent.SHARED, SHARED),
+        (Extent.SHARED | Extent.LAST, SHARED),
+        # what is only reserved is shared by a copy too, and reads as zero in both
+        (Extent.SHARED | Extent.UNWRITTEN, UNWRITTEN),
+        *((Extent.SHARED | flag, SHARED) for flag in STORES),
+        *((Extent.SHARED | Extent.UNWRITTEN | flag, SHARED) for flag in STORES),
     ],
 )
 def test_what_an_extent_s_flags_mean(flags, storage, monkeypatch):
@@ -228,12 +209,15 @@ def test_an_extent_past_the_end_is_none(monkeypatch):
     assert told(65536) == [(0, HOLE)]
 
 
+MEANT = {0: DATA, Extent.UNWRITTEN: UNWRITTEN, Extent.SHARED: SHARED}
+
+
 @given(
     st.lists(
         st.tuples(
             st.integers(0, 3000) | st.integers(2**63 - 600, 2**64 - 1),
             st.integers(0, 900) | st.integers(2**63 - 600, 2**64 - 1),
-            st.sampled_from([0, Extent.UNWRITTEN]),
+            st.sampled_from(list(MEANT)),
         ),
         max_size=12,
     ),
@@ -252,18 +236,18 @@ def test_extents_in_any_disorder_make_runs_in_order(extents, length):
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 90), st.integers(1, 90), st.booleans()), max_size=12),
+    st.lists(st.tuples(st.integers(0, 90), st.integers(1, 90), st.sampled_from(list(MEANT))), max_size=12),
     st.integers(1, 900),
 )
 def test_extents_in_order_are_the_runs_byte_for_byte(extents, length):
     edges = list(accumulate(each for gap, size, _ in extents for each in (gap, size)))
     placed = [
-        (start, end - start, Extent.UNWRITTEN if is_unwritten else 0)
-        for start, end, (_, _, is_unwritten) in zip(edges[::2], edges[1::2], extents, strict=True)
+        (start, end - start, flags)
+        for start, end, (_, _, flags) in zip(edges[::2], edges[1::2], extents, strict=True)
     ]
     bytewise = [HOLE] * max(length, *(edges or [0]))
     for start, size, flags in placed:
-        bytewise[start : start + size] = [UNWRITTEN if flags else DATA] * size
+        bytewise[start : start + size] = [MEANT[flags]] * size
     with pytest.MonkeyPatch.context() as monkeypatch:
         tells(monkeypatch, placed)
         found = told(length)

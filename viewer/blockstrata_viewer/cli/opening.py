@@ -50,7 +50,8 @@ def opening_options(command: Any) -> Any:
             "--storage",
             type=click.Choice([Probe.SEEK.value, Probe.FIEMAP.value]),
             default=Probe.SEEK.value,
-            help="How files are asked where their storage is; fiemap tells reserved space from holes.",
+            help="How files are asked where their storage is; "
+            "fiemap tells reserved space from holes, and what reflinks share.",
         ),
         click.option("--snapshot", metavar="NAME|ID", help="An internal snapshot, not the active state."),
         click.option("--image-opts", is_flag=True, help="IMAGE is a list of options, as qemu-img takes it."),

@@ -7,7 +7,16 @@ from textwrap import wrap
 
 from rich.cells import cell_len
 
-from blockstrata.facts.codes import SYNTHESISED, Mapping, fact_words, mapping_of, storage_words
+from blockstrata.facts.codes import (
+    SHARED_WORDS,
+    SYNTHESISED,
+    Mapping,
+    Storage,
+    fact_words,
+    mapping_of,
+    storage_of,
+    storage_words,
+)
 from blockstrata.semantics.historic import HISTORIC, present_words
 from blockstrata.text.printable import base_name, printable
 from blockstrata_viewer.draw.lines import Ink, Line, clip, shorten
@@ -189,6 +198,9 @@ def draw_extent(pen: Pen, scene: Scene, *, is_tall: bool) -> None:
         pen.field("host", f"{host:#x}", f"{what}{file}{via}")
     if code & SYNTHESISED:
         pen.line(("synthesised: nothing below reaches here", palette.dim, False))
+    # on the file's own axis the sentence has said it
+    if storage_of(code) is Storage.SHARED and not scene.disk.is_file:
+        pen.line((SHARED_WORDS, palette.dim, False))
 
 
 def _draw_span(pen: Pen, scene: Scene, span: tuple[int, int]) -> None:

@@ -10,6 +10,7 @@ from blockstrata_viewer.model.scene import GUEST, Scene
 
 _STORED = {
     Storage.DATA: "This file holds data here.",
+    Storage.SHARED: "This file holds data here, and shares it with another file.",
     Storage.HOLE: "This file has a hole here.",
     Storage.UNWRITTEN: "This file has space reserved here, and nothing written to it.",
     Storage.BEYOND_EOF: "This file ends here.",

@@ -12,7 +12,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from blockstrata.facts.codes import DEFERRED_WORDS, Mapping, mapping_of
+from blockstrata.facts.codes import DEFERRED_WORDS, Mapping, Storage, mapping_of, storage_of
 
 if TYPE_CHECKING:
     from blockstrata.facts.codes import Traits
@@ -109,6 +109,9 @@ def state_of(semantics: Semantics, code: int, traits: Traits, *, settled: bool) 
     if state.paint is Paint.NO_OFFSET and (mapping is Mapping.COMPRESSED or traits.encrypted):
         # the flags are the same, and who asks whether an image holds compressed clusters wants to know
         return replace(state, short="compressed" if mapping is Mapping.COMPRESSED else "encrypted")
+    if traits.is_protocol and storage_of(code) is Storage.SHARED:
+        # of a layer's bytes nobody asks; of a file, how much of it is its own
+        return replace(state, short=f"{state.short}, shared")
     return state
 
 
@@ -125,7 +128,7 @@ def state_of_flags(semantics: Semantics, flags: int, *, is_protocol: bool) -> St
 def short_words() -> frozenset[str]:
     """Return every word that says in short what a state is, in lower case, under whatever semantics."""
     texts = [short for states in _STATES.values() for _, short in states.values()]
-    texts += ["suspicious", "invalid", "not read yet", "kept", "lossy"]
+    texts += ["suspicious", "invalid", "not read yet", "kept", "lossy", "shared"]
     return frozenset(word for text in texts for word in words_in(text))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from blockstrata.errors import BlockstrataError
-from blockstrata.facts.codes import fact_words
+from blockstrata.facts.codes import SHARED_WORDS, Storage, fact_words, storage_of
 from blockstrata.formats.qcow2 import tables
 from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.formats.qcow2.tables import TableEntry
@@ -45,7 +45,7 @@ def describe(scene: Scene, width: int = _FULL) -> list[Told]:
     for name, state, _ in scene.meanings(run):
         text = f"{name:<8} {state.letters or state.short:<8} {state.words}"
         lines.append(Told(text, None, state.paint, 9))
-    lines += [Told(""), Told(f"fact     {fact_words(code)}")]
+    lines += [Told(""), *map(Told, fact_lines(code))]
     try:
         if isinstance(layer.node, Qcow2Node):
             at = layer.node.entry_at(scene.cursor)
@@ -54,6 +54,12 @@ def describe(scene: Scene, width: int = _FULL) -> list[Told]:
     except BlockstrataError as error:
         lines += [Told(""), Told(str(error))]
     return lines
+
+
+def fact_lines(code: int) -> list[str]:
+    """Return the line that names a fact, and one about storage that another file has too."""
+    lines = [f"fact     {fact_words(code)}"]
+    return [*lines, f"         {SHARED_WORDS}"] if storage_of(code) is Storage.SHARED else lines
 
 
 def entry_lines(node: Qcow2Node, at: TableEntry, offset: int) -> list[str]:

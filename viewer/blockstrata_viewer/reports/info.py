@@ -9,6 +9,7 @@ from typing import Any
 
 from blockstrata.errors import BlockstrataError
 from blockstrata.facts.codes import Mapping
+from blockstrata.facts.node import HostNode
 from blockstrata.formats.qcow2.bitmaps import Bitmap
 from blockstrata.formats.qcow2.node import HeaderNode, Qcow2Node
 from blockstrata.formats.qcow2.snapshots import Snapshot
@@ -74,16 +75,11 @@ def _layer(layer: Layer, *, quick: bool) -> dict[str, Any]:
         facts["error"] = str(node.error)
         return facts
     facts["virtual-size"] = layer.size
-    facts["file-length"] = node.file.length
-    facts["allocated"] = node.file.allocated
+    facts.update(_file(node.file))
     if isinstance(node, HeaderNode) and node.header.data_file:
         facts["data-file"] = {"filename": node.header.data_file}
     elif node.host is not node.file:
-        facts["data-file"] = {
-            "filename": node.host.name,
-            "file-length": node.host.length,
-            "allocated": node.host.allocated,
-        }
+        facts["data-file"] = {"filename": node.host.name, **_file(node.host)}
     if node.backing:
         facts["backing"] = node.backing
         if node.backing_format:
@@ -98,6 +94,12 @@ def _layer(layer: Layer, *, quick: bool) -> dict[str, Any]:
     if node.file is not node and node.file.driver == "nbd":
         facts["server"] = dict(node.file.features())
     return facts
+
+
+def _file(file: HostNode) -> dict[str, Any]:
+    facts = {"file-length": file.length, "allocated": file.allocated}
+    shared = file.shared()
+    return facts if shared is None else {**facts, "shared-bytes": shared}
 
 
 def _listed(node: Qcow2Node) -> dict[str, Any]:
@@ -233,7 +235,10 @@ def _listed_lines(layer: dict[str, Any]) -> Iterator[str]:
 
 def _stored(file: dict[str, Any]) -> str:
     stored = "an unknown part" if file["allocated"] is None else format_size(file["allocated"])
-    return f"{format_size(file['file-length'])} file, {stored} stored"
+    shared = ""
+    if file.get("shared-bytes"):
+        shared = f", {format_size(file['shared-bytes'])} shared with other files"
+    return f"{format_size(file['file-length'])} file, {stored} stored{shared}"
 
 
 def _total_lines(found: dict[str, Any], said: Iterable[str | None]) -> Iterator[str]:

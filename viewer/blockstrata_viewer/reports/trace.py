@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from blockstrata import __version__
-from blockstrata.facts.codes import Mapping, Traits, fact, fact_words, mapping_of, storage_of
+from blockstrata.facts.codes import Mapping, Traits, fact, mapping_of, storage_of
 from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.graph.chain import Chain
 from blockstrata.questions.trace import Rule, Step, Trace, trace
@@ -19,7 +19,7 @@ from blockstrata.text.printable import printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.units import exact_size
 from blockstrata_viewer.model.states import state_of_flags
-from blockstrata_viewer.reports.extent import entry_lines, hex_lines
+from blockstrata_viewer.reports.extent import entry_lines, fact_lines, hex_lines
 from blockstrata_viewer.reports.told import Spot, Told
 
 _READ_AS_STORED: Final = (Rule.DATA, Rule.PASSTHROUGH, Rule.PROTOCOL)
@@ -85,7 +85,7 @@ def _step_lines(step: Step, offset: int, call: Callable[[Semantics], str]) -> It
         lines += [line for line in found if not line.startswith("fault")]
     elif step.host is not None:
         lines.append(f"offset   no table: byte {offset:#x} of the layer is byte {step.host:#x} of its file")
-    lines.append(f"fact     {fact_words(step.code)}")
+    lines += fact_lines(step.code)
     told = [Told(line) for line in lines]
     if step.rule not in (Rule.INVALID, Rule.UNREAD):
         told += [_meaning(step, each, call(each)) for each in SEMANTICS]
