@@ -43,7 +43,7 @@ class RecordedNode(ProtocolNode):
         self._source = source
         starts = np.array([0, *accumulate(length for _, length in runs)], np.int64)[:-1]
         codes = np.array([fact(Mapping.PASSTHROUGH, storage) for storage, _ in runs], np.uint8)
-        self._runs = host_runs(starts, codes, source.length)
+        self._runs = host_runs(starts, codes, source.length).coalesce()
 
     def extents(self, start: int, length: int) -> Extents:
         """Return the recorded storage of a window of host bytes; past the end it is BEYOND_EOF."""
