@@ -22,7 +22,6 @@ from blockstrata_viewer.draw.palette import DARK
 from blockstrata_viewer.export import render
 from blockstrata_viewer.model.aim import Aim
 from blockstrata_viewer.model.history import place_of
-from blockstrata_viewer.model.switch import word_of
 from blockstrata_viewer.reports.trace import trace_told
 from blockstrata_viewer.widgets.chain_view import ChainView
 from blockstrata_viewer.widgets.plain import Words
@@ -314,7 +313,7 @@ async def test_y_on_a_page_copies_its_lines(viewer):
     await app.workers.wait_for_complete()
     await press("y")
     with open_chain(app.main.pane.images.shown.image) as chain:
-        assert app.clipboard.splitlines() == [line.text for line in trace_told(chain, 31 << 20, word_of)]
+        assert app.clipboard.splitlines() == [line.text for line in trace_told(chain, 31 << 20)]
 
 
 async def test_states_are_in_the_palette(viewer):

@@ -397,7 +397,7 @@ def test_mouse(pane):
 
     # where the enlarged cell beside the cursor's badge leaves room
     pane.mouse(35, first + 60, guest)
-    pane.wait(" 43710 KiB ", "CORE SAMPLE  at 7,285 KiB\n")
+    pane.wait(" 43,710 KiB ", "CORE SAMPLE  at 7,285 KiB\n")
 
     pane.mouse(64, first + 30, guest)
     closer = pane.wait("364 KiB/cell")

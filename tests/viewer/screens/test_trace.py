@@ -26,7 +26,7 @@ def test_the_command(demo_image):
     assert lines[2].endswith("web01-monday.qcow2")
     layers = [line for line in lines if line[:1].isdigit() and "  (" in line]
     assert [line[0] for line in layers] == ["0", "1"]
-    for words in ("L2       table 0x40000, index 496", "new      LZ·O", "old      DZO", "stored at 0x"):
+    for words in ("L2       table 0x40000, index 496", "proposed LZ·O", "today    DZO", "stored at 0x"):
         assert words in done.stdout, words
 
 

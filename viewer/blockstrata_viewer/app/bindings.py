@@ -164,7 +164,7 @@ KEYS: Final = (
         Search(
             lambda scene: scene.suspicious(),
             "no suspicious extent after this point",
-            nothing_on_trip="nothing more is lost",
+            nothing_on_trip="after this point, the client reads what the image means",
         ),
         "next suspicious extent",
     ),

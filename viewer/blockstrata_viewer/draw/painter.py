@@ -14,7 +14,7 @@ from blockstrata_viewer.draw.lines import Ink, Line, clip, shorten, shorten_all
 from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.draw.ruler import draw_ruler
 from blockstrata_viewer.draw.strips import Look, draw_strip
-from blockstrata_viewer.draw.units import exact_size
+from blockstrata_viewer.draw.units import exact_size, unit_of
 from blockstrata_viewer.model.asking import betrays
 from blockstrata_viewer.model.columns import Shown
 from blockstrata_viewer.model.scene import GUEST, Scene
@@ -104,7 +104,8 @@ class _Painter:
         for at in range(x + first, x + last + 1):
             under.set(at, "▔", self.ink(self.palette.accent))
         per_cell = f"{format_size(viewport.cell)}/cell"
-        scale = f"{exact_size(viewport.start)} – {exact_size(viewport.end)}   {per_cell}"
+        unit = unit_of((viewport.start, viewport.end))
+        scale = f"{unit.write(viewport.start)} – {unit.write(viewport.end)}   {per_cell}"
         end = x + whole.columns
         at = x + last + 2 if x + last + 2 + len(scale) <= end else x + first - 1 - len(scale)
         if at < x:

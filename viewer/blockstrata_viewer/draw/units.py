@@ -28,17 +28,6 @@ def short_count(count: int) -> str:
     return f"{count:,}"
 
 
-def exact_size(offset: int) -> str:
-    """Return an offset in the largest unit that says it in three decimals, else in hexadecimal."""
-    if offset == 0:
-        return "0"
-    for unit, power in _UNITS:
-        thousandths, rest = divmod(offset * 1000, 1 << power)
-        if rest == 0 and 1000 <= thousandths < 100_000_000:
-            return f"{thousandths // 1000}{f'.{thousandths % 1000:03}'.rstrip('0').rstrip('.')} {unit}"
-    return f"{offset:#x}"
-
-
 class Unit(NamedTuple):
     """The one unit in which a panel writes its offsets: a name, and the power of two that it stands for."""
 
@@ -60,6 +49,11 @@ def unit_of(offsets: Iterable[int]) -> Unit:
     # of 2**n, four digits after the point are enough to write a sixteenth
     power = min((common & -common).bit_length() - 1 + _DECIMALS, max(most, 1).bit_length() - 1)
     return next(Unit(name, each) for name, each in _UNITS if each <= max(0, power))
+
+
+def exact_size(offset: int) -> str:
+    """Return an offset to the byte, in the largest unit that needs four digits after the point at most."""
+    return unit_of((offset,)).write(offset) if offset else "0"
 
 
 def in_parts(amounts: Sequence[int], parts: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -19,14 +19,11 @@ from blockstrata.text.printable import printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.units import exact_size
 from blockstrata_viewer.model.states import state_of_flags
+from blockstrata_viewer.model.switch import word_of
 from blockstrata_viewer.reports.extent import entry_lines, fact_lines, hex_lines
 from blockstrata_viewer.reports.told import Spot, Told
 
 _READ_AS_STORED: Final = (Rule.DATA, Rule.PASSTHROUGH, Rule.PROTOCOL)
-
-
-def _switch(semantics: Semantics) -> str:
-    return semantics.switch
 
 
 def trace_lines(chain: Chain, offset: int) -> Iterator[str]:
@@ -34,11 +31,8 @@ def trace_lines(chain: Chain, offset: int) -> Iterator[str]:
     return (line.text for line in trace_told(chain, offset))
 
 
-def trace_told(chain: Chain, offset: int, call: Callable[[Semantics], str] = _switch) -> Iterator[Told]:
-    """Yield the same lines, with the layers and the bytes of files that they name.
-
-    ``call`` says what a semantics is called.
-    """
+def trace_told(chain: Chain, offset: int) -> Iterator[Told]:
+    """Yield the same lines, with the layers and the bytes of files that they name."""
     followed = trace(chain, offset)
     active = chain.layers[0]
     yield Told(f"image     {printable(active.name)}")
@@ -50,7 +44,7 @@ def trace_told(chain: Chain, offset: int, call: Callable[[Semantics], str] = _sw
     yield Told(f"qemu-img  {map_line(last)}")
     for step in followed.steps:
         yield Told("")
-        yield from _step_lines(step, offset, call)
+        yield from _step_lines(step, offset)
     yield from _stored_lines(followed)
     yield Told("")
     yield Told(f"blockstrata {__version__}; storage as the files were asked, nothing was written")
@@ -72,7 +66,7 @@ def map_line(last: Step) -> str:
     return ", ".join(words)
 
 
-def _step_lines(step: Step, offset: int, call: Callable[[Semantics], str]) -> Iterator[Told]:
+def _step_lines(step: Step, offset: int) -> Iterator[Told]:
     layer, node = step.layer, step.layer.node
     head = f"{layer.depth}  {printable(layer.name)}  ({node.driver}, {format_size(layer.size)})"
     yield Told(head, Spot(layer.depth, offset) if offset < layer.size else None)
@@ -88,7 +82,7 @@ def _step_lines(step: Step, offset: int, call: Callable[[Semantics], str]) -> It
     lines += fact_lines(step.code)
     told = [Told(line) for line in lines]
     if step.rule not in (Rule.INVALID, Rule.UNREAD):
-        told += [_meaning(step, each, call(each)) for each in SEMANTICS]
+        told += [_meaning(step, each) for each in SEMANTICS]
     if node.read_traits().recurse and mapping_of(step.code) is Mapping.NORMAL:
         told.append(
             Told("         the image looks preallocated (metadata), so QEMU asks its file about holes")
@@ -98,27 +92,28 @@ def _step_lines(step: Step, offset: int, call: Callable[[Semantics], str]) -> It
         told.append(Told(f"         {what}"))
     if step.host is not None and not node.is_protocol:
         spot = Spot(layer.depth, step.host, in_file=True) if step.host < node.host.length else None
-        told.append(Told(f"below    {_below(step, call)}", spot))
+        told.append(Told(f"below    {_below(step)}", spot))
     yield from (each._replace(text=f"   {each.text}", at=each.at and each.at + 3) for each in told)
 
 
-def _meaning(step: Step, semantics: Semantics, name: str) -> Told:
+def _meaning(step: Step, semantics: Semantics) -> Told:
     flags, is_protocol = step.flags(semantics), step.layer.node.is_protocol
     letters = semantics.letters(flags, is_protocol=is_protocol)
     words = semantics.row(flags, is_protocol=is_protocol).words
     present = f"{present_words(flags)} · " if semantics is HISTORIC else ""
-    head = f"{name:<8} "
+    head = f"{word_of(semantics):<8} "
     paint = state_of_flags(semantics, flags, is_protocol=is_protocol).paint
     return Told(f"{head}{letters:<4}  {present}{words}", None, paint, len(head))
 
 
-def _below(step: Step, call: Callable[[Semantics], str]) -> str:
+def _below(step: Step) -> str:
     """Say what the protocol layer says of the host byte."""
     driver = step.layer.node.host_driver
     traits = Traits(host_driver=driver, is_protocol=True)
     code = fact(Mapping.PASSTHROUGH, storage_of(step.code))
     letters = [
-        f"{call(each)} {each.letters(int(each.table(traits)[code]), is_protocol=True)}" for each in SEMANTICS
+        f"{word_of(each)} {each.letters(int(each.table(traits)[code]), is_protocol=True)}"
+        for each in SEMANTICS
     ]
     return f"{driver}: {', '.join(letters)} at {step.host:#x} of {printable(step.file.name)}"
 

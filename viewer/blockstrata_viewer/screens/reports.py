@@ -12,7 +12,6 @@ from textual.binding import Binding, BindingType
 from blockstrata.graph.export_layers import as_opened
 from blockstrata_viewer.draw.palette import Palette, palette_of
 from blockstrata_viewer.model.scene import Scene
-from blockstrata_viewer.model.switch import word_of
 from blockstrata_viewer.reports.audit import AuditReport
 from blockstrata_viewer.reports.extent import describe
 from blockstrata_viewer.reports.trace import trace_told
@@ -56,7 +55,7 @@ class TraceScreen(PageScreen):
         scene = scene.leave() if scene.disk.round_trip else scene
         page = ReadPage(
             palette,
-            lambda: list(trace_told(scene.disk.chain, scene.cursor, word_of)),
+            lambda: list(trace_told(scene.disk.chain, scene.cursor)),
             folded,
             lambda line: labelled(line, palette, _LAYER),
         )
