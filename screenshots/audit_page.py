@@ -31,19 +31,19 @@ _MEMORY: Final = Path("/dev/shm")  # noqa: S108  a directory of one's own is mad
 _INTRODUCTION: Final = """\
 # The audit of the scenarios
 
-What `blockstrata audit` finds in each image of `blockstrata demo --list`. Today's answer of every layer as it
-stands in its chain, and of every file under it, is read letter by letter with the proposed meanings and
-looked up in the tables that `blockstrata table` prints. *today* is QEMU's DATA, ZERO and OFFSET_VALID; *read
-as* the row of LOCAL, ZERO, ALLOC and OFFSET_VALID (without LOCAL for files) that it comes to; *facts say* the
-row that follows from where the bytes really are.
+This page shows what `blockstrata audit` finds in each image of `blockstrata demo --list`. The audit takes
+today's answer of every layer as it stands in its chain, and of every file under it. It reads the answer
+letter by letter with the proposed meanings, and looks it up in the tables that `blockstrata table` prints.
+*today* is QEMU's DATA, ZERO and OFFSET_VALID. *read as* is the resulting row of LOCAL, ZERO, ALLOC and
+OFFSET_VALID (without LOCAL for files). *facts say* is the row that follows from where the bytes really are.
 
 - *bug row*: the table marks the row as a bug.
-- *misstatement*: the row is legal, but not the one that the facts lead to.
-- *offset without data*: a protocol driver gives an offset and says that there is no data at it.
-- *question*: the same for a hole in a file; whether that is right is left open by the message that proposed
-  the rows, Eric Blake's of 2018. It counts as no finding.
+- *misstatement*: the row is legal, but it is not the row that follows from the facts.
+- *offset without data*: a protocol driver gives an offset and says that there is no data there.
+- *question*: the same for a hole in a file. Eric Blake's message of 2018, which proposed the rows, leaves
+  open whether this is right. It is not a finding.
 
-This page is written by `python screenshots/audit_page.py > docs/audit.md`; a test keeps it true.
+`python screenshots/audit_page.py > docs/audit.md` writes this page; a test keeps it true.
 """
 
 
@@ -81,7 +81,7 @@ def _table(judged: Iterable[Judged], *, with_words: bool) -> Iterator[str]:
     """Yield a table: a line for each kind of judgement by each driver, the worst first."""
     lines = totals_by_driver(judged)
     if not lines:
-        yield "Nothing to say.\n"
+        yield "Nothing to report.\n"
         return
     yield f"| driver | today | read as | facts say | class | runs | bytes |{' why |' if with_words else ''}\n"
     yield f"| --- | --- | --- | --- | --- | ---: | ---: |{' --- |' if with_words else ''}\n"

@@ -342,8 +342,8 @@ def test_servers():
             means, said = wire.base.answer(code, traits), wire.server.answer(code, traits)
             assert bool(said & nbd.Flag.HOLE) != bool(means & flags[row["HOLE unless"]])
             assert bool(said & nbd.Flag.ZERO) == bool(means & flags[row["ZERO if"]])
-    titles = [f"the wire of {row['spoken by']}" for row in rows.values()]
-    assert titles == [*(wire.server.title for wire in WIRES[:2]), "the wire of nobody"]
+    titles = [f"NBD of {row['used by']}" for row in rows.values()]
+    assert titles == [*(wire.server.title for wire in WIRES[:2]), "NBD of nobody"]
 
 
 def test_clients_of_the_wire():
@@ -360,7 +360,7 @@ def test_what_a_round_trip_compares():
     for wire in WIRES:
         row = rows[wire.server.name]
         flags = historic.Flag if wire.base is HISTORIC else proposed.Flag
-        assert row["both ends speak"] == wire.base.name
+        assert row["flags at both ends"] == wire.base.name
         assert sum(flags[name] for name in row["compared"].split(", ")) == wire.compared
 
 

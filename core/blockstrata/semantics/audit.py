@@ -53,11 +53,11 @@ FINDINGS: Final = (Verdict.BUG_ROW, Verdict.MISSTATEMENT, Verdict.OFFSET_WITHOUT
 _WHY_BUG: Final = {
     "L··O": "this layer's, at an offset with neither storage nor zeroes",
     "L···": "this layer's, but neither zero nor stored anywhere",
-    "·Z·O": "zeroes at an offset, but not this layer's, and nothing said to be reserved",
-    "···O": "an offset, but nothing said to be reserved at it",
+    "·Z·O": "zeroes at an offset, but not this layer's, and no storage reserved for them",
+    "···O": "an offset, but no storage reserved at it",
     "·ZA·": "zeroes that are stored, but not this layer's, and at no offset",
     "··A·": "storage that is not this layer's, and at no offset",
-    "·Z··": "it reads as zero, but no layer says that it supplies the zeroes",
+    "·Z··": "reads as zero, but no layer says that it supplies the zeroes",
     "··O": "an offset with neither data nor zeroes at it",
 }
 """Why a row of the proposed tables is no sound answer, by its letters; the words are ours."""
@@ -113,7 +113,7 @@ class Judgement:
             Verdict.SOUND: "nothing",
             Verdict.BUG_ROW: f"{self.row}: {_WHY_BUG.get(self.reading, '')}",
             Verdict.MISSTATEMENT: f"the facts say {self.derived}: {self.derived_row}",
-            Verdict.OFFSET_WITHOUT_DATA: "a protocol layer gives an offset, and says there is no data at it",
+            Verdict.OFFSET_WITHOUT_DATA: "a protocol layer gives an offset, but says that no data is there",
             Verdict.QUESTION: "open: is a hole in a file ·ZO, or DZO since it does read as zero?",
         }[self.verdict]
 

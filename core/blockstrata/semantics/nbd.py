@@ -79,11 +79,11 @@ def _semantics(age: str, title: str, base: Semantics, not_hole: int, zero: int) 
     )
 
 
-NBD_2018: Final = _semantics("2018", "the wire of QEMU 2.12 to 5.2", HISTORIC, Old.ALLOCATED, Old.ZERO)
+NBD_2018: Final = _semantics("2018", "NBD of QEMU 2.12 to 5.2", HISTORIC, Old.ALLOCATED, Old.ZERO)
 """What a server of QEMU 2.12 to 5.2 says."""
-NBD_6_0: Final = _semantics("6.0", "the wire of QEMU since 6.0", HISTORIC, Old.DATA, Old.ZERO)
+NBD_6_0: Final = _semantics("6.0", "NBD of QEMU since 6.0", HISTORIC, Old.DATA, Old.ZERO)
 """What a server says since QEMU 6.0."""
-NBD_PROPOSED: Final = _semantics("proposed", "the wire as it might have been", PROPOSED, New.ALLOC, New.ZERO)
+NBD_PROPOSED: Final = _semantics("proposed", "NBD as proposed in 2018", PROPOSED, New.ALLOC, New.ZERO)
 """What one would have said with the flags proposed in 2018."""
 
 
