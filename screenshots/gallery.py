@@ -56,8 +56,8 @@ TOUR: Final = (
     Picture(
         "tour",
         "The tour",
-        "README's tour as it moves: what each key leads to. It is one file of shapes and style rules, with "
-        "no script.",
+        "The README's tour, animated: it shows the result of each key. It is one file of shapes and style "
+        "rules, without a script.",
         '--demo --size 108x32 --press "g 2 9 M enter s s d T escape E escape r b" --moving 2.5',
     ),
 )
@@ -65,38 +65,40 @@ SCREENS: Final = (
     Picture(
         "demo",
         "The demo",
-        "A web server's disk on a golden image. Every strip is a layer, the one on top what the guest sees; "
-        "the vertical line is the drill, and the core sample below shows all layers under it.",
+        "A web server's disk on a golden image. Every strip is a layer; the top strip is what the guest "
+        "sees. The vertical line is the drill, and the core sample below shows all layers at its offset.",
         "--demo",
     ),
     Picture(
         "old",
-        "The old flags",
-        "The same place by the flags that QEMU answers today: `s` recolours, nothing is read again.",
+        "Today's flags",
+        "The same place with the flags that QEMU answers today: `s` changes the colours, and reads nothing "
+        "again.",
         "--demo --semantics old",
     ),
     Picture(
         "nbd",
         "What a server says",
-        "The same once more by the two bits that cross an NBD connection.",
+        "The same place with the two flags that an NBD server sends.",
         "--demo --semantics nbd",
     ),
     Picture(
         "zoomed",
         "Closer",
-        "`+` zooms about the cursor; extents that are wide enough carry their letters.",
+        "`+` zooms in at the cursor; extents that are wide enough show their letters.",
         "--demo web-server --at 0x1e60000 --layer 1 --zoom 32K",
     ),
     Picture(
         "differences",
-        "Where old and new differ",
-        "`d` finds the next place where old and new flags mean different things, `D` shows only those.",
+        "Where today and proposed differ",
+        "`d` finds the next place where today's and the proposed flags mean different things; `D` shows only "
+        "those.",
         '--demo web-server --layer 1 --zoom 512K --press "d D"',
     ),
     Picture(
         "markers",
         "Between two markers",
-        "`space` sets a marker; two of them show what lies between.",
+        "`space` sets a marker; with two markers, the inspector shows what is between them.",
         '--demo web-server --at 20M --layer guest --zoom 512K --press "space 3 2 l space"',
     ),
     Picture(
@@ -108,31 +110,32 @@ SCREENS: Final = (
     Picture(
         "round-trip",
         "There and back through NBD",
-        "`r`: what the image means, what a server says of it, what the client concludes, and what is lost.",
+        "`r` shows what the image means, what a server sends, what the client concludes, and what is lost.",
         '--demo nbd-round-trip --press "r b"',
     ),
     Picture(
         "details",
         "Details of an extent",
-        "`enter`: the table entry bit by bit, and the first bytes behind it.",
+        "`enter` shows the table entry bit by bit, and the first stored bytes.",
         '--demo web-server --at 0x1e60000 --press "enter"',
     ),
     Picture(
         "trace",
-        "A read, traced",
-        "`T` follows a read of the byte under the cursor down the layers.",
+        "A trace of a read",
+        "`T` follows a read of the byte at the cursor through the layers.",
         '--demo web-server --at 0x1f00000 --press "T"',
     ),
     Picture(
         "audit",
         "The audit",
-        "`a` holds today's answers against the proposed tables.",
+        "`a` compares today's answers with the proposed tables.",
         '--demo web-server --press "a"',
     ),
     Picture(
         "tables",
         "The truth tables",
-        "`B`: every row, how much of the image it is true of, and where it occurs first; `enter` goes there.",
+        "`B` shows every row, how much of the image it applies to, and where it first occurs; `enter` goes "
+        "there.",
         '--demo web-server --at 0x1e60000 --layer 1 --press "B"',
     ),
     Picture(
@@ -147,19 +150,20 @@ LESSONS: Final = (
     Picture(
         "lesson",
         "A question",
-        "A lesson goes from place to place on real images, and asks; the inspector does not tell.",
+        "A lesson goes from place to place on real images and asks questions; the inspector hides the "
+        "answers.",
         '--demo web-server --press "L enter ."',
     ),
     Picture(
         "lesson-answered",
         "An answer",
-        "What is right is worked out from the image.",
+        "The image itself gives the right answer.",
         '--demo web-server --press "L enter . 1 2"',
     ),
     Picture(
         "lesson-small",
         "On a small terminal",
-        "80×24 hold a lesson too; `i` takes turns between it and the inspector.",
+        "A lesson also fits on 80×24; `i` switches between it and the inspector.",
         '--demo web-server --size 80x24 --press "L down down down down down down enter . ."',
     ),
 )
@@ -167,19 +171,19 @@ TERMINALS: Final = (
     Picture(
         "wide",
         "Large",
-        "From 160 columns on, the inspector stands on the right and shows the layer as a whole.",
+        "From 160 columns on, the inspector is on the right and also shows the whole layer.",
         "--demo web-server --at 0x1e60000 --layer 1 --size 200x50",
     ),
     Picture(
         "small",
         "Small",
-        "80×24 show all of it.",
+        "80×24 is enough for everything.",
         "--demo web-server --at 0x1e60000 --layer 1 --size 80x24",
     ),
     Picture(
         "mono",
         "Without colours",
-        "`NO_COLOR`, or a terminal that has none: a glyph for each state.",
+        "With `NO_COLOR`, or on a terminal without colours, each state has its own glyph.",
         "--demo web-server --at 0x1e60000 --layer 1 --zoom 512K --color none",
     ),
     Picture(
@@ -191,7 +195,7 @@ TERMINALS: Final = (
     Picture(
         "colours-256",
         "256 colours",
-        "A palette of its own, chosen by hand.",
+        "This palette is chosen by hand for 256 colours.",
         "--demo web-server --at 0x1e60000 --layer 1 --zoom 512K --color 256",
     ),
 )
@@ -235,9 +239,9 @@ def page() -> str:
     lines = [
         "# Gallery",
         "",
-        "Under each picture stand the commands that write it, dark and light, for your own terminal at the",
-        "root of a checkout. What they show is what `blockstrata demo SCENARIO` shows once the keys after",
-        "`--press` are pressed. This page and the pictures are written by `python screenshots/gallery.py`.",
+        "Under each picture are the commands that write it, dark and light. Run them at the root of a",
+        "checkout. They show what `blockstrata demo SCENARIO` shows after you press the keys of `--press`.",
+        "`python screenshots/gallery.py` writes this page and the pictures.",
     ]
     for title, section in SECTIONS.items():
         lines += ["", f"## {title}"]
