@@ -44,11 +44,11 @@ def _number(most: int) -> Check:
     def check(text: str) -> str:
         match = _NUMBER.fullmatch(text) if len(text) <= _LONGEST else None
         if not match:
-            return f"'{text[:_LONGEST]}' is no number"
+            return f"'{text[:_LONGEST]}' is not a number"
         octal = match[2].startswith("0") and match[2].isdigit()
         value = int(match[2], 8 if octal else 0)
         if value >= 1 << 64:
-            return f"'{text}' is no number of 64 bits"
+            return f"'{text}' is not a 64-bit number"
         if match[1] == "-":
             value = -value % (1 << 64)
         return f"{value} is more than {most}" if value > most else ""
@@ -61,7 +61,7 @@ def _one_of(*words: str) -> Check:
 
 
 def _node_name(text: str) -> str:
-    return "" if _NODE_NAME.fullmatch(text) else f"'{text}' is no name for a node"
+    return "" if _NODE_NAME.fullmatch(text) else f"'{text}' is not a node name"
 
 
 _COMMON: Final[dict[str, Check]] = {

@@ -88,12 +88,12 @@ def _parse_uri(text: str) -> Options:
     uri = _URI.fullmatch(text)
     server = _SERVER.fullmatch(uri["server"]) if uri else None
     if uri is None or server is None:
-        raise BadReferenceError(text, "", "is no NBD URI; write nbd://HOST:PORT/EXPORT")
+        raise BadReferenceError(text, "", "is not an NBD URI; write nbd://HOST:PORT/EXPORT")
     secure, _, transport = uri["scheme"].partition("+")
     if transport == "vsock":
         raise UnsupportedError(text, "", "NBD over vsock is not spoken")
     if transport not in ("", "tcp", "unix"):
-        raise BadReferenceError(text, "", f"'{uri['scheme']}' is no scheme of NBD")
+        raise BadReferenceError(text, "", f"'{uri['scheme']}' is not an NBD scheme")
     given = _parameters(text, uri["query"] or "")
     options: Options = {"driver": "nbd"}
     if transport == "unix":
@@ -122,7 +122,9 @@ def _parameters(text: str, query: str) -> dict[str, str]:
     for part in filter(None, re.split("[&;]", query)):
         key, _, value = part.partition("=")
         if key not in _PARAMETERS:
-            raise BadReferenceError(text, key, f"is no parameter here; there are {', '.join(_PARAMETERS)}")
+            raise BadReferenceError(
+                text, key, f"is not a parameter here; use one of {', '.join(_PARAMETERS)}"
+            )
         if key in given:
             raise BadReferenceError(text, key, "is given twice")
         given[key] = _decoded(value)
@@ -149,7 +151,7 @@ def _parse_old(text: str) -> Options:
     else:
         found = _OLD_SERVER.fullmatch(place)
         if found is None:
-            raise BadReferenceError(text, "", "is no NBD name; write nbd:HOST:PORT or nbd:unix:PATH")
+            raise BadReferenceError(text, "", "is not an NBD name; write nbd:HOST:PORT or nbd:unix:PATH")
         server = {"type": "inet", "host": found["host"].strip("[]"), "port": found["port"]}
     if has_export and not export:
         raise BadReferenceError(text, "exportname", "is missing")
@@ -200,7 +202,7 @@ def _address(given: dict[str, str], export: str, tls: Tls | None, name: str) -> 
     if kind not in SERVER_KEYS:
         raise BadReferenceError(name, "server.type", "is neither inet nor unix")
     if unknown := {key for key in given if key.startswith("server.")} - SERVER_KEYS[kind]:
-        raise BadReferenceError(name, min(unknown), f"is no option of {kind} servers")
+        raise BadReferenceError(name, min(unknown), f"is not an option of {kind} servers")
     if kind == "unix":
         if switch_of(given, "server.abstract"):
             raise UnsupportedError(name, "server.abstract", "abstract sockets are not spoken to")
@@ -213,5 +215,5 @@ def _address(given: dict[str, str], export: str, tls: Tls | None, name: str) -> 
         raise BadReferenceError(name, "server.port", "is missing")
     number = _PORT.fullmatch(port)
     if not number or not 0 < int(number[1]) < 65536:
-        raise BadReferenceError(name, "server.port", f"{port} is no port")
+        raise BadReferenceError(name, "server.port", f"{port} is not a port")
     return Address(host, int(number[1]), None, export, tls)

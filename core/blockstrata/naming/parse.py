@@ -109,7 +109,7 @@ def _parse_json(text: str) -> Options:
     except ValueError as error:
         raise BadReferenceError(name, "", f"is not JSON: {error}") from None
     if not isinstance(options, dict):
-        raise BadReferenceError(name, "", "is no JSON object")
+        raise BadReferenceError(name, "", "is not a JSON object")
     if not are_unique:
         raise BadReferenceError(name, "", "gives a key twice")
     return nest(flattened(options), name)
@@ -128,7 +128,7 @@ def _whole(digits: str) -> int:
 
 
 def _refuse_constant(word: str) -> None:
-    raise ValueError(f"{word} is no number")
+    raise ValueError(f"{word} is not a number")
 
 
 def parse_image_opts(text: str) -> Options:

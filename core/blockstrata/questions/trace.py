@@ -61,10 +61,10 @@ class Rule(Enum):
         "the entry says that it reads as zero, whatever is stored in the host cluster",
     )
     DATA = "data", "the entry names the host cluster that holds the bytes"
-    COMPRESSED = "compressed", "the bytes are packed; no offset leads to them raw"
+    COMPRESSED = "compressed", "the bytes are compressed; no offset leads to the raw bytes"
     PASSTHROUGH = "passed through", "no tables of its own: the protocol layer's answer is this layer's"
     PROTOCOL = "protocol", "a protocol layer: its own bytes, mapped in place"
-    OPAQUE_DATA = "data, offset unknown", "data of this layer at an offset that the tool does not tell"
+    OPAQUE_DATA = "data, offset unknown", "data of this layer; the tool gives no offset"
     INVALID = "invalid", "the read fails here"
     UNREAD = "not read yet", "this part of the layer is not read yet"
 

@@ -31,7 +31,7 @@ def parse_size(text: str) -> int:
             raise ValueError(f"'{shortened(text)}' is not a size; write bytes as 65536, 0x10000, 64k or 1.5G")
         exact = Fraction(match[1]) * 1024 ** _SUFFIXES.index(match[2].upper() or "B")
         if match[2].upper() in ("", "B") and exact.denominator != 1:
-            raise ValueError(f"'{shortened(text)}' is no whole number of bytes")
+            raise ValueError(f"'{shortened(text)}' is not a whole number of bytes")
         size = int(exact)
     if size >= 1 << 63:
         raise ValueError(f"'{shortened(text)}' is 8 EiB or more")

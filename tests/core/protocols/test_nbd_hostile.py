@@ -89,12 +89,12 @@ D, U, W, H = (
 @pytest.mark.parametrize(
     ("greeting", "says"),
     [
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "this is no NBD server"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "this is not an NBD server"),
         (b"NBDMAGIC\x00\x00\x42\x02\x81\x86\x12\x53" + bytes(136), "oldstyle protocol"),
         (b"NBDMAGICIHAVEOPS\0\3", "second magic number is wrong"),
         (b"", "closed the connection"),
         (b"NBDMAG", "closed the connection"),
-        (bytes(200), "this is no NBD server"),
+        (bytes(200), "this is not an NBD server"),
     ],
 )
 def test_a_wrong_greeting(serve, greeting, says):
@@ -301,8 +301,8 @@ def raw_status(*numbers):
         (lambda t, a: t.chunk(a._replace(cookie=a.cookie + 99), BLOCK_STATUS), "which was not asked"),
         (lambda t, a: t.send(t.header(a.cookie, BLOCK_STATUS, 0xFFFFFFFF)), "declares 4294967295 bytes"),
         (lambda t, a: t.send(t.header(a.cookie, BLOCK_STATUS, MAX_STATUS_PAYLOAD + 1)), "a chunk declares"),
-        (lambda t, a: t.chunk(a, 77, b"x"), "a chunk of type 77 is no answer to BLOCK_STATUS"),
-        (lambda t, a: t.data(a, 0, b"x"), "a chunk of type 1 is no answer to BLOCK_STATUS"),
+        (lambda t, a: t.chunk(a, 77, b"x"), "a chunk of type 77 is not an answer to BLOCK_STATUS"),
+        (lambda t, a: t.data(a, 0, b"x"), "a chunk of type 1 is not an answer to BLOCK_STATUS"),
         (lambda t, a: t.chunk(a, BLOCK_STATUS_EXT, bytes(24)), "type 6 is not what was agreed on"),
         (lambda t, a: t.chunk(a, NONE, done=False), "holds nothing is not the last"),
         (lambda t, a: t.chunk(a, NONE), "context 'base:allocation' is not answered"),
@@ -792,7 +792,7 @@ def test_reads_keep_to_the_block_sizes(serve):
         (lambda t, a: t.chunk(a, HOLE, struct.pack(">QI", 0, 0xFFFFFFFF)), "which were not asked for"),
         (lambda t, a: t.send(t.header(a.cookie, DATA, 0xFFFFFFFF)), "declares 4294967295 bytes"),
         (lambda t, a: t.send(t.header(a.cookie, HOLE, 13)), "declares 13 bytes"),
-        (lambda t, a: t.status(a, (1, 0)), "a chunk of type 5 is no answer to READ"),
+        (lambda t, a: t.status(a, (1, 0)), "a chunk of type 5 is not an answer to READ"),
         (lambda t, a: t.chunk(a, NONE), "512 of 512 bytes do not come"),
         (lambda t, a: t.send(struct.pack(">IIQ", 0x67446698, 0, a.cookie), bytes(512)), "a simple reply"),
         (lambda t, a: t.error(a, 5, b"bad sector"), "byte 512: the server answers with EIO: bad sector"),

@@ -262,7 +262,7 @@ def test_a_full_queue_that_empties_lets_us_in(full):
     listening.settimeout(5)
     thread = threading.Thread(target=serve_later, daemon=True)
     thread.start()
-    with pytest.raises(ServerError, match="this is no NBD server"):
+    with pytest.raises(ServerError, match="this is not an NBD server"):
         open_export(f"nbd+unix:///?socket={path}", Access(timeout=5), ())
     thread.join(5)
     for plug in taken:
@@ -304,7 +304,7 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next(monkeypatch):
         thread.start()
         places = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", each.getsockname()) for each in (deaf, ears)]
         monkeypatch.setattr(stream.socket, "getaddrinfo", lambda *_, **__: places)
-        with pytest.raises(ServerError, match="this is no NBD server"):
+        with pytest.raises(ServerError, match="this is not an NBD server"):
             open_export("nbd://two.example", Access(timeout=1), ())
         thread.join(5)
         for plug in waiting:

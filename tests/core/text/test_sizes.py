@@ -74,7 +74,7 @@ def test_what_is_no_size_says_how_to_write_one(text: str):
 
 @pytest.mark.parametrize("text", ["1.5", "0.1", "1.5B", "0.9b"])
 def test_parts_of_a_byte_are_refused(text: str):
-    with pytest.raises(ValueError, match="is no whole number of bytes"):
+    with pytest.raises(ValueError, match="is not a whole number of bytes"):
         parse_size(text)
 
 

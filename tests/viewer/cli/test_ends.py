@@ -209,7 +209,7 @@ HOMELESS = "~nosuchuser/x"
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("~nosuchuser/x.svg", "~nosuchuser is nobody's home directory here"),
+        ("~nosuchuser/x.svg", "there is no home directory ~nosuchuser"),
         ("x" * 300 + ".svg", "file name too long"),
         ("none/x.svg/x.svg", None),
     ],
@@ -228,7 +228,7 @@ async def test_a_name_that_cannot_be_is_said(name, words, demo_image, here):
 
 def test_a_home_that_is_nobody_s(monkeypatch, demo_image):
     monkeypatch.setenv("BLOCKSTRATA_CONFIG", HOMELESS)
-    assert_one_line(run(demo_image), 1, f"{HOMELESS}: ~nosuchuser is nobody's home directory here")
+    assert_one_line(run(demo_image), 1, f"{HOMELESS}: there is no home directory ~nosuchuser")
     monkeypatch.delenv("BLOCKSTRATA_CONFIG")
     monkeypatch.setenv("XDG_CONFIG_HOME", "~nosuchuser")
     assert_one_line(run(demo_image), 1, "~nosuchuser/blockstrata/config.toml")
@@ -323,7 +323,7 @@ def test_in_a_directory_that_is_gone(demo_image, tmp_path, monkeypatch):
     assert done.exit_code == 0, done.stderr
     assert run(demo_image).exit_code == 0
     assert run("screenshot", demo_image, "-o", str(tmp_path / "a.txt")).exit_code == 0
-    gone = "the working directory cannot be told: No such file or directory"
+    gone = "the working directory is unknown: No such file or directory"
     assert_one_line(run("demo", "--keep", "kept"), 1, gone)
     assert_one_line(run("screenshot", "--demo", "punched", "-o", "a.txt"), 1, gone)
     assert_one_line(run("screenshot", demo_image, "-o", "a.txt"), 1, "a.txt: no such file or directory")

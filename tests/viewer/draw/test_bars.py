@@ -66,8 +66,8 @@ def test_the_way_back_is_named(tmp_path, width):
     disk = load_whole(image)
     trip, file = scene_of(disk, "nbd-6.0").round_trip(), scene_of(disk).file_axis()
     disk.chain.close()
-    assert "nas01-tue.qcow2   round trip, r leads back  " in draw_title(trip, width).text()
-    assert "the file of layer 0, v leads back  " in draw_title(file, width).text()
+    assert "nas01-tue.qcow2   round trip, r goes back  " in draw_title(trip, width).text()
+    assert "the file of layer 0, v goes back  " in draw_title(file, width).text()
     keys = footer_keys()
     for scene, key, action in ((trip, "r", "round_trip"), (file, "v", "turn('axis.file')")):
         footer = draw_keys(scene, width, keys, "")

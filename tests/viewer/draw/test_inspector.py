@@ -124,7 +124,7 @@ def test_parts_beside_the_chain_follow_each_other(demo_disk):
         "  L local        from here, not from below",
         "  Z zero         reads as zeroes",
         "  A alloc        storage is reserved",
-        "  O offset_valid the host offset is good",
+        "  O offset_valid the host offset is valid",
     ]
     for head in heads[1:]:
         assert lines[head - 1] == ""
@@ -184,7 +184,7 @@ def test_a_round_trip_says_what_each_station_is(tmp_path, width):
     assert extent[0].startswith("  EXTENT  difference")
     stations = [line.split() for line in extent if line.startswith("  ## ")]
     assert [words[1] for words in stations] == ["image", "sent", "client", "result"]
-    assert account[0].startswith("ROUND TRIP  the wire of QEMU sin")
+    assert account[0].startswith("ROUND TRIP  NBD of QEMU since 6.")
     gained = next(line for line in account if line.startswith("gained"))
     assert gained.startswith("gained  +present  0.13 MiB, 3 ex")
     assert "kept    0.87 MiB  15 extents" in account

@@ -103,8 +103,8 @@ def screenshot(*words):
         (["--demo", "nosuch", "-o", "a.svg"], "no scenario 'nosuch'"),
         (["-o", "a.svg"], "either an IMAGE or a scenario"),
         (["a.qcow2", "--demo", "punched", "-o", "a.svg"], "either an IMAGE or a scenario"),
-        (["--demo", "punched", "--press", "s foo", "-o", "a.svg"], "'foo' is no key"),
-        (["--demo", "punched", "--press", "f25", "-o", "a.svg"], "'f25' is no key"),
+        (["--demo", "punched", "--press", "s foo", "-o", "a.svg"], "'foo' is not a key"),
+        (["--demo", "punched", "--press", "f25", "-o", "a.svg"], "'f25' is not a key"),
     ],
 )
 def test_wrong_usage(words, what, tmp_path, monkeypatch):

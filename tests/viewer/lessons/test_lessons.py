@@ -302,7 +302,7 @@ async def test_lessons_follow_one_another(shelf):
         await pilot.pause()
         assert "CORE SAMPLE" in screen_text(app)
         assert "LESSON" not in screen_text(app)
-        assert "i leads back to the lesson" in screen_text(app)
+        assert "i shows the lesson again" in screen_text(app)
         await pilot.press("i")
         await pilot.pause()
         assert "leads back" not in screen_text(app)
@@ -483,22 +483,22 @@ def test_an_own_lesson_on_an_own_image(tmp_path):
         ("## First", "First", 5, "a block stands right under"),
         ("```step", "```", 5, "```step"),
         ("ask: row\n```\nLook at `this`.\n\n> Because.\n", "ask: row\n", 5, "does not end"),
-        ("at: cluster:1", "wat: 1", 7, "'wat' is no key"),
+        ("at: cluster:1", "wat: 1", 7, "'wat' is not a key"),
         ("at: cluster:1", "at cluster 1", 7, "is not 'key: value'"),
         ("at: cluster:1", "file: b", 7, "given twice"),
-        ("at: cluster:1", "scenario: nosuch", 7, "is no scenario"),
+        ("at: cluster:1", "scenario: nosuch", 7, "is not a scenario"),
         ("at: cluster:1", "scenario: punched", 4, "either a scenario or a file"),
         ("file: my.qcow2", "", 4, "either a scenario or a file"),
         ("at: cluster:1", "at: 9G", 7, "past the end"),
         ("at: cluster:1", "at: here", 7, "is not a size"),
         ("at: cluster:1", "layer: 4", 7, "layers 0 to 0"),
-        ("at: cluster:1", "layer: top", 7, "is no number"),
+        ("at: cluster:1", "layer: top", 7, "is not a number"),
         ("at: cluster:1", "zoom: 3000", 7, "multiple of 512"),
-        ("at: cluster:1", "semantics: mine", 7, "is no semantics"),
+        ("at: cluster:1", "semantics: mine", 7, "is not a semantics"),
         ("at: cluster:1", "view: file", 7, "no place in the layer's file"),
         ("at: cluster:1", "view: round-trip", 4, "one of the nbd semantics"),
         ("at: cluster:1", "image: 0", 7, "counted from 1"),
-        ("at: cluster:1", "choices: L·AO, nonsense", 7, "no row here"),
+        ("at: cluster:1", "choices: L·AO, nonsense", 7, "is not a row here"),
         ("at: cluster:1", "at: 0\nchoices: L·AO, LZAO", 8, "none of them is right"),
         ("at: cluster:1", "choices: L·AO", 7, "2 to 9"),
         ("ask: row", "ask: why", 8, "is none of"),
@@ -535,8 +535,8 @@ def test_a_bad_lesson_is_one_line(tmp_path, old, new, line, what):
         ("/dev/null", "not in the directory"),
         ("/proc/self/fd/0", "not in the directory"),
         ("around", "there is no file"),
-        ("pipe", "is no regular file"),
-        ("sub", "is no regular file"),
+        ("pipe", "is not a regular file"),
+        ("sub", "is not a regular file"),
         ("nbd:127.0.0.1:9", "there is no file"),
         ('json:{{"driver": "null-co"}}', "there is no file"),
     ],

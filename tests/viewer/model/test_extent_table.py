@@ -186,18 +186,18 @@ def test_every_term_is_one_that_some_rows_hold_and_some_do_not(mixed):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("state:colour", "no state is 'colour'; say letters such as L·AO, or one of: "),
-        ("state:", "state: needs something after it, such as state:zero"),
+        ("state:colour", "there is no state 'colour'; write letters such as L·AO, or one of: "),
+        ("state:", "state: needs a value, such as state:zero"),
         ("size", "size needs a comparison, such as size>1M"),
-        ("size>", "size> needs a size after it, such as size>1M"),
+        ("size>", "size> needs a size, such as size>1M"),
         ("size>much", "'much' is not a size"),
         ("size>9E", "'9E' is 8 EiB or more"),
-        ("layer:top", "'top' is no depth of a layer; 0 is the active one"),
-        ("layer:99999999999", "'99999999999' is no depth"),
+        ("layer:top", "'top' is not the depth of a layer; 0 is the active one"),
+        ("layer:99999999999", "'99999999999' is not the depth"),
         ("at:2M..1M", "at:2M..1M ends before it begins"),
         ("at:here", "'here' is not a size"),
         ("host:maybe", "host: is yes or no, not 'maybe'"),
-        ("zero colour:red", "'colour:' is none of state: size> layer: at: host: fact:"),
+        ("zero colour:red", "'colour:' is not one of state: size> layer: at: host: fact:"),
     ],
 )
 def test_what_a_filter_cannot_say_is_one_line(text, why):

@@ -59,7 +59,7 @@ async def test_four_rows_at_one_axis(viewer):
     scene = await press("r")
     assert scene.semantics is NBD_6_0
     text = "\n".join(rows(app))
-    for words in ("image means", "server sends", "client reads", "difference", "ROUND TRIP", "r leads back"):
+    for words in ("image means", "server sends", "client reads", "difference", "ROUND TRIP", "r goes back"):
         assert words in text
     with open_chain(app.main.pane.images.shown.image) as chain:
         trip = round_trip(merged(chain, 0, chain.size), wire_of(NBD_6_0))

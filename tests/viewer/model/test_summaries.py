@@ -249,6 +249,6 @@ async def test_the_extent_table_says_what_it_does_not_have(image):
         text = screen_text(app)
         assert track.summaries
         assert f"EXTENTS  {len(track):,} · " in text
-        assert f"about {track.count:,} in all; those farther off are only summed up" in text
+        assert f"about {track.count:,} in all; distant regions are kept only as sums" in text
         await pilot.press("/", *"state:read", "enter")
         assert "not read yet" in screen_text(app)

@@ -66,9 +66,9 @@ class LessonGuide:
             return scene
         shown, axis, *_ = spot_of(image, scene)
         if shown != self.asked_at[0]:
-            course.refuse_place("This is another image. `tab` leads back.")
+            course.refuse_place("This is another image. `tab` goes back.")
         elif axis != self.asked_at[1] or (scene.disk.is_file and scene.file_depth != self._file_depth):
-            course.refuse_place("This is another view than the step's. `,` and `.` lead back to that.")
+            course.refuse_place("This is not the step's view. `,` and `.` go back to it.")
         else:
             layer = scene.selected if course.step.view == "chain" else course.step.layer
             start = scene.cursor // cell * cell

@@ -261,7 +261,7 @@ class MainScreen(Screen[None]):
         pane.inspector_shown = not pane.inspector_shown
         pane.fit_parts()
         if pane.guide.course and pane.query_one(LessonPanel).has_class("-away"):
-            pane.say("i leads back to the lesson")
+            pane.say("i shows the lesson again")
 
     def type_digit(self, digit: int) -> None:
         """Take a digit as a choice at a lesson's question, else put it behind the count.
@@ -285,7 +285,7 @@ class MainScreen(Screen[None]):
         elif course.is_search:
             pane.change(lambda scene: guide.answer_place(pane.images.at, scene))
         elif course.asking:
-            pane.say("a digit chooses")
+            pane.say("press a digit to choose")
         elif course.is_over and not course.following:
             self.action_learn()
         elif guide.is_arrived:
@@ -371,7 +371,7 @@ def _left_out(scene: Scene) -> str:
         "the file's own axis (v)": scene.entered_from is not None and scene.disk.round_trip is None,
         "markers": scene.markers,
         "patterns (x)": scene.patterns,
-        "differences alone (D)": scene.differences,
+        "differences only (D)": scene.differences,
         "states isolated or hidden": scene.isolated or scene.hidden,
     }
     left = ", ".join(words for words, is_so in beyond.items() if is_so)

@@ -22,7 +22,7 @@ def needs_all(opened: Opened) -> str:
     if opened.disk is None or not opened.is_whole:
         return "not yet: the image is still being read"
     if opened.disk.summaries:
-        return "not all of this image is in memory; --memory allows more, map and info do without"
+        return "not all of this image is in memory; raise --memory; map and info need less"
     return ""
 
 

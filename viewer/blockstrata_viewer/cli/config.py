@@ -52,7 +52,9 @@ class Config:
         ids = {binding.id for binding in load("app.bindings:BINDINGS")} if self.keys else ()
         for name, value in self.keys.items():
             if name not in ids:
-                raise BadReferenceError(self.path, f"keys.{name}", "is no binding; docs/manual.md names them")
+                raise BadReferenceError(
+                    self.path, f"keys.{name}", "is not a binding; docs/manual.md names them"
+                )
             if not isinstance(value, str) or not value:
                 raise BadReferenceError(self.path, f"keys.{name}", 'is not keys in text, like "left,h"')
 
@@ -85,7 +87,7 @@ def load_config(environment: Mapping[str, str] = os.environ) -> Config:
         if value not in _CHOICES[key]:
             raise BadReferenceError(name, key, f"{_said(value)} is not one of {', '.join(_CHOICES[key])}")
     if not isinstance(keys, dict):
-        raise BadReferenceError(name, "keys", "is no table")
+        raise BadReferenceError(name, "keys", "is not a table")
     try:
         size = None if memory is None else parse_size(memory if isinstance(memory, str) else _said(memory))
     except ValueError as error:

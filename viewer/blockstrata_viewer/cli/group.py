@@ -17,18 +17,18 @@ from blockstrata_viewer.cli.output import manners
 from blockstrata_viewer.process.memory import bound_memory
 
 COMMANDS: Final = {
-    "audit": "Hold today's answers against the proposed tables; exit status 3 if some do not stand.",
+    "audit": "Compare today's answers with the proposed tables; exit status 3 if there are findings.",
     "check": "Check a qcow2 image as qemu-img check does; exit status 3 if something is damaged or leaks.",
     "demo": "Make a small real chain in a temporary directory and open it.",
-    "info": "Show the chain as a tree: sizes, features, and how much of each layer is what.",
-    "learn": "Learn what the flags mean, on real images; without a terminal a lesson is printed.",
+    "info": "Show the chain as a tree: sizes, features, and how much of each layer has which flags.",
+    "learn": "Learn what the flags mean, on real images; without a terminal, print the lesson.",
     "map": "List the block status of an image, as qemu-img map does.",
     "screenshot": (
-        "Write a picture of the viewer's screen: the same file for the same image and options, anywhere."
+        "Write a picture of the viewer's screen; the same image and options always give the same file."
     ),
     "table": "Print the truth tables: what each combination of flags means, and where in IMAGE it occurs.",
-    "trace": "Follow a read of one guest byte down the layers, to the byte of the file that answers it.",
-    "view": "Open the viewer on images and all that they stand on; tab goes from one to the next.",
+    "trace": "Follow a read of one guest byte through the layers, to the byte of the file that answers it.",
+    "view": "Open the viewer on images and their backing chains; tab goes to the next image.",
 }
 """What each does, as its own first line says: all that can be said of them without importing them."""
 
@@ -56,7 +56,7 @@ class Program(click.Group):
         click.Group(commands=listed).format_commands(ctx, formatter)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Insert ``view`` before an image or an option of view; what is no option of it, view says."""
+        """Insert ``view`` before an image or an option of view; what is not an option of it, view says."""
         own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
         if args and args[0] not in COMMANDS and args[0] not in own:
             if re.fullmatch("[a-z][a-z-]*", args[0]) and not os.path.lexists(args[0]):
@@ -101,5 +101,5 @@ def _refuse_before_command(ctx: click.Context, args: list[str]) -> None:
 def main() -> None:
     """Show where every byte of a QEMU disk really lives.
 
-    blockstrata IMAGE opens the viewer. A file named like a command is written ./map.
+    blockstrata IMAGE opens the viewer. Write ./map for a file that is named like a command.
     """

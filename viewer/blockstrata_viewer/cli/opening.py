@@ -37,7 +37,9 @@ def opening_options(command: Any) -> Any:
         return command(*args, opening=Opening(access, image_format, image_opts, snapshot), **rest)
 
     for option in (
-        click.option(Consent.FOLLOW_REMOTE.value, is_flag=True, help="Open devices and servers images name."),
+        click.option(
+            Consent.FOLLOW_REMOTE.value, is_flag=True, help="Open servers and devices that an image names."
+        ),
         click.option(Consent.VIA_QEMU.value, is_flag=True, help="Ask qemu-img about other formats."),
         click.option(
             "--timeout",
@@ -50,8 +52,7 @@ def opening_options(command: Any) -> Any:
             "--storage",
             type=click.Choice([Probe.SEEK.value, Probe.FIEMAP.value]),
             default=Probe.SEEK.value,
-            help="How files are asked where their storage is; "
-            "fiemap tells reserved space from holes, and what reflinks share.",
+            help="How to ask files for their storage; fiemap tells reserved space from holes, and reflinks.",
         ),
         click.option("--snapshot", metavar="NAME|ID", help="An internal snapshot, not the active state."),
         click.option("--image-opts", is_flag=True, help="IMAGE is a list of options, as qemu-img takes it."),

@@ -49,14 +49,14 @@ class Seconds(click.FloatRange):
         """Return seconds; what is no number is in no range."""
         seconds = float(super().convert(value, param, ctx))
         if math.isnan(seconds):
-            self.fail(f"'{value}' is no number of seconds", param, ctx)
+            self.fail(f"'{value}' is not a number of seconds", param, ctx)
         return seconds
 
 
 def _cell_size(text: str) -> int:
     size = parse_size(text)
     if not size or size % 512:
-        raise ValueError(f"'{text}' is no multiple of 512 bytes")
+        raise ValueError(f"'{text}' is not a multiple of 512 bytes")
     return size
 
 
@@ -81,7 +81,7 @@ def _keys(text: str) -> tuple[str, ...]:
     for key in keys:
         if not _KEY.fullmatch(key):
             raise ValueError(
-                f"'{key}' is no key; keys are parted by blanks, and are characters, f1 to f24, or one of "
+                f"'{key}' is not a key; separate keys by blanks; a key is a character, f1 to f24, or one of "
                 f"{', '.join(_NAMED_KEYS)}"
             )
     return keys

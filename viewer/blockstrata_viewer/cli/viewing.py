@@ -40,20 +40,20 @@ def place_options(command: Any) -> Any:
         return command(*args, aim=aim, **rest)
 
     for option in (
-        click.option("--layer", type=TRACK, metavar="N|guest", help="Selected; 0 if not given."),
+        click.option("--layer", type=TRACK, metavar="N|guest", help="The selected layer; 0 if not given."),
         click.option(
             "--from",
             "start",
             type=SIZE,
             metavar="OFFSET",
-            help="Guest byte at the left; as --at and --zoom have it if not given.",
+            help="Guest byte of the leftmost cell; --at and --zoom decide if not given.",
         ),
         click.option(
             "--zoom",
             "cell",
             type=CELL_SIZE,
             metavar="SIZE",
-            help="Bytes a cell; the whole disk if not given.",
+            help="Bytes per cell; the whole disk if not given.",
         ),
         click.option("--at", type=SIZE, metavar="OFFSET", help="Guest byte of the cursor."),
     ):
@@ -65,8 +65,8 @@ def look_options(command: Any) -> Any:
     """Add the options that say how a view looks: ``color``, ``theme``, ``semantics``, None if not given."""
     for option in (
         click.option("--color", type=click.Choice(COLOURS), help="Colours to draw with."),
-        click.option("--theme", type=click.Choice(THEMES), help="Dark if nothing says otherwise."),
-        click.option("--semantics", type=SEMANTICS, help="Proposed if nothing says otherwise."),
+        click.option("--theme", type=click.Choice(THEMES), help="Dark by default."),
+        click.option("--semantics", type=SEMANTICS, help="Flags to show; proposed by default."),
     ):
         command = option(command)
     return command
@@ -74,9 +74,9 @@ def look_options(command: Any) -> Any:
 
 def memory_option(command: Any) -> Any:
     """Add the option that bounds memory, ``memory`` in bytes, None if not given."""
-    return click.option(
-        "--memory", type=SIZE, help="What is read of an image may take so much of it; 1G if not given."
-    )(command)
+    return click.option("--memory", type=SIZE, help="Limit for what is kept of an image; 1G if not given.")(
+        command
+    )
 
 
 def view_options(command: Any) -> Any:

@@ -20,7 +20,7 @@ from blockstrata_viewer.model.states import Paint
 from blockstrata_viewer.model.switch import switches
 
 _DIFFERENCES: Final = "differences only"
-_ASKED: Final = "what the colours mean here is asked above"
+_ASKED: Final = "the legend is hidden until you answer the question"
 _LEGEND_ROWS: Final = 2
 """Rows that the legend has at most."""
 _SHAPES: Final = ((True, 2), (True, 1), (False, 2), (False, 1))
@@ -68,9 +68,9 @@ def _facts(scene: Scene, place: str) -> list[str]:
     if disk.chain.missing:
         facts.append("chain incomplete")
     if disk.round_trip:
-        facts += ["round trip, r leads back", f"of {disk.round_trip.name}"]
+        facts += ["round trip, r goes back", f"of {disk.round_trip.name}"]
     elif scene.entered_from:
-        facts.append(f"the file of layer {scene.file_depth}, v leads back")
+        facts.append(f"the file of layer {scene.file_depth}, v goes back")
     else:
         facts.append(counted(len(disk.layers), "layer"))
     facts.append(f"{format_size(disk.size)} {'of file' if disk.is_file else 'virtual'}")

@@ -132,7 +132,7 @@ def draw_withheld(pen: Pen, scene: Scene) -> None:
     """Write where the cursor is, and nothing of what a lesson asks."""
     palette, run = pen.palette, scene.run
     head = (("EXTENT  ", palette.accent, True), (scene.name_of(scene.selected), palette.text, True))
-    pen.line(*head, ("  what stands here is asked below", palette.dim, False))
+    pen.line(*head, ("  hidden until you answer the question", palette.dim, False))
     pen.line()
     pen.offset("at", scene.cursor)
     if run is not None:
@@ -197,7 +197,7 @@ def draw_extent(pen: Pen, scene: Scene, *, is_tall: bool) -> None:
         file = "" if file == base_name(layer.name) else f" · {shorten(file, max(8, room))}"
         pen.field("host", f"{host:#x}", f"{what}{file}{via}")
     if code & SYNTHESISED:
-        pen.line(("synthesised: nothing below reaches here", palette.dim, False))
+        pen.line(("synthesised: no layer below reaches here", palette.dim, False))
     # on the file's own axis the sentence has said it
     if storage_of(code) is Storage.SHARED and not scene.disk.is_file:
         pen.line((SHARED_WORDS, palette.dim, False))

@@ -46,7 +46,7 @@ _NAME: Final = 20
 """Cells that the name of a layer takes at the most."""
 _HOLLOW: Final = (Paint.ZERO, Paint.ZERO_AT_OFFSET, Paint.UNREAD, Paint.FALLS_THROUGH)
 """Paints that a thin line would not be seen in."""
-WITHHELD: Final = "what stands here is asked below"
+WITHHELD: Final = "the extents are hidden until you answer the question"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def _head(scene: Scene, look: Look, width: int) -> Line:
     if look.query.filter.terms:
         more.append(f"/ {look.query.filter.text}")
     if track.summaries:
-        more.append(f"about {short_count(track.count)} in all; those farther off are only summed up")
+        more.append(f"about {short_count(track.count)} in all; distant regions are kept only as sums")
     elif scene.disk.loading:
         more.append("still being read")
     text = "  ".join(filter(None, more))

@@ -27,7 +27,7 @@ _FLAGS: Final = {
     "LOCAL": "from here, not from below",
     "ZERO": "reads as zeroes",
     "ALLOC": "storage is reserved",
-    "OFFSET_VALID": "the host offset is good",
+    "OFFSET_VALID": "the host offset is valid",
     "DATA": "data, or storage for it",
     "HOLE": "nothing is allocated",
 }

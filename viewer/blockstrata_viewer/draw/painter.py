@@ -122,7 +122,7 @@ class _Painter:
         """Draw which layer supplies most of each cell."""
         row.put(3, "supplied by", self.ink(self.palette.dim))
         if betrays("suppliers", self.scene.asking):
-            row.put(self.x, "that is asked below", self.ink(self.palette.dim))
+            row.put(self.x, "hidden until you answer", self.ink(self.palette.dim))
             return
         guest = self.scene.disk.guest
         amounts = guest.suppliers.columns(self.scene.viewport).amounts

@@ -94,4 +94,4 @@ def write_picture(content: bytes, path: str, inputs: Collection[tuple[int, int]]
     except OSError as error:
         raise ExportError(path, "", (error.strerror or str(error)).lower()) from None
     except ValueError:
-        raise ExportError(path, "", "is no name of a file") from None
+        raise ExportError(path, "", "is not a file name") from None

@@ -73,7 +73,7 @@ def read_wanted(value: str) -> Wanted:
             raise ValueError(f"'{what}' is none of {', '.join(_IS)}")
         is_depth = re.fullmatch("[0-9]{1,4}", what) is not None
         if key in ("layer", "from") and not is_depth and (key, what) != ("layer", "guest"):
-            raise ValueError(f"'{what}' is no number of a layer")
+            raise ValueError(f"'{what}' is not the number of a layer")
         terms.append((key, what))
     once = [key for key, _ in terms if key != "is"]
     if len(set(once)) < len(once):

@@ -111,7 +111,7 @@ class Lesson:
         if not inside or Path(name).is_absolute():
             raise self.wrong(step, "file", f"'{name}' is not in the directory of the lesson")
         if not is_regular:
-            raise self.wrong(step, "file", f"'{name}' is no regular file")
+            raise self.wrong(step, "file", f"'{name}' is not a regular file")
         # a path that is relative might read as a protocol's name
         return str(path) if path.is_absolute() else f".{os.sep}{path}"
 

@@ -150,7 +150,7 @@ class _Parser:
                 if not colon:
                     raise self.error(f"'{line.strip()}' is not 'key: value'")
                 if key not in _KEYS:
-                    raise self.error(f"'{key}' is no key; there are {', '.join(_KEYS)}")
+                    raise self.error(f"'{key}' is not a key; use one of {', '.join(_KEYS)}")
                 if key in given:
                     raise self.error(f"{key} is given twice")
                 try:
@@ -222,7 +222,7 @@ def _kind(line: str, last: str) -> str:
 
 def _scenario(value: str) -> str:
     if value not in SCENARIOS:
-        raise ValueError(f"'{value}' is no scenario; blockstrata demo --list names them")
+        raise ValueError(f"'{value}' is not a scenario; blockstrata demo --list names them")
     return value
 
 
@@ -234,7 +234,7 @@ def _text(value: str) -> str:
 
 def _number(value: str) -> int:
     if not re.fullmatch("[0-9]{1,4}", value, re.ASCII):
-        raise ValueError(f"'{value}' is no number")
+        raise ValueError(f"'{value}' is not a number")
     return int(value)
 
 
@@ -262,7 +262,7 @@ def _semantics(value: str) -> str:
         return by_name(value).name
     except KeyError:
         known = ", ".join(each.name for each in SWITCH)
-        raise ValueError(f"'{value}' is no semantics; there are {known}") from None
+        raise ValueError(f"'{value}' is not a semantics; use one of {known}") from None
 
 
 def _one_of(known: tuple[str, ...]) -> Callable[[str], str]:

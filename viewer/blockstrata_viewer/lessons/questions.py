@@ -48,7 +48,7 @@ def question_of(lesson: Lesson, step: Step, site: Site) -> Question | None:
     except ValueError as error:
         raise lesson.wrong(step, "choices", str(error)) from None
     if strange := [key for key in step.reasons if key not in choices]:
-        raise lesson.wrong(step, f"- {strange[0]}", f"is no choice here; there are {', '.join(choices)}")
+        raise lesson.wrong(step, f"- {strange[0]}", f"is not a choice here; use one of {', '.join(choices)}")
     reasons = tuple(step.reasons.get(key, "") for key in choices)
     return Question(step.prompt or prompt, tuple(choices.values()), right, reasons)
 
@@ -83,7 +83,7 @@ def _row(site: Site, letters: tuple[str, ...]) -> _Asked:
     by_letters = {name(row): row for row in rows}
     unknown = [each for each in letters if each not in by_letters]
     if unknown:
-        raise ValueError(f"'{unknown[0]}' is no row here; there are {', '.join(by_letters)}")
+        raise ValueError(f"'{unknown[0]}' is not a row here; use one of {', '.join(by_letters)}")
     if letters:
         offered = [by_letters[each] for each in letters]
         if right not in offered:

@@ -87,15 +87,15 @@ def _term(word: str) -> Term:
         return _by_word(word)
     make = _KEYS.get(key.casefold())
     if make is None:
-        raise ValueError(f"'{shortened(key)}:' is none of state: size> layer: at: host: fact:")
+        raise ValueError(f"'{shortened(key)}:' is not one of state: size> layer: at: host: fact:")
     if not value:
-        raise ValueError(f"{key.casefold()}: needs something after it, such as {_EXAMPLES[key.casefold()]}")
+        raise ValueError(f"{key.casefold()}: needs a value, such as {_EXAMPLES[key.casefold()]}")
     return make(value)
 
 
 def _by_size(sign: str, value: str) -> Term:
     if not value:
-        raise ValueError(f"size{sign} needs a size after it, such as size>1M")
+        raise ValueError(f"size{sign} needs a size, such as size>1M")
     size, compare = parse_size(value), _COMPARED[sign]
 
     def term(track: Track, _semantics: Semantics) -> Mask:
@@ -117,7 +117,9 @@ def _by_state(value: str) -> Term:
     is_word = wanted in short_words() or wanted == "bug"
     if not is_word and bare not in _all_letters():
         known = ", ".join(sorted(word for word in {*short_words(), "bug"} if len(word) > 2))
-        raise ValueError(f"no state is '{shortened(value)}'; say letters such as L·AO, or one of: {known}")
+        raise ValueError(
+            f"there is no state '{shortened(value)}'; write letters such as L·AO, or one of: {known}"
+        )
 
     def is_meant(state: State) -> bool:
         if wanted in words_in(state.short) or (wanted == "bug" and state.paint is Paint.SUSPICIOUS):
@@ -152,7 +154,7 @@ def _by_word(value: str) -> Term:
 
 def _by_layer(value: str) -> Term:
     if not (value.isascii() and value.isdigit() and len(value) < 10):
-        raise ValueError(f"'{shortened(value)}' is no depth of a layer; 0 is the active one")
+        raise ValueError(f"'{shortened(value)}' is not the depth of a layer; 0 is the active one")
     depth = int(value)
     return lambda track, _semantics: _layers(track, (each.depth == depth for each in track.view.layers))
 

@@ -49,13 +49,13 @@ def _whole(number: str) -> int:
     try:
         return parse_size(number)
     except ValueError:
-        raise ValueError(f"'{shortened(number)}' is no whole number") from None
+        raise ValueError(f"'{shortened(number)}' is not a whole number") from None
 
 
 def _share(number: str, size: int) -> int:
     # a fraction that Python reads may have an exponent of any size
     if not _SHARE.fullmatch(number):
-        raise ValueError(f"'{shortened(number)}%' is no share of the disk")
+        raise ValueError(f"'{shortened(number)}%' is not a share of the disk")
     share = Fraction(number)
     if not 0 <= share <= 100:
         raise ValueError(f"'{shortened(number)}%' is not in 0% to 100%")

@@ -12,7 +12,7 @@ _STORED = {
     Storage.DATA: "This file holds data here.",
     Storage.SHARED: "This file holds data here, and shares it with another file.",
     Storage.HOLE: "This file has a hole here.",
-    Storage.UNWRITTEN: "This file has space reserved here, and nothing written to it.",
+    Storage.UNWRITTEN: "This file has space reserved here, but nothing was written to it.",
     Storage.BEYOND_EOF: "This file ends here.",
 }
 
@@ -46,7 +46,7 @@ def sentence_of(scene: Scene) -> Sentence:
     lead = _lead(own, scene.selected, answers)
     name = "this layer" if scene.selected == answers else scene.name_of(answers)
     if mapping is Mapping.INVALID:
-        return Sentence(lead, "Nobody can read this from ", name, ".")
+        return Sentence(lead, "This cannot be read from ", name, ".")
     if code & SYNTHESISED:
         return Sentence("No layer below reaches here. ", "The guest reads zeroes.")
     flags = int(PROPOSED.table(view.layers[answers].node.read_traits())[code])

@@ -12,7 +12,7 @@ def absolute(name: str) -> Path:
     try:
         return Path(name).absolute()
     except OSError as error:
-        raise OpenError(name, "", f"the working directory cannot be told: {error.strerror}") from None
+        raise OpenError(name, "", f"the working directory is unknown: {error.strerror}") from None
 
 
 def expanded(name: str) -> Path:
@@ -21,4 +21,4 @@ def expanded(name: str) -> Path:
         return Path(name).expanduser()
     except RuntimeError:
         home = name.partition("/")[0]
-        raise OpenError(name, "", f"{home} is nobody's home directory here") from None
+        raise OpenError(name, "", f"there is no home directory {home}") from None

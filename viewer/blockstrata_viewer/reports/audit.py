@@ -84,7 +84,7 @@ class AuditReport:
             rows = totals_by_driver(each for each in self.judged if each.is_protocol is is_protocol)
             yield from map(Told, ("", title))
             if not rows:
-                yield Told("  nothing to say")
+                yield Told("  nothing to report")
                 continue
             yield Told(
                 f"  {'driver':<12}{'today':<6}{'row':<6}{'facts':<7}"
@@ -141,7 +141,7 @@ def _judged_lines(judged: Judged) -> Iterator[Told]:
     yield Told(f"{kind} {judged.depth}, {judged.driver}: {base_name(judged.name)}")
     totals = judged.totals()
     if not totals:
-        yield Told("  nothing to say")
+        yield Told("  nothing to report")
     for judgement, runs, size in totals:
         derived = "" if judgement.derived in judgement.why else f", facts say {judgement.derived}"
         yield Told(
@@ -156,7 +156,7 @@ def _judged_lines(judged: Judged) -> Iterator[Told]:
         if runs > _MOST_RANGES:
             yield Told(f"    … {runs - _MOST_RANGES:,} more, {format_size(size)} in all")
     if judged.invalid:
-        yield Told(f"  {format_size(judged.invalid)} invalid, which nobody can judge")
+        yield Told(f"  {format_size(judged.invalid)} invalid, not judged")
 
 
 def _client_lines(found: list[Conclusion]) -> Iterator[Told]:

@@ -234,7 +234,7 @@ def _listed_lines(layer: dict[str, Any]) -> Iterator[str]:
 
 
 def _stored(file: dict[str, Any]) -> str:
-    stored = "an unknown part" if file["allocated"] is None else format_size(file["allocated"])
+    stored = "an unknown amount" if file["allocated"] is None else format_size(file["allocated"])
     shared = ""
     if file.get("shared-bytes"):
         shared = f", {format_size(file['shared-bytes'])} shared with other files"

@@ -117,7 +117,7 @@ def truth_tables() -> Iterator[str]:
             for row in semantics.protocol_rows if is_protocol else semantics.format_rows:
                 yield f"  {semantics.letters(row.flags, is_protocol=is_protocol)}  {row.words}\n"
             yield "\n"
-    yield "nbd: what crosses the wire (H HOLE, Z ZERO)\n"
+    yield "nbd: what a server sends (H HOLE, Z ZERO)\n"
     for row in NBD_6_0.format_rows:
         yield f"  {NBD_6_0.letters(row.flags)}  {row.words}\n"
     yield "\n"

@@ -47,7 +47,7 @@ def trace_told(chain: Chain, offset: int) -> Iterator[Told]:
         yield from _step_lines(step, offset)
     yield from _stored_lines(followed)
     yield Told("")
-    yield Told(f"blockstrata {__version__}; storage as the files were asked, nothing was written")
+    yield Told(f"blockstrata {__version__}; storage as the files report it; nothing was written")
 
 
 def map_line(last: Step) -> str:

@@ -6,8 +6,8 @@
     web01-monday.qcow2   56 MiB   standard L2 entries   the server as it stood on Monday
     debian-golden.raw    50 MB    with holes            the base that many servers share
 
-Each layer is longer than the one below it, and the base is no whole number of sectors long.  Between them the
-layers show every mapping that qcow2 has, on written storage and on holes.
+Each layer is longer than the one below it, and the base is not a whole number of sectors long.  Between
+them the layers show every mapping that qcow2 has, on written storage and on holes.
 
 The monday image looks metadata-preallocated to QEMU (docs/semantics.md, "RECURSE"): whole areas of it are
 reserved and never written, so QEMU asks the file about its data, and the holes answer "data, zero".  The

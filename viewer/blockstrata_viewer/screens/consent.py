@@ -15,8 +15,8 @@ from blockstrata_viewer.widgets.dialog import Dialog
 from blockstrata_viewer.widgets.plain import Words
 
 _QUESTIONS = {
-    Consent.VIA_QEMU: "Run qemu-img, for every such layer of this chain, to find out where its bytes are?",
-    Consent.FOLLOW_REMOTE: "Open it, and whatever else this chain names on a network or among the devices?",
+    Consent.VIA_QEMU: "Run qemu-img for every such layer of this chain, to find out where its bytes are?",
+    Consent.FOLLOW_REMOTE: "Open it, and every other server or device that this chain names?",
 }
 
 

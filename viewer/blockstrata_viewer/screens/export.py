@@ -46,6 +46,6 @@ class ExportScreen(Question[str | None]):
         else:
             if is_there and self._warned != path:
                 self._warned = path
-                self.refuse("there is such a file; enter again replaces it")
+                self.refuse("this file exists; press enter again to replace it")
             else:
                 self.dismiss(path)

@@ -24,8 +24,8 @@ from blockstrata_viewer.widgets.dialog import ScrolledDialog
 from blockstrata_viewer.widgets.plain import Words
 
 _GUEST = (
-    "This strip is what the guest reads: at every byte the answer of the first layer, from the top, that "
-    "serves it. The ribbon under it shows which layer that is."
+    "This strip is what the guest reads. At every byte, the first layer from the top that does not defer "
+    "answers. The ribbon under it shows which layer that is."
 )
 _LAYER = (
     "This strip is one layer as it stands in the chain. What it does not hold is an empty track: the read "
@@ -33,17 +33,17 @@ _LAYER = (
 )
 _FILE = (
     "This is the layer's file on its own axis: what the protocol layer says of every host byte. v or escape "
-    "leads back to the guest's axis."
+    "goes back to the guest's axis."
 )
 _TRIP = (
     "This is a round trip through NBD: what the image means, what a server says of it on the wire, what the "
-    "client's node concludes, and where the two ends differ. S goes to the next age of NBD, b to the next "
-    "difference; r or escape leads back."
+    "client's node concludes, and where the two ends differ. S chooses the next NBD mapping, b goes to the "
+    "next difference; r or escape goes back."
 )
 _MOUSE = (
-    ("click", "place the cursor, choose the layer; on a button, do it"),
-    ("drag", "select a range: its length and what lies in it; on the overview, move the window"),
-    ("wheel", "zoom about the pointer; with shift, or sideways, pan"),
+    ("click", "place the cursor and choose the layer; press a button"),
+    ("drag", "select a range, to see its length and contents; on the overview, move the window"),
+    ("wheel", "zoom at the pointer; with shift, or sideways, pan"),
     ("20l", "a count before a key repeats it"),
 )
 _WIDE: Final = 150

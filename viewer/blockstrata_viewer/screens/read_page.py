@@ -167,8 +167,8 @@ class PageScreen(ModalScreen[Spot | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss", "close"),
         Binding("enter", "enter", "go there"),
-        Binding("up,k", "choose(-1)", "line above that leads somewhere", priority=True),
-        Binding("down,j", "choose(1)", "line below that leads somewhere", priority=True),
+        Binding("up,k", "choose(-1)", "previous line with a ›", priority=True),
+        Binding("down,j", "choose(1)", "next line with a ›", priority=True),
         Binding("y", "copy", "copy"),
     ]
     IS_WIDE: ClassVar[bool] = True

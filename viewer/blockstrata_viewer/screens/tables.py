@@ -30,8 +30,8 @@ class TablesScreen(ListScreen[tuple[Table, Place] | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("B", "dismiss", "close"),
-        Binding("n", "seek(1)", "next row that is here"),
-        Binding("p", "seek(-1)", "previous row that is here"),
+        Binding("n", "seek(1)", "next row that occurs here"),
+        Binding("p", "seek(-1)", "previous row that occurs here"),
         Binding("s,tab", "table(1)", "next table"),
         Binding("S,shift+tab", "table(-1)", "previous table"),
         Binding("enter", "take", "go there"),

@@ -47,7 +47,7 @@ class ExtentTable(SceneWidget):
         Binding("escape,E", "leave", "close"),
         Binding("greater_than_sign", "column(1)", "sort by the column to the right"),
         Binding("less_than_sign", "column(-1)", "sort by the column to the left"),
-        Binding("o", "order", "the other way round"),
+        Binding("o", "order", "reverse the order"),
     ]
 
     wanted: reactive[Query] = reactive(Query())

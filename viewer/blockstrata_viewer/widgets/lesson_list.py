@@ -20,7 +20,7 @@ _HEAD: Final = 1
 _FOOT: Final = 2
 _KEYS: Final = (("↑ ↓", "choose"), ("enter", "begin"))
 _LEAVE: Final = "Leave the lesson"
-_LEAVE_WORDS: Final = "Back to the image that was looked at before."
+_LEAVE_WORDS: Final = "Go back to the image that was open before."
 
 
 def draw_lessons(
@@ -82,7 +82,7 @@ def _note(lesson: Lesson, course: Course | None, score: Score | None) -> str:
         steps = f"at step {course.at + 1} of {len(lesson.steps)}"
     if score is None:
         return steps
-    return f"{steps} · ✓ {score.at_once} of {score.asked} at once" if score.asked else f"{steps} · ✓"
+    return f"{steps} · ✓ {score.at_once} of {score.asked} at the first try" if score.asked else f"{steps} · ✓"
 
 
 def _title(number: str, title: str, note: str, palette: Palette, width: int, *, is_chosen: bool) -> Line:

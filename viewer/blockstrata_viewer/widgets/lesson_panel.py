@@ -107,10 +107,10 @@ def _ending(course: Course) -> list[str]:
     lesson, score, following = course.lesson, course.score, course.following
     said = []
     if score.asked:
-        said.append(f"**{score.at_once} of {score.asked}** questions were right at the first try.")
+        said.append(f"You answered **{score.at_once} of {score.asked}** questions right at the first try.")
     if score.answered < score.asked:
         left = [str(at + 1) for at in lesson.questions if (course.nth, at) not in course.solved]
-        said[-1] += f" Still open: step{'s' * (len(left) > 1)} {', '.join(left)}; `,` leads back."
+        said[-1] += f" Still open: step{'s' * (len(left) > 1)} {', '.join(left)}; `,` goes back."
     if following is None:
         return [*said, "This was the last lesson. `L` lists them all."]
     return [*said, f"`enter` begins the next lesson: **{following.title.replace('*', '')}**."]

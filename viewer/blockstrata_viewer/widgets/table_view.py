@@ -26,7 +26,7 @@ _SUMS: Final = "bytes of all layers"
 """What stands over the bytes."""
 _FOOT: Final = 6
 """Rows below the list: a line, what the chosen row says, keys."""
-_KEYS: Final = (("↑ ↓", "row"), ("n p", "row that is here"), ("s", "table"), ("enter", "go there"))
+_KEYS: Final = (("↑ ↓", "row"), ("n p", "row that occurs here"), ("s", "table"), ("enter", "go there"))
 
 
 def draw_tables(tables: Sequence[Table], at: int, palette: Palette, width: int, height: int) -> list[Line]:

@@ -225,7 +225,7 @@ class _HeaderReader:
         magic, *fields = VERSION_2.unpack_from(block)
         header = Header(*fields)
         if magic != MAGIC:
-            raise self.bad("magic", "is not QFI\\xfb, so this is no qcow2 image")
+            raise self.bad("magic", "is not QFI\\xfb, so this is not a qcow2 image")
         if header.version not in (2, 3):
             raise self.unknown("version", f"{header.version} is neither 2 nor 3")
         if not 9 <= header.cluster_bits <= 21:

@@ -242,7 +242,7 @@ def check_for_image(options: Options, header: Header, name: str) -> None:
         raise BadReferenceError(name, "lazy-refcounts", "an image of compat 0.10 has none")
     entry = size_option(options, "l2-cache-entry-size", name)
     if entry is not None and (entry.bit_count() != 1 or not 512 <= entry <= header.cluster_size):
-        what = f"{entry} is no power of two from 512 to the cluster size ({header.cluster_size})"
+        what = f"{entry} is not a power of two from 512 to the cluster size ({header.cluster_size})"
         raise BadReferenceError(name, "l2-cache-entry-size", what)
     _check_caches(options, header, name)
     stated = text_of(options.get("encrypt") or {}, "format")

@@ -129,4 +129,4 @@ def _columns(body: bytes, name: str) -> NDArray[np.int64]:
 
 
 def _senseless(name: str) -> OpenError:
-    return OpenError(name, "qemu-img map", "answers what is no map; it takes qemu-img 6.1 or later")
+    return OpenError(name, "qemu-img map", "does not answer with a map; qemu-img 6.1 or later is needed")

@@ -74,7 +74,7 @@ def info(reference: Sequence[str], name: str, access: Access) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise OpenError(name, "qemu-img info", "answers what is no JSON object")
+        raise OpenError(name, "qemu-img info", "does not answer with a JSON object")
     return found
 
 

@@ -221,7 +221,7 @@ class Connection:
         is_error = kind & wire.IS_ERROR_CHUNK
         most = _MOST_ERROR if is_error else job.most.get(kind)
         if most is None:
-            raise WireError(f"a chunk of type {kind} is no answer to {job.command.name}")
+            raise WireError(f"a chunk of type {kind} is not an answer to {job.command.name}")
         if chunk.length > most:
             raise WireError(f"a chunk declares {chunk.length} bytes, more than the {most} there can be")
         payload = self._stream.receive(chunk.length)

@@ -83,12 +83,12 @@ def shake_hands(stream: Stream, address: Address, contexts: tuple[str, ...]) -> 
 def _greet(stream: Stream) -> wire.HandshakeFlag:
     """Return the server's flags; those that both know are sent back."""
     if stream.receive(8) != wire.INIT_MAGIC:
-        raise WireError("this is no NBD server")
+        raise WireError("this is not an NBD server")
     style = stream.receive(8)
     if style == wire.OLDSTYLE_MAGIC:
         raise WireError("the server speaks the oldstyle protocol, which is not spoken here")
     if style != wire.NEWSTYLE_MAGIC:
-        raise WireError("this is no NBD server: its second magic number is wrong")
+        raise WireError("this is not an NBD server: its second magic number is wrong")
     flags = wire.HandshakeFlag(int.from_bytes(stream.receive(2), "big") & _CLIENT_FLAGS)
     stream.send(int(flags).to_bytes(4, "big"))
     return flags

@@ -252,7 +252,7 @@ def rest_of_reply(magic: bytes, *, structured: bool, extended: bool) -> struct.S
         return STRUCTURED_REPLY_REST
     if number == SIMPLE_REPLY_MAGIC and not extended:
         return SIMPLE_REPLY_REST
-    raise WireError(f"a reply starts with {number:#x}, which is no magic number that was agreed on")
+    raise WireError(f"a reply starts with {number:#x}, which is not a magic number that was agreed on")
 
 
 def parse_reply(rest: struct.Struct, raw: bytes) -> Chunk:

@@ -12,7 +12,7 @@ from blockstrata_viewer.reports.audit import AuditReport
 @opening_options
 @click.option("--output", type=click.Choice(["human", "json"]), default="human", show_default=True)
 def command(image: str, opening: Opening, output: str) -> int:
-    """Hold today's answers against the proposed tables; exit status 3 if some do not stand."""
+    """Compare today's answers with the proposed tables; exit status 3 if there are findings."""
     with opening.open(image) as chain:
         report = AuditReport(chain)
         write(report.json_lines() if output == "json" else report.human_lines())

@@ -19,7 +19,7 @@ from blockstrata_viewer.scenarios import DEFAULT, SCENARIOS
 @click.command("demo")
 @click.argument("scenario", required=False)
 @click.option("--list", "list_scenarios", is_flag=True, help="Name the scenarios and stop.")
-@click.option("--keep", metavar="DIR", help="Make the files in DIR and leave them; prints what to open.")
+@click.option("--keep", metavar="DIR", help="Make the files in DIR and leave them there; print what to open.")
 @place_options
 @view_options
 def command(

@@ -13,10 +13,10 @@ from blockstrata_viewer.reports import info as report
 @click.command("info")
 @click.argument("image")
 @opening_options
-@click.option("--quick", is_flag=True, help="Headers only: no table and no byte of data is read.")
+@click.option("--quick", is_flag=True, help="Read headers only, no tables and no data.")
 @click.option("--output", type=click.Choice(["human", "json"]), default="human", show_default=True)
 def command(image: str, opening: Opening, quick: bool, output: str) -> None:
-    """Show the chain as a tree: sizes, features, and how much of each layer is what."""
+    """Show the chain as a tree: sizes, features, and how much of each layer has which flags."""
     probe = Probe.NONE if quick else opening.access.probe
     opening = replace(opening, access=replace(opening.access, probe=probe, shows_headers=True))
     with opening.open(image) as chain:

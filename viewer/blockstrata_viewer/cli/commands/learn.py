@@ -20,7 +20,7 @@ from blockstrata_viewer.process.scratch import scratch_directory
 @click.option("--list", "list_lessons", is_flag=True, help="Name the lessons and stop.")
 @view_options
 def command(lesson: str | None, list_lessons: bool, **look: Any) -> None:
-    """Learn what the flags mean, on real images; without a terminal a lesson is printed."""
+    """Learn what the flags mean, on real images; without a terminal, print the lesson."""
     known = lessons()
     if list_lessons:
         write_listed((each.name, f"{each.title}. {each.summary}") for each in known.values())

@@ -19,20 +19,24 @@ from blockstrata_viewer.reports import map as report
     type=click.Choice(["human", "json", "nbd-json", "csv"]),
     default="human",
     show_default=True,
-    help="json as qemu-img's, nbd-json as nbdinfo's.",
+    help="json as qemu-img writes it, nbd-json as nbdinfo does.",
 )
 @click.option(
     "--semantics",
     type=SEMANTICS,
-    help="Historic if not given, nbd-6.0 for what is a server's to say.",
+    help="Historic if not given; nbd-6.0 where a server answers.",
 )
-@click.option("--bitmap", metavar="NAME", help="What a persistent dirty bitmap says, not the block status.")
-@click.option("--context", metavar="NAME", help="Of an NBD export: another metadata context, for nbd-json.")
-@click.option("--layer", type=click.IntRange(min=0), help="That layer alone, 0 = active.")
+@click.option("--bitmap", metavar="NAME", help="List a persistent dirty bitmap, not the block status.")
 @click.option(
-    "--in-place", is_flag=True, help="The layer as it stands in the chain; what it defers stays deferred."
+    "--context", metavar="NAME", help="Ask an NBD export in another metadata context; for nbd-json."
 )
-@click.option("--round-trip", is_flag=True, help="What becomes of it on the way through NBD.")
+@click.option("--layer", type=click.IntRange(min=0), help="Show that layer alone; 0 is the active one.")
+@click.option(
+    "--in-place",
+    is_flag=True,
+    help="Show the layer as it stands in the chain; what it defers stays deferred.",
+)
+@click.option("--round-trip", is_flag=True, help="Show what a round trip through NBD gains and loses.")
 @click.option("--start-offset", type=SIZE, default=0, metavar="SIZE", help="First guest byte.")
 @click.option("--max-length", type=SIZE, metavar="SIZE", help="Stop after so many bytes.")
 def command(

@@ -47,29 +47,31 @@ _STANDARD_OUTPUT: Final = ("-", "/dev/stdout")
     is_flag=False,
     flag_value=DEFAULT,
     metavar="[SCENARIO]",
-    help="A scenario in place of IMAGE; that of the demo if it has no name.",
+    help="Show a scenario instead of IMAGE; without a name, the one that demo opens.",
 )
 @click.option(
     "-o",
     "--output",
     required=True,
     metavar="FILE",
-    help="Its ending names the format: .svg .png .html .txt; - is standard output.",
+    help="The ending chooses the format: .svg .png .html .txt; - is standard output.",
 )
-@click.option("--format", "form", type=click.Choice(FORMATS), help="Whatever the ending.")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="The format, whatever the ending.")
 @click.option("--size", type=SCREEN_SIZE, default="120x36", show_default=True, metavar="COLSxROWS")
 @look_options
 @memory_option
 @place_options
-@click.option("--press", type=KEYS, default=(), metavar="KEYS", help="Then press keys, as in 's s T'.")
+@click.option("--press", type=KEYS, default=(), metavar="KEYS", help="Press keys first, as in 's s T'.")
 @click.option(
     "--moving",
     "seconds",
     type=click.FloatRange(0.1, 60),
     metavar="SECONDS",
-    help="A picture that moves: a frame for each key, so long. .svg only.",
+    help="A moving picture: a frame for each key, shown this long; .svg only.",
 )
-@click.option("--title", metavar="TEXT", help="The window's; '' for none. The image's name if not given.")
+@click.option(
+    "--title", metavar="TEXT", help="The window's title, '' for none; the image's name if not given."
+)
 def command(
     image: str | None,
     opening: Opening,
@@ -86,9 +88,9 @@ def command(
     seconds: float | None,
     title: str | None,
 ) -> None:
-    """Write a picture of the viewer's screen: the same file for the same image and options, anywhere.
+    """Write a picture of the viewer's screen; the same image and options always give the same file.
 
-    Of a scenario, or with keys, it is what who runs the demo and presses them sees.
+    With --demo or --press, it shows what the demo shows, or what the keys lead to.
     """
     form = form or _format_of(output)
     if (image is None) == (scenario is None):

@@ -13,7 +13,7 @@ from blockstrata_viewer.reports.trace import trace_lines
 @click.argument("offset", type=SIZE)
 @opening_options
 def command(image: str, offset: int, opening: Opening) -> None:
-    """Follow a read of one guest byte down the layers, to the byte of the file that answers it."""
+    """Follow a read of one guest byte through the layers, to the byte of the file that answers it."""
     with opening.open(image) as chain:
         write(f"{line}\n" for line in trace_lines(chain, offset))
         tell_notices(chain)

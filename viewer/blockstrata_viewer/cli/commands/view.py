@@ -14,5 +14,5 @@ from blockstrata_viewer.cli.viewing import place_options, view_images, view_opti
 @place_options
 @view_options
 def command(images: tuple[str, ...], opening: Opening, **shown: Any) -> None:
-    """Open the viewer on images and all that they stand on; tab goes from one to the next."""
+    """Open the viewer on images and their backing chains; tab goes to the next image."""
     view_images(images, opening, **shown)
