@@ -500,7 +500,7 @@ def test_tls_with_certificates(work, certificates):
         tells = json.loads(ours(work, "info", "--output", "json", good).stdout)["layers"][0]["server"]["tls"]
         assert tells.startswith("TLSv1")
         plain = f"nbd://localhost:{port}"
-        assert "the server wants TLS; name it nbds://" in error_of(work, "map", plain)
+        assert "the server requires TLS; use nbds://" in error_of(work, "map", plain)
         unknown = error_of(work, "map", f"nbds://localhost:{port}/?tls-certificates={certificates}/unknown")
         # the server may have gone before its alert is read
         assert any(words in unknown for words in ("certificate required", "closed the connection", "reset"))
@@ -579,7 +579,7 @@ def test_tls_with_a_shared_key(work):
         if hasattr(ssl.SSLContext, "set_psk_client_callback"):
             assert_same_wire(work, secure)
         else:
-            assert "takes Python 3.13 or later" in error_of(work, "map", secure)
+            assert "needs Python 3.13 or later" in error_of(work, "map", secure)
 
 
 def test_servers_are_ended(work):

@@ -61,7 +61,9 @@ def _read_header(host: HostNode) -> tuple[dict[str, object], int]:
     if magic != _MAGIC:
         raise BadImageError(host.name, "LUKS header", "has no LUKS magic")
     if version != 1:
-        raise UnsupportedError(host.name, "LUKS header", f"version {version} is not read, by QEMU neither")
+        raise UnsupportedError(
+            host.name, "LUKS header", f"version {version} is not supported, nor is it by QEMU"
+        )
     texts = {}
     for field, value in zip(("cipher", "mode", "hash"), names, strict=True):
         text, end, _ = value.partition(b"\0")

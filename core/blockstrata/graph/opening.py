@@ -210,7 +210,9 @@ class Opener:
         filename = text_option(options, "filename", name)
         if driver == RECORDED:
             if self.named.is_stated:
-                raise UnsupportedError(name, "driver", f"'{RECORDED}' is for users to name, no image may")
+                raise UnsupportedError(
+                    name, "driver", f"'{RECORDED}' may be named by a user, not by an image"
+                )
             return open_recorded(filename, text_option(options, "storage", name), self.access.probe)
         if self.named.is_stated and not is_stored(filename):
             self._require_consent(filename, "is a device, or in /proc or /sys, and an image names it")

@@ -150,7 +150,7 @@ def check_options(options: Options, driver: str, name: str) -> None:
     if text_of(options, "detect-zeroes") == "unmap" and text_of(options, "discard") not in ("unmap", "on"):
         raise BadReferenceError(name, "detect-zeroes", "'unmap' needs discard to be unmap too")
     if switch_of(options, "force-share") and switch_of(options, "read-only") is False:
-        raise BadReferenceError(name, "force-share", "does not go with read-only being off")
+        raise BadReferenceError(name, "force-share", "cannot be used with read-only=off")
     direct = switch_of(options.get("cache") or {}, "direct")
     if driver in FILE_DRIVERS and text_of(options, "aio") == "native" and not direct:
         raise BadReferenceError(name, "aio", "'native' needs cache.direct to be on")

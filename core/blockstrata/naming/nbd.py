@@ -91,7 +91,7 @@ def _parse_uri(text: str) -> Options:
         raise BadReferenceError(text, "", "is not an NBD URI; write nbd://HOST:PORT/EXPORT")
     secure, _, transport = uri["scheme"].partition("+")
     if transport == "vsock":
-        raise UnsupportedError(text, "", "NBD over vsock is not spoken")
+        raise UnsupportedError(text, "", "NBD over vsock is not supported")
     if transport not in ("", "tcp", "unix"):
         raise BadReferenceError(text, "", f"'{uri['scheme']}' is not an NBD scheme")
     given = _parameters(text, uri["query"] or "")
@@ -198,14 +198,14 @@ def address_of(options: Options, name: str) -> Address:
 def _address(given: dict[str, str], export: str, tls: Tls | None, name: str) -> Address:
     kind = given.get("server.type", "")
     if kind in ("vsock", "fd"):
-        raise UnsupportedError(name, "server.type", f"NBD over {kind} is not spoken")
+        raise UnsupportedError(name, "server.type", f"NBD over {kind} is not supported")
     if kind not in SERVER_KEYS:
         raise BadReferenceError(name, "server.type", "is neither inet nor unix")
     if unknown := {key for key in given if key.startswith("server.")} - SERVER_KEYS[kind]:
         raise BadReferenceError(name, min(unknown), f"is not an option of {kind} servers")
     if kind == "unix":
         if switch_of(given, "server.abstract"):
-            raise UnsupportedError(name, "server.abstract", "abstract sockets are not spoken to")
+            raise UnsupportedError(name, "server.abstract", "abstract sockets are not supported")
         path = text_option(given, "server.path", name)
         if "\0" in path:
             raise BadReferenceError(name, "server.path", "holds a null byte")

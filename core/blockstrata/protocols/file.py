@@ -115,7 +115,7 @@ class FileNode(ProtocolNode):
         """Say that FIEMAP was not to be had, and that somebody wrote to the file since it was opened."""
         found = []
         if self._fiemap_error:
-            found.append(f"no FIEMAP here ({self._fiemap_error}); asked as without it")
+            found.append(f"no FIEMAP here ({self._fiemap_error}); using seek")
         try:
             now = os.fstat(self._fd)
             has_changed = (now.st_size, now.st_mtime_ns) != self._stamp
@@ -176,7 +176,7 @@ def open_file(
             kind = _kind(name, status)
             if driver is not None and driver != kind:
                 wanted, found = ("regular file", "block device")[:: 1 if driver == "file" else -1]
-                raise UnsupportedError(name, "driver", f"'{driver}' wants a {wanted}, this is a {found}")
+                raise UnsupportedError(name, "driver", f"'{driver}' needs a {wanted}, this is a {found}")
             length = os.lseek(fd, 0, os.SEEK_END)
             if length > MAX_LENGTH:
                 raise UnsupportedError(name, "", f"{length} bytes are 8 EiB or more")

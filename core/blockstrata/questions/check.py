@@ -81,7 +81,7 @@ def check(layer: Layer) -> Check:
     try:
         return _Checker(node).run()
     except TooOftenError:
-        what = "names a cluster more often than is counted"
+        what = "refers to a cluster too many times to count"
         raise UnsupportedError(node.file.name, "", what) from None
 
 
@@ -93,7 +93,7 @@ class _Checker:
         self.header = header
         clusters = -(-whole_sectors(file.length) // header.cluster_size)
         if clusters > _MOST_CLUSTERS:
-            what = f"{clusters} clusters are more than the {_MOST_CLUSTERS} that can be checked"
+            what = f"{clusters} clusters are more than the limit of {_MOST_CLUSTERS}"
             raise UnsupportedError(file.name, "", what)
         snapshots = node.read_snapshots()
         self.metadata = read_metadata(file, header, snapshots, node.read_bitmaps())
@@ -168,7 +168,9 @@ class _Checker:
         hosts = self.metadata.bits
         beyond = self.tally.count(hosts, self.header.cluster_size, 1)
         if beyond is not None and self.tally.is_first:
-            says = "bits of a bitmap lie past the file's end and read as clean: a backup by it lacks data"
+            says = (
+                "bits of a bitmap are past the file's end and read as clean: a backup that uses it lacks data"
+            )
             where = np.sort(hosts[beyond])
             self.findings.add_clusters(
                 "beyond-end", Severity.CORRUPTION, where, self.header.cluster_size, says
@@ -189,7 +191,7 @@ class _Checker:
         )
         reserved = words & np.uint64(_L1_RESERVED) != 0
         self.tally.fault(
-            "reserved", "reserved bits are set, so that it cannot be trusted", reserved, times, at, host
+            "reserved", "reserved bits are set, so it cannot be trusted", reserved, times, at, host
         )
         zero = host == 0
         of_table = Entries(tables.owner, np.full(len(tables.host), -1), tables.index, tables.index * span)
@@ -308,7 +310,7 @@ class _Checker:
         unreadable = self.table.unreadable_runs(counter.first, last)
         for start, end in unreadable:
             self.check_errors += end - start
-            says = "refcounts that cannot be read, as their block is not aligned or out of range"
+            says = "refcounts that cannot be read, because their block is not aligned or is out of range"
             self.findings.add(
                 Finding(
                     "refcount-block",
@@ -322,15 +324,13 @@ class _Checker:
             self.tally.corruptions += len(low) + int(over.sum())
             self.leaks += len(high)
             hosts = np.flatnonzero(over) + start << self.tally.bits
-            says = "more references than the refcount is wide: snapshots cannot share it"
+            says = "more references than the refcount can hold: snapshots cannot share it"
             self.findings.add_clusters("overflow", Severity.CORRUPTION, hosts, self.tally.size, says)
-            says = (
-                "refcount too low: in use by more than it says, and may be given away or freed beneath them"
-            )
+            says = "refcount too low: more users than it says, so it may be reused or freed while in use"
             self.findings.add_clusters(
                 "refcount-low", Severity.CORRUPTION, low << self.tally.bits, self.tally.size, says
             )
-            says = "refcount too high: nothing that is left names it so often, and its space is lost"
+            says = "refcount too high: there are fewer references than it says, and the space is lost"
             self.findings.add_clusters(
                 "refcount-high", Severity.LEAK, high << self.tally.bits, self.tally.size, says
             )

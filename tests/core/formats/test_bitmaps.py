@@ -194,7 +194,7 @@ def test_table_entries(word, reads):
     if reads:
         assert read_table(file, head, found).tolist() == [0, word]
     else:
-        with pytest.raises(BadImageError, match=f"bitmap 'b': table entry 1, {word:#x}, makes no sense"):
+        with pytest.raises(BadImageError, match=f"bitmap 'b': table entry 1, {word:#x}, is invalid"):
             read_table(file, head, found)
 
 

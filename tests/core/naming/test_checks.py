@@ -78,5 +78,5 @@ def test_options_that_need_others():
         check_options({"detect-zeroes": "unmap", "discard": "ignore"}, "file", "x")
     check_options({"force-share": "on", "read-only": "on"}, "raw", "x")
     check_options({"force-share": "off", "read-only": "off"}, "raw", "x")
-    with pytest.raises(BadReferenceError, match="force-share: does not go with read-only being off"):
+    with pytest.raises(BadReferenceError, match="force-share: cannot be used with read-only=off"):
         check_options({"force-share": True, "read-only": False}, "raw", "x")

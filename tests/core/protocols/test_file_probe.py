@@ -327,7 +327,7 @@ def test_what_cannot_be_opened_says_why_in_one_line(tmp_path: Path, name: str, r
 @pytest.mark.usefixtures("nothing_stays_open")
 def test_a_regular_file_is_no_host_device(tmp_path: Path):
     (tmp_path / "image").write_bytes(b"x")
-    with pytest.raises(UnsupportedError, match="driver: 'host_device' wants a block device"):
+    with pytest.raises(UnsupportedError, match="driver: 'host_device' needs a block device"):
         open_file(str(tmp_path / "image"), "host_device")
 
 

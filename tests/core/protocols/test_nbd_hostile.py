@@ -168,7 +168,7 @@ def test_nobody_listens(tmp_path):
         ({"GO": to(GO, (UNKNOWN, b"no \x1b[31mx\n\xff"))}, r"no export of this name: no \x1b[31mx\x0a\xff"),
         ({"GO": to(GO, (POLICY, b""))}, "policy forbids"),
         ({"GO": to(GO, (1 << 31 | 999, b""))}, "replies with error 999"),
-        ({"EXTENDED": to(EXTENDED, (TLS_REQUIRED, b""))}, "wants TLS; name it nbds://"),
+        ({"EXTENDED": to(EXTENDED, (TLS_REQUIRED, b""))}, "requires TLS; use nbds://"),
         ({"GO": to(GO, EXPORT, (INFO, b"\0\3" + bytes(11)), (ACK, b""))}, "block sizes take 11 bytes"),
         ({"GO": to(GO, EXPORT, blocks(0, 4096, 65536), (ACK, b""))}, "the minimum block size is 0"),
         ({"GO": to(GO, EXPORT, blocks(3, 4096, 65536), (ACK, b""))}, "the minimum block size is 3"),
@@ -177,7 +177,10 @@ def test_nobody_listens(tmp_path):
             "minimum block size is 2147483648",
         ),
         ({"GO": to(GO, EXPORT, blocks(512, 512, 511), (ACK, b""))}, "maximum block size, 511, is below"),
-        ({"GO": to(GO, sized(1000), blocks(512, 512, 4096), (ACK, b""))}, "no whole number of blocks of 512"),
+        (
+            {"GO": to(GO, sized(1000), blocks(512, 512, 4096), (ACK, b""))},
+            "not a whole number of blocks of 512",
+        ),
         ({"GO": lambda talk, _: talk.plug.shutdown(2)}, "closed the connection"),
     ],
 )
@@ -310,7 +313,7 @@ def raw_status(*numbers):
         (lambda t, a: t.status(a), "a block status chunk of 4 bytes"),
         (lambda t, a: t.chunk(a, BLOCK_STATUS, raw_status(1, 4096)), "a block status chunk of 8 bytes"),
         (lambda t, a: t.status(a, (4096, 0), (0, 3)), "an extent of no bytes"),
-        (lambda t, a: t.status(a, (MIB, 0), (1, 0)), "1 extents lie past what was asked"),
+        (lambda t, a: t.status(a, (MIB, 0), (1, 0)), "1 extents are past the requested range"),
         (lambda t, a: t.status(a, *[(0xFFFFFFFF, 0)] * 100_000), "99999 extents lie past"),
         (lambda t, a: t.status(a, (MIB, 0), context=2), "context 2 was never agreed on"),
         (
@@ -356,7 +359,7 @@ def test_wrong_answers_about_block_status(serve, answer, says):
             lambda t, a: t.chunk(a, BLOCK_STATUS_EXT, struct.pack(">IIQQ", 1, 2, MIB, 0)),
             "of 1 extents that states another number",
         ),
-        (lambda t, a: t.status(a, *[(2**64 - 1, 0)] * 9), "8 extents lie past what was asked"),
+        (lambda t, a: t.status(a, *[(2**64 - 1, 0)] * 9), "8 extents are past the requested range"),
         (
             lambda t, a: t.send(t.header(a.cookie, BLOCK_STATUS_EXT, 2**64 - 1)),
             "declares 18446744073709551615",
@@ -774,8 +777,8 @@ def test_reads_keep_to_the_block_sizes(serve):
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (lambda t, a: t.data(a, 500, b"x"), "bytes 500 to 501 come, which were not asked for"),
-        (lambda t, a: t.data(a, 1020, bytes(5)), "bytes 1020 to 1025 come, which were not asked for"),
+        (lambda t, a: t.data(a, 500, b"x"), "bytes 500 to 501 arrived, but were not requested"),
+        (lambda t, a: t.data(a, 1020, bytes(5)), "bytes 1020 to 1025 arrived, but were not requested"),
         (lambda t, a: t.data(a, 512, bytes(511)), "1 of 512 bytes do not come"),
         (lambda t, a: t.data(a, 513, bytes(511)), "1 of 512 bytes do not come"),
         (
@@ -786,7 +789,7 @@ def test_reads_keep_to_the_block_sizes(serve):
             lambda t, a: [t.data(a, 512, bytes(256), done=False) for _ in range(3)],
             "of the bytes 512 to 768 some come twice",
         ),
-        (lambda t, a: t.chunk(a, DATA, bytes(8)), "a chunk of data that holds none"),
+        (lambda t, a: t.chunk(a, DATA, bytes(8)), "a data chunk without data"),
         (lambda t, a: t.chunk(a, HOLE, bytes(12)), "a hole of no bytes"),
         (lambda t, a: t.chunk(a, HOLE, bytes(11)), "a hole's chunk of 11 bytes"),
         (lambda t, a: t.chunk(a, HOLE, struct.pack(">QI", 0, 0xFFFFFFFF)), "which were not asked for"),

@@ -195,7 +195,7 @@ def test_small_answers_in_time_are_not_heard_for_ever(serve):
         talk.status(asked, (512, 0))
 
     line = refused(serve(good(answer, size=1 << 40)), HASTY)
-    assert "takes more than 24 seconds, the server answers too little at a time" in line
+    assert "takes more than 24 seconds, the server's answers cover too little" in line
 
 
 def test_small_answers_of_a_small_export_are_heard_to_the_end(serve):

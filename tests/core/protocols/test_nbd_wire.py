@@ -403,7 +403,7 @@ def test_a_wrong_file_of_keys(tmp_path, monkeypatch, content, says):
 
 @pytest.mark.skipif(hasattr(ssl.SSLContext, "set_psk_client_callback"), reason="this Python can do it")
 def test_a_python_without_shared_keys_says_so():
-    with pytest.raises(WireError, match=r"takes Python 3\.13"):
+    with pytest.raises(WireError, match=r"needs Python 3\.13"):
         tls.tls_context(Tls(psk_file="/k"), "h")
 
 

@@ -258,7 +258,7 @@ def test_without_any_home_there_is_no_config(monkeypatch, demo_image):
         ("#" * (1 << 20) + "#", "too long for a config file"),
         ('theme = "\x1b[31m"', "line 1"),
         ("theme = [['light']]", "theme: [['light']]"),
-        ("[keys]\n'zoom.fit' = 1", "is not keys in text"),
+        ("[keys]\n'zoom.fit' = 1", "is not a string of keys"),
     ],
 )
 def test_a_config_of_any_kind_is_one_line(text, words, tmp_path):

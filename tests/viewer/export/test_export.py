@@ -572,7 +572,7 @@ def test_never_over_an_input(demo_image, tmp_path, monkeypatch, capsys):
         code, errors = run(capsys, "web01-active.qcow2", "-o", output, "--format", "svg")
         assert code == 1
         assert errors == (
-            f"blockstrata: {output}: is a disk or part of the chain that is shown; not overwritten\n"
+            f"blockstrata: {output}: is a disk or part of the chain that is shown; it is not overwritten\n"
         )
     assert digest(tmp_path) == before
 

@@ -101,8 +101,8 @@ def screenshot(*words):
     ("words", "what"),
     [
         (["--demo", "nosuch", "-o", "a.svg"], "no scenario 'nosuch'"),
-        (["-o", "a.svg"], "either an IMAGE or a scenario"),
-        (["a.qcow2", "--demo", "punched", "-o", "a.svg"], "either an IMAGE or a scenario"),
+        (["-o", "a.svg"], "either an IMAGE or --demo"),
+        (["a.qcow2", "--demo", "punched", "-o", "a.svg"], "either an IMAGE or --demo"),
         (["--demo", "punched", "--press", "s foo", "-o", "a.svg"], "'foo' is not a key"),
         (["--demo", "punched", "--press", "f25", "-o", "a.svg"], "'f25' is not a key"),
     ],

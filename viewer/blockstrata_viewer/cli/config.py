@@ -56,7 +56,7 @@ class Config:
                     self.path, f"keys.{name}", "is not a binding; docs/manual.md names them"
                 )
             if not isinstance(value, str) or not value:
-                raise BadReferenceError(self.path, f"keys.{name}", 'is not keys in text, like "left,h"')
+                raise BadReferenceError(self.path, f"keys.{name}", 'is not a string of keys, like "left,h"')
 
 
 def load_config(environment: Mapping[str, str] = os.environ) -> Config:

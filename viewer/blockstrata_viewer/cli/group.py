@@ -93,7 +93,7 @@ def _refuse_before_command(ctx: click.Context, args: list[str]) -> None:
     if args[0].startswith("-") and first in COMMANDS and not os.path.lexists(first):
         at = args.index(first)
         right = shlex.join([first, *args[:at], *args[at + 1 :]])
-        raise click.UsageError(f"options stand behind the command: blockstrata {right}")
+        raise click.UsageError(f"options go after the command: blockstrata {right}")
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})

@@ -14,7 +14,9 @@ from blockstrata_viewer.scenarios import SCENARIOS, Scenario
 def scenario_named(name: str) -> Scenario:
     """Return a scenario by its name; ``UsageError`` if there is none."""
     if name not in SCENARIOS:
-        raise click.UsageError(f"no scenario '{shortened(name)}'; blockstrata demo --list names them")
+        raise click.UsageError(
+            f"there is no scenario '{shortened(name)}'; blockstrata demo --list names them"
+        )
     return SCENARIOS[name]
 
 
@@ -24,7 +26,7 @@ def made(make: Callable[[Path], tuple[str, ...]], directory: Path) -> tuple[str,
         return make(directory)
     except FileExistsError as error:
         raise click.ClickException(
-            f"{error.filename}: exists, and nothing is ever written over a file"
+            f"{error.filename}: exists; an existing file is never overwritten"
         ) from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or directory}: {error.strerror}") from None

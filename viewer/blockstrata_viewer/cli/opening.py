@@ -33,7 +33,7 @@ def opening_options(command: Any) -> Any:
         consents = frozenset(consent for consent, is_given in given.items() if is_given)
         access = Access(Probe(storage), consents, timeout=timeout)
         if image_opts and image_format is not None:
-            raise click.UsageError("--image-opts states the format itself: -f cannot stand beside it")
+            raise click.UsageError("--image-opts states the format itself, so -f cannot be used with it")
         return command(*args, opening=Opening(access, image_format, image_opts, snapshot), **rest)
 
     for option in (

@@ -72,7 +72,7 @@ def _track(text: str) -> int:
     if text == "guest":
         return -1
     if not re.fullmatch("[0-9]{1,9}", text):
-        raise ValueError(f"'{text}' is neither a depth, 0 being the active layer, nor 'guest'")
+        raise ValueError(f"'{text}' is neither a depth (0 is the active layer) nor 'guest'")
     return int(text)
 
 

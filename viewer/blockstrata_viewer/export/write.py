@@ -87,7 +87,7 @@ def write_picture(content: bytes, path: str, inputs: Collection[tuple[int, int]]
 
     def check(status: os.stat_result) -> None:
         if stat.S_ISBLK(status.st_mode) or (status.st_dev, status.st_ino) in inputs:
-            raise ExportError(path, "", "is a disk or part of the chain that is shown; not overwritten")
+            raise ExportError(path, "", "is a disk or part of the chain that is shown; it is not overwritten")
 
     try:
         write_whole(path, content, check)

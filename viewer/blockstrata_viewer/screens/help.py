@@ -24,8 +24,8 @@ from blockstrata_viewer.widgets.dialog import ScrolledDialog
 from blockstrata_viewer.widgets.plain import Words
 
 _GUEST = (
-    "This strip is what the guest reads. At every byte, the first layer from the top that does not defer "
-    "answers. The ribbon under it shows which layer that is."
+    "This strip is what the guest reads. Each byte comes from the first layer, from the top, that does not "
+    "defer. The ribbon under it shows which layer that is."
 )
 _LAYER = (
     "This strip is one layer as it stands in the chain. What it does not hold is an empty track: the read "

@@ -86,7 +86,7 @@ def read_bitmaps(file: HostNode, header: Header) -> tuple[Bitmap, ...]:
         if end > size:
             raise BadImageError(file.name, field, "is cut off by the directory's end")
         faults = {
-            f"{extra_size} bytes of extra data, of which nothing is known": extra_size,
+            f"{extra_size} bytes of extra data of unknown meaning": extra_size,
             f"flags {flags:#x}, of which some are reserved": flags & ~(_IN_USE | _AUTO),
             f"type {kind}, which is not that of dirty bitmaps": kind != _DIRTY_TRACKING,
             f"a name of {name_size} bytes": name_size > _MAX_NAME,
@@ -140,7 +140,7 @@ def read_table(file: HostNode, header: Header, bitmap: Bitmap) -> NDArray[np.uin
     invalid |= (offsets != 0) & (table & np.uint64(_ALL_DIRTY) != 0)
     if invalid.any():
         index = int(np.argmax(invalid))
-        raise _bad(file, bitmap, f"table entry {index}, {int(table[index]):#x}, makes no sense")
+        raise _bad(file, bitmap, f"table entry {index}, {int(table[index]):#x}, is invalid")
     return table
 
 

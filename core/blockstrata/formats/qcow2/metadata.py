@@ -167,7 +167,7 @@ def _bits(file: HostNode, header: Header, bitmap: Bitmap, faults: list[Fault]) -
     bad |= offsets & np.uint64(header.cluster_size - 1) != 0
     bad |= (offsets != 0) & (table & np.uint64(1) != 0)
     for row in np.flatnonzero(bad).tolist():
-        what = f"{int(table[row]):#x} makes no sense: whether this part of the disk is dirty is not known"
+        what = f"{int(table[row]):#x} is invalid: it is unknown whether this part of the disk is dirty"
         faults.append(Fault("bitmap-table", f"table of bitmap '{bitmap.name}', entry {int(at[row])}", what))
     hosts: NDArray[np.int64] = offsets[~bad & (offsets != 0)].astype(np.int64)
     return hosts

@@ -260,7 +260,7 @@ def _check_caches(options: Options, header: Header, name: str) -> None:
         if whole is not None and part is not None and part > whole:
             raise BadReferenceError(name, key, f"{part} is more than cache-size ({whole})")
     if whole is not None and None not in parts.values():
-        raise BadReferenceError(name, "cache-size", "cannot stand beside those of both its parts")
+        raise BadReferenceError(name, "cache-size", "cannot be used with those of both its parts")
     for key, size in (("cache-size", whole), ("refcount-cache-size", parts["refcount-cache-size"])):
         if size is not None and size // header.cluster_size > _MOST_CACHED:
             raise BadReferenceError(name, key, f"{size} is too large")

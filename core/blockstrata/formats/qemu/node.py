@@ -251,7 +251,7 @@ def _check_no_backing(options: Options, name: str, access: Access) -> None:
             _json_reference(_without_backing(node)), name, access
         ):
             raise UnsupportedError(
-                name, key, "stands on a backing layer, which is not followed through the nodes above it"
+                name, key, "has a backing layer, which is not followed through the nodes above it"
             )
 
 

@@ -131,7 +131,7 @@ def run(words: Sequence[str], name: str, access: Access, most: int) -> Generator
                     continue
                 most -= len(piece)
                 if most < 0:
-                    raise OpenError(name, "qemu-img", "says more than is read of it")
+                    raise OpenError(name, "qemu-img", "prints more than is accepted")
                 yield piece
         finally:
             if child.returncode is None:
@@ -152,7 +152,7 @@ def _pieces(
             selector.register(stream, selectors.EVENT_READ, stream)
         while True:
             if access.is_cancelled():
-                raise OpenError(name, "qemu-img", "was ended, nobody waits for its answer")
+                raise OpenError(name, "qemu-img", "was ended, because its answer is no longer needed")
             if time.monotonic() > ended:
                 what = (
                     f"has not answered within {access.timeout:g} seconds and was ended; --timeout allows more"

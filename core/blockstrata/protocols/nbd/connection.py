@@ -54,7 +54,7 @@ class ReadJob:
         """Take some bytes; None stands for zeroes."""
         at, end = start - self.offset, start - self.offset + length
         if at < 0 or end > self.length:
-            raise WireError(f"bytes {start} to {start + length} come, which were not asked for")
+            raise WireError(f"bytes {start} to {start + length} arrived, but were not requested")
         if length == self._missing == self.length:
             self.data, self._missing = bytes(length) if data is None else data, 0
             return
@@ -200,7 +200,7 @@ class Connection:
         chunk = wire.parse_reply(rest, self._stream.receive(rest.size))
         job = self._flying.get(chunk.cookie)
         if job is None:
-            raise WireError(f"a reply to question {chunk.cookie}, which was not asked")
+            raise WireError(f"a reply to request {chunk.cookie}, which was not asked")
         if chunk.kind is not None:
             self._receive_chunk(chunk, chunk.kind, job)
         elif chunk.error:

@@ -56,7 +56,7 @@ def shake_hands(stream: Stream, address: Address, contexts: tuple[str, ...]) -> 
     flags = _greet(stream)
     if not flags & wire.HandshakeFlag.FIXED_NEWSTYLE:
         if address.tls:
-            raise WireError("the server does not know TLS")
+            raise WireError("the server does not support TLS")
         return _export_name(stream, address.export, flags)
     tls = None
     if address.tls:
@@ -86,7 +86,7 @@ def _greet(stream: Stream) -> wire.HandshakeFlag:
         raise WireError("this is not an NBD server")
     style = stream.receive(8)
     if style == wire.OLDSTYLE_MAGIC:
-        raise WireError("the server speaks the oldstyle protocol, which is not spoken here")
+        raise WireError("the server speaks the oldstyle protocol, which is not supported")
     if style != wire.NEWSTYLE_MAGIC:
         raise WireError("this is not an NBD server: its second magic number is wrong")
     flags = wire.HandshakeFlag(int.from_bytes(stream.receive(2), "big") & _CLIENT_FLAGS)

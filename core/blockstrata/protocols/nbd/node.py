@@ -136,9 +136,9 @@ class NbdNode(ProtocolNode):
         """Say that the server does not tell what is a hole, if so."""
         found = []
         if BASE_ALLOCATION not in self.contexts:
-            found.append("the server has no block status: nobody knows where its holes are")
+            found.append("the server has no block status: its holes are unknown")
         if self._access.probe is Probe.FIEMAP:
-            found.append("no FIEMAP over NBD; the server's block status it is")
+            found.append("no FIEMAP over NBD; using the server's block status")
         return found
 
     def windows(self) -> Iterator[tuple[int, int, int]]:
@@ -228,7 +228,7 @@ class NbdNode(ProtocolNode):
     def _require_askable(self, length: int) -> None:
         """``ServerError`` if so many bytes take too many questions."""
         if not self._export.extended and length > _MOST_ASKED:
-            what = "of more than 1 PiB is asked with extended headers, which the server does not know"
+            what = "of more than 1 PiB needs extended headers, which the server does not support"
             raise ServerError(self.name, "block status", what)
 
     def _remember(self, job: Job) -> Iterable[Job]:
@@ -335,7 +335,7 @@ def open_nbd(address: Address, access: Access, contexts: tuple[str, ...] = ()) -
     if export.size > MAX_LENGTH:
         fault = UnsupportedError(address.name, "", f"{export.size} bytes are 8 EiB or more")
     elif export.blocks and export.size % export.blocks.minimum:
-        what = f"{export.size} bytes are no whole number of blocks of {export.blocks.minimum}"
+        what = f"{export.size} bytes are not a whole number of blocks of {export.blocks.minimum}"
         fault = ServerError(address.name, "export size", what)
     if fault:
         connection.close(politely=True)

@@ -81,7 +81,9 @@ class Pace:
         self._seconds += seconds
         whole = self._size / self._told
         if self._short >= _FIRST_SHORT and self._short * whole > _MOST_SHORT:
-            raise WireError(f"takes more than {_MOST_SHORT:,} questions, the server answers too little")
+            raise WireError(
+                f"takes more than {_MOST_SHORT:,} requests, the server's answers cover too little"
+            )
         if self._seconds > self._timeout and self._seconds * whole > self._timeout * _LIMITS:
             what = f"{self._timeout * _LIMITS:g} seconds"
-            raise WireError(f"takes more than {what}, the server answers too little at a time")
+            raise WireError(f"takes more than {what}, the server's answers cover too little")

@@ -45,7 +45,7 @@ def _share_key(context: ssl.SSLContext, tls: Tls) -> None:
     """Use a key of a PSK file, a line ``user:hexadecimal key`` each."""
     set_callback = getattr(context, "set_psk_client_callback", None)
     if set_callback is None:
-        raise WireError("TLS with a shared key takes Python 3.13 or later")
+        raise WireError("TLS with a shared key needs Python 3.13 or later")
     user, key = _key_of(str(tls.psk_file), tls.username)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

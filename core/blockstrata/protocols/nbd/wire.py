@@ -73,14 +73,14 @@ class OptionReply(IntEnum):
 _REFUSALS: Final = {
     1: "the server does not know this",
     2: "the server's policy forbids it",
-    3: "the server finds the question malformed",
-    4: "the server's platform cannot",
-    5: "the server wants TLS; name it nbds:// or nbds+unix://",
+    3: "the server says that the request is invalid",
+    4: "the server's platform does not support this",
+    5: "the server requires TLS; use nbds:// or nbds+unix://",
     6: "the server has no export of this name",
     7: "the server is shutting down",
-    8: "the server wants other block sizes",
-    9: "the server finds the question too long",
-    10: "the server wants extended headers, which it does not offer",
+    8: "the server requires other block sizes",
+    9: "the server says that the request is too large",
+    10: "the server requires extended headers, which it does not offer",
 }
 """What the errors mean, by number without bit 31."""
 
@@ -349,7 +349,7 @@ def parse_status(payload: bytes, asked: int, *, extended: bool) -> Statuses:
     ends = np.cumsum(lengths[:many].astype(np.int64))
     needed = int(np.searchsorted(ends, asked)) + 1
     if needed < count:
-        raise WireError(f"{count - needed} extents lie past what was asked")
+        raise WireError(f"{count - needed} extents are past the requested range")
     clipped = lengths.astype(np.int64)
     clipped[-1] -= max(0, int(ends[-1]) - asked)
     return Statuses(int.from_bytes(payload[:4], "big"), clipped, types)
@@ -359,7 +359,7 @@ def parse_bytes(kind: int, payload: bytes) -> tuple[int, int, bytes | None]:
     """Return offset and length of a chunk of data or of a hole, and the bytes; None stands for zeroes."""
     if kind == ChunkType.OFFSET_DATA:
         if len(payload) <= 8:
-            raise WireError("a chunk of data that holds none")
+            raise WireError("a data chunk without data")
         return int.from_bytes(payload[:8], "big"), len(payload) - 8, payload[8:]
     if len(payload) != 12:
         raise WireError(f"a hole's chunk of {len(payload)} bytes")

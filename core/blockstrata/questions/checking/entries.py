@@ -72,7 +72,7 @@ class EntryCheck:
         at = Places(batch, found.rows, header)
         fault = self._tally.fault
         reserved = ~compressed & (words & np.uint64(_RESERVED) != 0)
-        fault("reserved", "reserved bits are set, so that it cannot be trusted", reserved, found.times, at)
+        fault("reserved", "reserved bits are set, so it cannot be trusted", reserved, found.times, at)
         if bitmaps is not None:
             says = "subclusters are marked allocated, but there is no host cluster: reading them fails"
             nowhere = ~compressed & ~present & (bitmaps & np.uint64(ALL_ALLOCATED) != 0)
@@ -83,7 +83,7 @@ class EntryCheck:
         says = "the host cluster is not aligned to a cluster: reading it fails"
         fault("unaligned", says, present & (host & header.cluster_size - 1 != 0), found.times, at, host)
         if header.version < 3:
-            says = "the zero flag, which version 2 has not: reading it fails"
+            says = "the zero flag is set, which version 2 does not have: reading it fails"
             self._tally.warn("zero-flag", says, zero & ~compressed, at)
         if compressed.any():
             self._compressed(found, compressed, at)
@@ -108,7 +108,7 @@ class EntryCheck:
         if self._header.has_data_file:
             # refcounts are not of the data file's clusters, all of which have one user
             unset = ~is_set & (np.broadcast_to(looked, host.shape) > 0)
-            says = "not marked as its only user (COPIED), as all entries into a data file are"
+            says = "not marked as its only user (COPIED), as every entry for a data file must be"
             tally.fault("copied", says, unset, looked, at, host)
             if tally.is_first:
                 self._in_data_file(host, at)
@@ -130,7 +130,7 @@ class EntryCheck:
             tally.tell_copied(wrong, is_set, at, host)
 
     def _in_data_file(self, host: NDArray[np.int64], at: Places) -> None:
-        says = "names another place in the data file than the guest's own: reading it fails"
+        says = "its offset in the data file is not the guest offset: reading it fails"
         entries = at.entries()
         self._tally.warn("data-file", says, host != entries.guest, entries, host)
         says = "the host cluster lies past the data file's end: it reads as zeroes, and its data may be lost"
@@ -139,15 +139,15 @@ class EntryCheck:
     def _compressed(self, found: _Rows, compressed: NDArray[np.bool_], at: Places) -> None:
         """Count what compressed clusters take: whole sectors, up to the end of the last one."""
         tally, words = self._tally, found.words
-        says = "a compressed cluster that is marked COPIED, which none may be"
+        says = "a compressed cluster is marked COPIED, which is not allowed"
         marked = compressed & (words & np.uint64(COPIED) != 0)
         tally.fault("copied", says, marked, found.times, at)
         if self._header.has_data_file:
-            says = "a compressed cluster, which an image with a data file has none of: reading it fails"
+            says = "a compressed cluster in an image with a data file, which is not allowed: reading it fails"
             tally.fault("compressed", says, compressed, found.times, at)
             return
         if found.bitmaps is not None:
-            says = "a compressed cluster with subclusters, which has none"
+            says = "a compressed cluster with subclusters, which is not allowed"
             mixed = compressed & (found.bitmaps != 0)
             tally.fault("subclusters", says, mixed, found.times, at)
             compressed = compressed & ~mixed

@@ -122,11 +122,11 @@ class Tally:
         for value, says in (
             (
                 True,
-                "marked as its only user (COPIED), but the refcount is not 1: a write changes others' data",
+                "marked as its only user (COPIED), but the refcount is not 1: a write changes data of others",
             ),
             (
                 False,
-                "not marked as its only user (COPIED), though the refcount is 1: writes copy it for nothing",
+                "not marked as its only user (COPIED), but the refcount is 1: writes copy it needlessly",
             ),
         ):
             some = wrong & (is_set == value)

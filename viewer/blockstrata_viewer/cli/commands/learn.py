@@ -29,7 +29,9 @@ def command(lesson: str | None, list_lessons: bool, **look: Any) -> None:
         lesson = list(known)[int(lesson) - 1]
     own = lesson is not None and lesson not in known
     if lesson and own and not lesson.endswith(".md"):
-        raise click.UsageError(f"no lesson '{shortened(lesson)}'; blockstrata learn --list names them")
+        raise click.UsageError(
+            f"there is no lesson '{shortened(lesson)}'; blockstrata learn --list names them"
+        )
     taught = [read_lesson(lesson)] if lesson and own else list(known.values())
     first = list(known).index(lesson) if lesson and not own else 0
     with scratch_directory() as directory:

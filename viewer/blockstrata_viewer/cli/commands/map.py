@@ -63,15 +63,15 @@ def command(
         _refuse_beside("--bitmap", "semantics", "in_place", "round_trip")
     if round_trip and in_place:
         raise click.UsageError(
-            "--round-trip cannot stand beside --in-place: a server answers for what is deferred"
+            "--round-trip cannot be used with --in-place: a server also answers for what is deferred"
         )
     if round_trip and output == "nbd-json":
-        raise click.UsageError("nbd-json has no words for a round trip; json has")
+        raise click.UsageError("nbd-json cannot express a round trip; use json")
     by_server = round_trip or output == "nbd-json"
     chosen = by_name(semantics or ("nbd" if by_server else "historic"))
     if by_server and chosen.switch != "nbd":
         names = ", ".join(name for name in SEMANTICS.choices if name.startswith("nbd"))
-        raise click.UsageError(f"--semantics {semantics} is not what a server says; that is one of {names}")
+        raise click.UsageError(f"--semantics {semantics} is not what a server sends; use one of {names}")
     with opening.open(image) as chain:
         if bitmap is not None:
             lines = report.bitmap_lines(chain, part, bitmap, output)
@@ -105,4 +105,4 @@ def _is_given(parameter: str) -> bool:
 def _refuse_beside(option: str, *parameters: str) -> None:
     """``UsageError`` if one of some parameters, which do not concern an option, was given."""
     for name in filter(_is_given, parameters):
-        raise click.UsageError(f"--{name.replace('_', '-')} cannot stand beside {option}")
+        raise click.UsageError(f"--{name.replace('_', '-')} cannot be used with {option}")

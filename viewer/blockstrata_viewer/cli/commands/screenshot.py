@@ -94,7 +94,7 @@ def command(
     """
     form = form or _format_of(output)
     if (image is None) == (scenario is None):
-        raise click.UsageError("name either an IMAGE or a scenario by --demo")
+        raise click.UsageError("give either an IMAGE or --demo")
     if seconds is not None and form != "svg":
         raise click.UsageError("only an .svg can move")
     for name in [name for name in os.environ if name.startswith("TEXTUAL_")]:
@@ -146,7 +146,7 @@ def _format_of(output: str) -> str:
     if not output:
         raise click.UsageError("-o needs the name of a file, or - for standard output")
     if output in _STANDARD_OUTPUT:
-        raise click.UsageError(f"-o {output} has no ending: say --format {', '.join(FORMATS)}")
+        raise click.UsageError(f"-o {output} has no ending: use --format {', '.join(FORMATS)}")
     try:
         return format_of(output)
     except ExportError as error:
