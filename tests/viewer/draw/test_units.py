@@ -88,6 +88,12 @@ def test_offsets_of_a_panel_have_one_unit(offsets, texts):
     assert tuple(map(unit_of(offsets).write, offsets)) == texts
 
 
+def test_a_span_names_its_unit_once():
+    span = (3_729_920, 4_002_560)
+    assert unit_of(span).span(*span) == "3,642.5 – 3,908.75 KiB"
+    assert unit_of((0, 1 << 15)).span(0, 1 << 15) == "0 – 32 KiB"
+
+
 @given(st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=4))
 def test_no_unit_rounds(offsets):
     unit = unit_of(offsets)

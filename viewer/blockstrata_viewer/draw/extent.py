@@ -88,8 +88,7 @@ class Pen:
         exact = f"{start:#014x} – {end:#014x}"
         self.field("bytes", exact if self.x + 8 + len(exact) <= self.end else f"{start:#x} – {end:#x}")
         length = self.unit.write(end - start)
-        number = self.unit.write(start).removesuffix(f" {self.unit.name}")
-        words = f"{number} – {self.unit.write(end)}, {length} long"
+        words = f"{self.unit.span(start, end)}, {length} long"
         fits = self.x + 8 + len(words) <= self.end
         self.field("", "", words if fits else f"{length} at {self.unit.write(start)}")
 

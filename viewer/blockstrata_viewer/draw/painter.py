@@ -105,7 +105,7 @@ class _Painter:
             under.set(at, "▔", self.ink(self.palette.accent))
         per_cell = f"{format_size(viewport.cell)}/cell"
         unit = unit_of((viewport.start, viewport.end))
-        scale = f"{unit.write(viewport.start)} – {unit.write(viewport.end)}   {per_cell}"
+        scale = f"{unit.span(viewport.start, viewport.end)}   {per_cell}"
         end = x + whole.columns
         at = x + last + 2 if x + last + 2 + len(scale) <= end else x + first - 1 - len(scale)
         if at < x:

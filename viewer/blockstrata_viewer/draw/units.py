@@ -40,6 +40,10 @@ class Unit(NamedTuple):
         digits = f"{rest * 10**self.power >> self.power:0{self.power}}".rstrip("0") if rest else ""
         return f"{whole:,}{'.' if digits else ''}{digits} {self.name}"
 
+    def span(self, start: int, end: int) -> str:
+        """Return where something starts and ends, with the unit's name once: ``0 – 32 KiB``."""
+        return f"{self.write(start).removesuffix(f' {self.name}')} – {self.write(end)}"
+
 
 def unit_of(offsets: Iterable[int]) -> Unit:
     """Return the largest unit in which offsets need four digits after the point at most, and one is 1."""
