@@ -314,7 +314,7 @@ def raw_status(*numbers):
         (lambda t, a: t.chunk(a, BLOCK_STATUS, raw_status(1, 4096)), "a block status chunk of 8 bytes"),
         (lambda t, a: t.status(a, (4096, 0), (0, 3)), "an extent of no bytes"),
         (lambda t, a: t.status(a, (MIB, 0), (1, 0)), "1 extents are past the requested range"),
-        (lambda t, a: t.status(a, *[(0xFFFFFFFF, 0)] * 100_000), "99999 extents lie past"),
+        (lambda t, a: t.status(a, *[(0xFFFFFFFF, 0)] * 100_000), "99999 extents are past"),
         (lambda t, a: t.status(a, (MIB, 0), context=2), "context 2 was never agreed on"),
         (
             lambda t, a: (t.status(a, (1, 0), done=False), t.status(a, (1, 0))),
@@ -792,7 +792,7 @@ def test_reads_keep_to_the_block_sizes(serve):
         (lambda t, a: t.chunk(a, DATA, bytes(8)), "a data chunk without data"),
         (lambda t, a: t.chunk(a, HOLE, bytes(12)), "a hole of no bytes"),
         (lambda t, a: t.chunk(a, HOLE, bytes(11)), "a hole's chunk of 11 bytes"),
-        (lambda t, a: t.chunk(a, HOLE, struct.pack(">QI", 0, 0xFFFFFFFF)), "which were not asked for"),
+        (lambda t, a: t.chunk(a, HOLE, struct.pack(">QI", 0, 0xFFFFFFFF)), "but were not requested"),
         (lambda t, a: t.send(t.header(a.cookie, DATA, 0xFFFFFFFF)), "declares 4294967295 bytes"),
         (lambda t, a: t.send(t.header(a.cookie, HOLE, 13)), "declares 13 bytes"),
         (lambda t, a: t.status(a, (1, 0)), "a chunk of type 5 is not an answer to READ"),

@@ -299,7 +299,7 @@ def test_screens_over_the_picture(pane):
     pane.keys("?")
     pane.wait("COLOURS AND TEXTURES", "↓ more")
     pane.keys("End")
-    pane.wait("wheel", "zoom about the pointer", without=["↓ more"])
+    pane.wait("wheel", "zoom at the pointer", without=["↓ more"])
     pane.keys("Escape")
     pane.wait_until(lambda text: text == picture, "the picture again")
     pane.keys("Enter")

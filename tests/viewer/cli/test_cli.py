@@ -452,4 +452,4 @@ def test_without_standard_output_it_is_one_line(demo_image, words):
 def test_a_round_trip_of_a_layer_in_place_is_wrong_usage(demo_image):
     done = run("map", "--round-trip", "--layer", "0", "--in-place", demo_image)
     assert done.exit_code == 2
-    assert "a server answers for what is deferred" in done.stderr
+    assert "a server also answers for what is deferred" in done.stderr
