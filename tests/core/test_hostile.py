@@ -175,9 +175,9 @@ def write_repeats(path: Path, entries: int, stored: list[int]) -> None:
     write_raw(path, (max(stored) + 1) * MAX_CLUSTER, [(0, head), (l1_at, words), *tables])
 
 
-@pytest.mark.parametrize("stored", [[64], [64, 65, 66]], ids=["one", "three in turn"])
-def test_four_million_entries_name_the_same_tables(work, stored):
+def test_four_million_entries_name_the_same_tables(work):
     """A million million clusters, which nobody lists: a line for map, INVALID with the reason elsewhere."""
+    stored = [64, 65, 66]
     write_repeats(work / "top.qcow2", MAX_L1, stored)
     assert "names an L2 table again" in refusal("map", "--output", "json", "top.qcow2", cwd=work)
     (layer,) = info("top.qcow2", work)["layers"]
