@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from textwrap import wrap
 
 from rich.cells import cell_len
 
@@ -19,7 +18,7 @@ from blockstrata.facts.codes import (
 )
 from blockstrata.semantics.historic import HISTORIC, present_words
 from blockstrata.text.printable import base_name, printable
-from blockstrata_viewer.draw.lines import Ink, Line, clip, shorten
+from blockstrata_viewer.draw.lines import Ink, Line, clip, shorten, wrapped
 from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.draw.strips import draw_swatch
 from blockstrata_viewer.draw.units import Unit, sizes, unit_of
@@ -100,7 +99,7 @@ class Pen:
             text = f"{said.words}{said.name}{said.end}"
             name = shorten(said.name, max(8, room - len(text) + len(said.name)))
             text = f"{said.words}{name}{said.end}"
-        for words in wrap(text, room, break_on_hyphens=False) if self.wraps else [text] if text else []:
+        for words in wrapped(text, room, on_hyphens=False) if self.wraps else [text] if text else []:
             self.line((words, self.palette.text, False))
 
     def state(self, state: State, name: str, note: str, *, in_force: bool) -> None:
@@ -119,7 +118,7 @@ class Pen:
         shapes += [f"{note}{state.short}", state.short] if state.letters and not self.wraps else []
         words = next((each for each in shapes if cell_len(each) <= room), shapes[0])
         words = "" if words == state.label else words
-        first, *others = wrap(words, room) or [""] if self.wraps else [clip(words, room)]
+        first, *others = wrapped(words, room) or [""] if self.wraps else [clip(words, room)]
         row.put(x, first, Ink(colour, palette.panel))
         for text in others:
             row = self.row()

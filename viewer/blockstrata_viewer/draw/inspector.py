@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
 from typing import Final
 
 from blockstrata.text.printable import base_name
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.extent import Pen, draw_extent, draw_withheld
-from blockstrata_viewer.draw.lines import Ink, Line, clip, shorten
+from blockstrata_viewer.draw.lines import Ink, Line, clip, shorten, wrapped
 from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.draw.sample import draw_sample
 from blockstrata_viewer.draw.strips import draw_swatch, solid_cell
@@ -108,7 +107,7 @@ def _draw_round_trip(pen: Pen, scene: Scene) -> None:
     sent = tracks.sent(wire)
     pen.line(("ROUND TRIP  ", palette.accent, True), (wire.server.title, palette.text, False))
     for name, rule in (("server", wire.rule), ("client", wire.client_rule)):
-        first, *others = wrap(rule, max(1, pen.end - pen.x - 8)) if pen.wraps else [rule]
+        first, *others = wrapped(rule, pen.end - pen.x - 8) if pen.wraps else [rule]
         pen.field(name, first)
         for words in others:
             pen.field("", words)

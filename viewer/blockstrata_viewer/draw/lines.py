@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
+from textwrap import wrap
 from typing import Final, NamedTuple
 
 from rich.cells import cell_len, get_character_cell_size
@@ -165,6 +166,11 @@ def put_keys(line: Line, x: int, keys: Sequence[tuple[str, ...]], palette: Palet
 def clip(text: str, width: int) -> str:
     """Return text cut at its end to a width in cells."""
     return text if cell_len(text) <= width else _head(text, width - 1) + "…"[: max(0, width)]
+
+
+def wrapped(text: str, width: int, *, indent: str = "", on_hyphens: bool = True) -> list[str]:
+    """Return text in lines of a width, what goes on indented; of too narrow a one, a character each."""
+    return wrap(text, max(1, width), subsequent_indent=indent, break_on_hyphens=on_hyphens)
 
 
 def shorten(text: str, width: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import wrap
 from typing import ClassVar, Final
 
 from rich.text import Text
@@ -12,7 +11,7 @@ from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.screen import ModalScreen
 
-from blockstrata_viewer.draw.lines import style_of
+from blockstrata_viewer.draw.lines import style_of, wrapped
 from blockstrata_viewer.draw.looks import LOOKS, MARKS
 from blockstrata_viewer.draw.palette import Palette
 from blockstrata_viewer.draw.strips import swatch_cell
@@ -100,7 +99,7 @@ class HelpScreen(ModalScreen[None]):
             letters = Text(f"  {semantics.letters(row.flags, is_protocol=is_file)}", "bold")
             _entry(page, Text.assemble(self._swatch(state.paint), letters), row.words, room)
         page.append("\nHERE\n", self._accent)
-        page.append("\n".join(wrap(_here(scene), room)) + "\n\n")
+        page.append("\n".join(wrapped(_here(scene), room)) + "\n\n")
         return page
 
     def _swatch(self, paint: Paint) -> Text:
@@ -125,7 +124,7 @@ class HelpScreen(ModalScreen[None]):
 def _entry(page: Text, head: Text, words: str, room: int) -> None:
     """Write what something means behind it; what has no room goes on under itself."""
     indent = 2 + head.cell_len + 2
-    first, *others = wrap(words, max(1, room - indent)) or [""]
+    first, *others = wrapped(words, room - indent) or [""]
     page.append("  ")
     page.append_text(head)
     page.append(f"  {first}\n" + "".join(f"{' ' * indent}{other}\n" for other in others))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from textwrap import wrap
 from typing import Final
 
 from blockstrata.text.printable import printable
-from blockstrata_viewer.draw.lines import Ink, Line, clip, list_line, put_keys
+from blockstrata_viewer.draw.lines import Ink, Line, clip, list_line, put_keys, wrapped
 from blockstrata_viewer.draw.palette import Palette
 from blockstrata_viewer.lessons.course import Course, Score
 from blockstrata_viewer.lessons.lesson import Lesson
@@ -52,7 +51,7 @@ def draw_lessons(
     if course:
         entries.append(("", _LEAVE, _LEAVE_WORDS, ""))
     room = max(1, height - _HEAD - _FOOT)
-    sentences = [wrap(words, width - _WORDS - _MARGIN) for _, _, words, _ in entries]
+    sentences = [wrapped(words, width - _WORDS - _MARGIN) for _, _, words, _ in entries]
     needed = sum(1 + len(each) for each in sentences)
     shows_all, has_gaps = needed <= room, needed + len(entries) - 1 <= room
     drawn: list[Line] = []

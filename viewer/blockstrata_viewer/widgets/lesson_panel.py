@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from textwrap import wrap
 from typing import Final, NamedTuple
 
 from rich.cells import cell_len
@@ -13,7 +12,7 @@ from textual.reactive import reactive
 from blockstrata.semantics import by_name
 from blockstrata.text.printable import printable
 from blockstrata_viewer.draw.layout import NARROW
-from blockstrata_viewer.draw.lines import Ink, Line, clip
+from blockstrata_viewer.draw.lines import Ink, Line, clip, wrapped
 from blockstrata_viewer.draw.palette import Palette, palette_of
 from blockstrata_viewer.lessons.course import Course
 from blockstrata_viewer.lessons.lesson import Lesson, Step
@@ -264,7 +263,7 @@ def _folded(text: str, room: int) -> list[str]:
     """Return a choice in as many lines as it takes; a row's words go on under themselves."""
     letters, gap, _ = text.partition("  ")
     indent = " " * (len(letters) + len(gap) if gap else 0)
-    return wrap(text, room, subsequent_indent=indent) or [""]
+    return wrapped(text, room, indent=indent) or [""]
 
 
 def _wrap(paragraph: str, width: int) -> list[list[_Word]]:

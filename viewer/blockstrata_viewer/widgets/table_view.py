@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import wrap
 from typing import Final
 
 from textual.reactive import reactive
@@ -11,7 +10,7 @@ from textual.reactive import reactive
 from blockstrata.text.printable import base_name, printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.layout import NARROW
-from blockstrata_viewer.draw.lines import Ink, Line, clip, list_line, put_keys, shorten
+from blockstrata_viewer.draw.lines import Ink, Line, clip, list_line, put_keys, shorten, wrapped
 from blockstrata_viewer.draw.palette import Palette
 from blockstrata_viewer.draw.strips import draw_swatch
 from blockstrata_viewer.model.states import state_of_flags
@@ -118,7 +117,7 @@ def _draw_foot(rows: list[Line], table: Table, entry: Entry, palette: Palette) -
     state = state_of_flags(table.semantics, entry.row.flags, is_protocol=table.is_protocol)
     draw_swatch(rows[1], _MARGIN, state.paint, palette)
     x = rows[1].put(_MARGIN + 3, f"{entry.letters:<4}  ", Ink(palette.text, palette.panel, bold=True))
-    for row, words in zip(rows[1:3], wrap(entry.row.words, width - x - _MARGIN), strict=False):
+    for row, words in zip(rows[1:3], wrapped(entry.row.words, width - x - _MARGIN), strict=False):
         row.put(x, words, Ink(palette.text, palette.panel))
     place = entry.place
     if place:
