@@ -13,7 +13,7 @@ import numpy as np
 
 from blockstrata.questions.round_trip import round_trip
 from blockstrata.semantics.nbd import WIRES, Wire
-from blockstrata_viewer.model.states import Paint, State, state_of_flags
+from blockstrata_viewer.model.states import Paint, Short, State, state_of_flags
 from blockstrata_viewer.model.switch import word_of
 from blockstrata_viewer.model.track import Track
 
@@ -72,16 +72,16 @@ def _concluded(wire: Wire, _means: int, said: int) -> State:
     return state_of_flags(wire.base, wire.concludes[said], is_protocol=False)
 
 
-def kind_of(names: str) -> str:
+def kind_of(names: str) -> Short:
     """Return what became of flags on the way: ``+`` stands before those gained, ``-`` before those lost."""
     signs = {name[0] for name in names.split()}
-    return "changed" if len(signs) > 1 else "gained" if "+" in signs else "lost"
+    return Short.CHANGED if len(signs) > 1 else Short.GAINED if "+" in signs else Short.LOST
 
 
 def _difference(wire: Wire, means: int, said: int) -> State:
     lost = int(wire.lost(np.array([means], np.uint8), np.array([said], np.uint8))[0])
     if not lost:
-        return State(Paint.FALLS_THROUGH, "", "kept", "as the image means")
+        return State(Paint.FALLS_THROUGH, "", Short.KEPT, "as the image means")
     names = wire.changes(lost, wire.concludes[said])
     words = ", ".join(f"only the {'client' if name[0] == '+' else 'image'} says {name[1:]}" for name in names)
     letters = " ".join(names)

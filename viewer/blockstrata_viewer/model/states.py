@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +36,22 @@ class Paint(IntEnum):
     ZERO_AT_OFFSET = 8
     DEFERRED_RESERVED = 9
     FALLS_THROUGH = 10
+
+
+class Short(StrEnum):
+    """What states are called in short, whatever the letters; :data:`_STATES` has what others are called."""
+
+    SUSPICIOUS = "suspicious"
+    INVALID = "invalid"
+    UNREAD = "not read yet"
+    FALLS_THROUGH = "falls through"
+    COMPRESSED = "compressed"
+    ENCRYPTED = "encrypted"
+    SHARED = "shared"
+    KEPT = "kept"
+    GAINED = "gained"
+    LOST = "lost"
+    CHANGED = "changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,36 +116,36 @@ def state_of(semantics: Semantics, code: int, traits: Traits, *, settled: bool) 
     """Return how a fact of a layer shows under a semantics; ``settled`` in the guest's view."""
     mapping = mapping_of(code)
     if mapping is Mapping.INVALID:
-        return State(Paint.INVALID, "", "invalid", "a corrupt entry, or a layer that cannot be opened")
+        return State(Paint.INVALID, "", Short.INVALID, "a corrupt entry, or a layer that cannot be opened")
     if mapping is Mapping.UNREAD:
-        return State(Paint.UNREAD, "", "not read yet", "not read yet")
+        return State(Paint.UNREAD, "", Short.UNREAD, Short.UNREAD)
     table = semantics.table(traits)
     flags = int(semantics.settle(table)[code] if settled else table[code])
     state = state_of_flags(semantics, flags, is_protocol=traits.is_protocol)
     if state.paint is Paint.NO_OFFSET and (mapping is Mapping.COMPRESSED or traits.encrypted):
         # the flags are the same, and who asks whether an image holds compressed clusters wants to know
-        return replace(state, short="compressed" if mapping is Mapping.COMPRESSED else "encrypted")
+        return replace(state, short=Short.COMPRESSED if mapping is Mapping.COMPRESSED else Short.ENCRYPTED)
     if traits.is_protocol and storage_of(code) is Storage.SHARED:
         # of a layer's bytes nobody asks; of a file, how much of it is its own
-        return replace(state, short=f"{state.short}, shared")
+        return replace(state, short=f"{state.short}, {Short.SHARED}")
     return state
 
 
 def state_of_flags(semantics: Semantics, flags: int, *, is_protocol: bool) -> State:
     """Return how flags of a format or of a protocol layer show."""
     if flags & semantics.deferred_flag:
-        return State(Paint.FALLS_THROUGH, "", "falls through", DEFERRED_WORDS)
+        return State(Paint.FALLS_THROUGH, "", Short.FALLS_THROUGH, DEFERRED_WORDS)
     letters = semantics.letters(flags, is_protocol=is_protocol)
     kind = f"{semantics.switch} protocol" if is_protocol else semantics.switch
-    paint, short = _STATES.get(kind, _STATES[semantics.switch]).get(letters, (Paint.SUSPICIOUS, "suspicious"))
+    states = _STATES.get(kind, _STATES[semantics.switch])
+    paint, short = states.get(letters, (Paint.SUSPICIOUS, Short.SUSPICIOUS))
     return State(paint, letters, short, semantics.row(flags, is_protocol=is_protocol).words)
 
 
 def short_words() -> frozenset[str]:
     """Return every word that says in short what a state is, in lower case, under whatever semantics."""
     texts = [short for states in _STATES.values() for _, short in states.values()]
-    texts += ["suspicious", "invalid", "not read yet", "kept", "lossy", "shared"]
-    return frozenset(word for text in texts for word in words_in(text))
+    return frozenset(word for text in (*texts, *Short) for word in words_in(text))
 
 
 def words_in(text: str) -> list[str]:
