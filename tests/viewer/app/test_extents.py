@@ -207,6 +207,24 @@ async def test_of_many_extents_no_more_are_looked_at_than_there_are_rows(demo_im
         assert end - start == longest
 
 
+async def test_a_lesson_that_goes_on_takes_the_full_height_back(demo_image):
+    app = ViewerApp(Setup([demo_image]))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        guide, table = app.main.pane.guide, table_of(app)
+        await pilot.press("L", "enter")
+        await until(pilot, lambda: guide.course and guide.is_arrived)
+        await pilot.press("E", "down", "down")
+        assert table.is_full
+        await pilot.press(".")
+        assert (table.is_full, table.has_focus, guide.course.at) == (False, False, 1)
+        await pilot.press(",", "E")
+        assert table.is_full
+        app.main.action_leave_lesson()
+        await pilot.pause()
+        assert (table.is_full, table.has_focus) == (False, False)
+
+
 async def test_while_a_lesson_asks_the_table_does_not_tell(demo_image):
     app = ViewerApp(Setup([demo_image]))
     async with app.run_test(size=(120, 36)) as pilot:

@@ -141,7 +141,10 @@ async def test_a_place_is_found(shelf):
         assert course.step.prompt in screen_text(app)
         # what is here is no secret: one looks for a place
         assert "CORE SAMPLE" in screen_text(app)
-        await pilot.press("enter")
+        await pilot.press("v", "enter")
+        await pilot.pause()
+        assert "not the step's view" in screen_text(app), "the first answer, too"
+        await pilot.press("v", "enter")
         await pilot.pause()
         assert "choose debian-golden.raw (layer 2)" in screen_text(app)
         assert course.is_open

@@ -317,9 +317,11 @@ class ImagePane(Container):
     def show_table(self, *, in_full: bool) -> None:
         """Give the extent table the full height, with the focus in it, or the place that it had."""
         table, scene = self.table, self.current
+        if not (in_full or table.is_full):
+            return
         if in_full and not table.is_full:
             self._came_from = (scene.cursor, scene.viewport) if scene else None
-        elif table.is_full and not in_full and scene and self._came_from:
+        elif not in_full and scene and self._came_from:
             self.images.shown.scene = scene.back_at(*self._came_from)
         table.is_full = self.query_one(Strata).in_full = in_full
         self.fit_parts()

@@ -335,6 +335,7 @@ class MainScreen(Screen[None]):
         if guide.course is None:
             return
         guide.leave()
+        pane.show_table(in_full=False)
         pane.inspector_shown = True
         forget_lines(pane.query_one(LessonPanel))
         self._stop_asking()
@@ -350,6 +351,7 @@ class MainScreen(Screen[None]):
         """Show the step that the lessons are at, on its image."""
         pane = self.pane
         pane.note, pane.guide.is_arrived = "", False
+        pane.show_table(in_full=False)
         self._stop_asking()
         try:
             index = pane.images.index(course.image)

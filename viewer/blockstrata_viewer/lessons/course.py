@@ -123,9 +123,11 @@ class Course:
     @property
     def why(self) -> str:
         """Why the last answer is wrong, if the lesson or the image says so."""
-        if not self.is_open or self.question is None or not self.answers:
+        if not self.is_open or self.question is None:
             return ""
-        return self.remark if self.is_search else self.question.reasons[self.answers[-1]]
+        if self.is_search:
+            return self.remark  # also of a place that was not even taken as an answer
+        return self.question.reasons[self.answers[-1]] if self.answers else ""
 
     @property
     def score(self) -> Score:
