@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 from pathlib import Path
 
@@ -297,6 +298,35 @@ async def test_the_command_of_a_demo_names_the_demo(demo_image):
         assert "leaves out: the file's own axis (v)" in screen_text(app)
         await pilot.press("escape")
         assert app.screen is app.main
+
+
+async def test_a_name_of_any_bytes_is_copied(tmp_path):
+    image = str(tmp_path / os.fsdecode(b"x-\xff\x1b.raw"))
+    Path(image).write_bytes(bytes(1 << 16))
+    app = ViewerApp(Setup([image]))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("Y")
+        assert app.clipboard.isprintable()
+        assert f"{tmp_path}/x-\\377\\033.raw' --at" in app.clipboard
+        assert app.clipboard in str(app.screen.query_one("#command", Words).content)
+
+
+async def test_the_command_of_a_lesson_s_image_names_its_demo(demo_image):
+    app = ViewerApp(Setup([demo_image]))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        main, goes = app.main, "go when the viewer is left"
+        main.action_begin_lesson("preallocation")
+        await until(pilot, lambda: main.pane.guide.is_arrived and app.scene)
+        await pilot.press("Y")
+        assert app.clipboard.startswith("blockstrata demo preallocation --at ")
+        assert goes not in screen_text(app)
+        await pilot.press("escape", ".")
+        await until(pilot, lambda: main.pane.guide.is_arrived and app.scene)
+        await pilot.press("Y")
+        assert app.clipboard.startswith(f"blockstrata {main.pane.images.shown.image} --at ")
+        assert goes in " ".join(screen_text(app).split())
 
 
 async def test_a_place_that_is_not_on_the_disk_is_said(demo_image):

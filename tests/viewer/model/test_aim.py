@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
 
 import pytest
 
 from blockstrata.access import Access, Consent, Probe
 from blockstrata.errors import BadRangeError
 from blockstrata.semantics.proposed import PROPOSED
-from blockstrata_viewer.model.aim import Aim, aim_of, image_words, opening_words, view_command
+from blockstrata_viewer.model.aim import (
+    Aim,
+    aim_of,
+    image_words,
+    left_out,
+    opening_words,
+    quoted,
+    view_command,
+)
 from blockstrata_viewer.model.opening import Opening
 from blockstrata_viewer.model.scene import GUEST, Scene
 from blockstrata_viewer.model.viewport import Viewport
@@ -59,5 +69,25 @@ def test_a_name_is_quoted_and_never_taken_for_a_command_or_an_option(scene):
     assert image_words("dir/a.qcow2", Opening()) == ["dir/a.qcow2"]
     assert image_words("driver=raw", Opening(image_opts=True)) == ["driver=raw"]
     name = "it's $HOME; `x`.qcow2"
-    command = view_command([name], Opening(), scene)
+    command = view_command(name, Opening(), scene)
     assert shlex.split(command)[:2] == ["blockstrata", name]
+
+
+@pytest.mark.live("bash")
+def test_a_shell_reads_any_name_from_printable_characters():
+    names = [b"a b", b"-", b"", "\u4e2d'\u00fc".encode(), b"x-\xff7.raw", b"\x1b[2J\x03\n'\\$HOME `x`\t1"]
+    line = quoted(*map(os.fsdecode, names))
+    assert line.isprintable()
+    read = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, check=True, timeout=20
+    )
+    assert read.stdout.split(b"\0")[:-1] == names
+
+
+def test_a_demo_is_named_with_the_options_that_it_takes(scene):
+    asked, said = Opening(Access(Probe.FIEMAP), memory=1 << 20), ("demo", "staircase")
+    command = shlex.split(view_command("/tmp/top.qcow2", asked, scene, said))
+    assert command[:6] == ["blockstrata", "demo", "staircase", "--memory", "1048576", "--at"]
+    assert left_out(asked, scene.drawn(folded=True), said) == "how files are asked (w), folded layers (c)"
+    assert "--storage" in view_command("/tmp/top.qcow2", asked, scene)
+    assert left_out(asked, scene) == ""

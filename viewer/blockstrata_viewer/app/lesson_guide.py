@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 from blockstrata_viewer.lessons import taught
@@ -35,13 +35,18 @@ class LessonGuide:
         """The image that was left for the lessons."""
         self.done: dict[str, Score] = course.done if course else {}
         """The lessons that were gone through, by name."""
-        self._shelf: Shelf | None = None
+        self._shelf = course.shelf if course else None
         self._made = ExitStack()
 
     @property
     def offered(self) -> Sequence[Lesson]:
         """All lessons that there are."""
         return taught(self.course.lessons if self.course else ())
+
+    @property
+    def said(self) -> Mapping[str, Sequence[str]]:
+        """What leads to the images of lessons, as :class:`Setup` has it."""
+        return self._shelf.said if self._shelf else {}
 
     def arrive(self, image: int, scene: Scene) -> Scene:
         """Return the scene of an image at the step's place, with what is asked there.

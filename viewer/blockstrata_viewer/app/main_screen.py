@@ -23,11 +23,10 @@ from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.app.shot import save
 from blockstrata_viewer.draw.palette import THEMES, palette_for
 from blockstrata_viewer.lessons.course import Course
-from blockstrata_viewer.model.aim import image_words, view_command
+from blockstrata_viewer.model.aim import left_out, view_command
 from blockstrata_viewer.model.asking import NOT_YET, betrays
 from blockstrata_viewer.model.extent_filter import Filter
 from blockstrata_viewer.model.history import at_place, place_of
-from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.screens.command import CommandScreen
 from blockstrata_viewer.screens.export import ExportScreen, proposed
 from blockstrata_viewer.screens.extent_filter import FilterScreen
@@ -125,10 +124,14 @@ class MainScreen(Screen[None]):
         pane.count = 0
         if scene is None:
             return
-        image = self.setup.said.get(opened.image) or image_words(opened.image, opened.opening)
-        command = view_command(image, opened.opening, scene)
+        said = {**self.setup.said, **pane.guide.said}.get(opened.image)
+        command = view_command(opened.image, opened.opening, scene, said or ())
+        left = left_out(opened.opening, scene, said or ())
+        note = "Copied." + (f" It leaves out: {left}." if left else "")
+        if said is not None and not said:
+            note += " Files of demos and lessons go when the viewer is left."
         self.app.copy_to_clipboard(command)
-        self.app.push_screen(CommandScreen(command, _left_out(scene)))
+        self.app.push_screen(CommandScreen(command, note))
 
     def action_together(self) -> None:
         """Have all images go where the one on the screen goes, or let each go alone."""
@@ -364,17 +367,3 @@ class MainScreen(Screen[None]):
                 pane.show_step()
             else:
                 pane.show_image(index)
-
-
-def _left_out(scene: Scene) -> str:
-    """Say what of a view no option of the command line leads to."""
-    beyond = {
-        "the round trip (r)": scene.disk.round_trip is not None,
-        "the file's own axis (v)": scene.entered_from is not None and scene.disk.round_trip is None,
-        "markers": scene.markers,
-        "patterns (x)": scene.patterns,
-        "differences only (D)": scene.differences,
-        "states isolated or hidden": scene.isolated or scene.hidden,
-    }
-    left = ", ".join(words for words, is_so in beyond.items() if is_so)
-    return "Copied." + (f" It leaves out: {left}." if left else "")

@@ -33,7 +33,7 @@ class Setup:
     aim: Aim | None = None
     """Where the first image is opened; what the options say, or a demo."""
     said: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """What leads to an image on the command line, where its own name does not."""
+    """What leads on the command line to images that go when the viewer is left; empty where nothing does."""
     asks: bool = True
     """Whether there is somebody who can answer a question."""
     prepare: Callable[[Chain], None] | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import sys
 from typing import Any, Final, NoReturn
 
@@ -92,7 +91,7 @@ def _refuse_before_command(ctx: click.Context, args: list[str]) -> None:
     first = words[0] if isinstance(words, list | tuple) and words else ""
     if args[0].startswith("-") and first in COMMANDS and not os.path.lexists(first):
         at = args.index(first)
-        right = shlex.join([first, *args[:at], *args[at + 1 :]])
+        right = load("model.aim:quoted")(first, *args[:at], *args[at + 1 :])
         raise click.UsageError(f"options go after the command: blockstrata {right}")
 
 

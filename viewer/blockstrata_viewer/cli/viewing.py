@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +104,7 @@ def view_images(
     course: Course | None = None,
     *,
     aim: Aim | None = None,
-    said: Sequence[str] = (),
+    said: Mapping[str, Sequence[str]] | None = None,
     color: str | None,
     theme: str | None,
     semantics: str | None,
@@ -112,8 +112,8 @@ def view_images(
 ) -> None:
     """Run the viewer, or print a picture of each image once if nobody can press a key.
 
-    What is None is as the config file has it; ``memory`` in bytes.  The first image opens at ``aim``, and
-    ``said`` leads to it where its own name does not.
+    What is None is as the config file has it; ``memory`` in bytes.  The first image opens at ``aim``;
+    ``said`` as :class:`Setup` has it.
     """
     forget_absurd_size(os.environ)
     config = load_config()
@@ -136,8 +136,7 @@ def view_images(
             here = aim if aim and image is images[0] else Aim()
             write(picture(image, opening, theme, semantics, here))
         return
-    names = {images[0]: said} if said else {}
-    setup = Setup(images, opening, theme, semantics, colours, config.keys, course, aim, names)
+    setup = Setup(images, opening, theme, semantics, colours, config.keys, course, aim, said or {})
     app = load("app.app:ViewerApp")(setup)
     with telling(app.leave):
         code = app.run()

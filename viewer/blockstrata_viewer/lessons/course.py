@@ -22,6 +22,8 @@ class Shelf:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._made: dict[str, tuple[str, ...]] = {}
+        self.said: dict[str, tuple[str, ...]] = {}
+        """What leads to the images that were made, as :meth:`Scenario.said` has it."""
 
     def image(self, lesson: Lesson, step: Step) -> str:
         """Return the image of a step, as it is opened; ``LessonError`` if there is no such one."""
@@ -31,6 +33,7 @@ class Shelf:
         name = source.scenario or ""
         if name not in self._made:
             self._made[name] = SCENARIOS[name].keep(self._directory / name)
+            self.said |= SCENARIOS[name].said(self._made[name])
         images = self._made[name]
         if source.image > len(images):
             raise lesson.wrong(step, "image", f"scenario {name} has {len(images)}")

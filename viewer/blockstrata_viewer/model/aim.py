@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from dataclasses import dataclass, replace
@@ -67,14 +68,48 @@ def aim_of(scene: Scene) -> Aim:
     return aim if there == viewport else replace(aim, start=viewport.start)
 
 
-def view_command(image: Sequence[str], opening: Opening, scene: Scene) -> str:
+def view_command(image: str, opening: Opening, scene: Scene, said: Sequence[str] = ()) -> str:
     """Return the command that opens an image where a scene is, quoted for a shell.
 
-    ``image`` are the words that name it, as in ``disk.qcow2`` or ``demo staircase``.
+    ``said`` are the words that lead to the image where its name does not, as in ``demo staircase``.
     """
-    words = [*image, *opening_words(opening), *aim_of(scene).words()]
+    words = [*image_words(image, opening), *opening_words(opening)]
+    if said:
+        words = [*said, *opening_words(Opening(memory=opening.memory))]
+    words += aim_of(scene).words()
     words += ["--semantics", scene.chain_scene.semantics.name, "--theme", scene.theme]
-    return shlex.join(["blockstrata", *words])
+    return quoted("blockstrata", *words)
+
+
+def left_out(opening: Opening, scene: Scene, said: Sequence[str] = ()) -> str:
+    """Return what of a scene :func:`view_command` does not lead to, in words that name the keys."""
+    beyond = {
+        "how files are asked (w)": said and opening.access.probe is not Access().probe,
+        "the round trip (r)": scene.disk.round_trip is not None,
+        "the file's own axis (v)": scene.entered_from is not None and scene.disk.round_trip is None,
+        "markers": scene.markers,
+        "folded layers (c)": scene.chain_scene.folded,
+        "patterns (x)": scene.patterns,
+        "differences only (D)": scene.differences,
+        "states isolated or hidden": scene.isolated or scene.hidden,
+    }
+    return ", ".join(words for words, is_so in beyond.items() if is_so)
+
+
+def quoted(*words: str) -> str:
+    """Return words as a shell reads them, in printable characters.
+
+    A word that has others is written byte by byte, as the file system has it, for bash, ksh and zsh.
+    """
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    plain = {byte: chr(byte) for byte in range(0x20, 0x7F) if byte not in b"\\'"}
+    # three octal digits end by themselves, whatever follows; of hexadecimal ones shells take two or more
+    return f"$'{''.join(plain.get(byte, f'{chr(92)}{byte:03o}') for byte in os.fsencode(word))}'"
 
 
 def image_words(image: str, opening: Opening) -> list[str]:

@@ -3,7 +3,7 @@
 import errno
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,10 @@ class Scenario:
         for layer in self.layers:
             layer.write(directory)
         return tuple(_located(each, directory) for each in self.opened or (self.layers[-1].name,))
+
+    def said(self, images: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Return the words of the command line that lead to images that were built: to none but the first."""
+        return {image: () if nth else ("demo", self.name) for nth, image in enumerate(images)}
 
     def keep(self, directory: Path) -> tuple[str, ...]:
         """Build in a directory, made if it is missing, where no file of the scenario may be yet.

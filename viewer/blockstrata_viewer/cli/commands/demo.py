@@ -1,15 +1,13 @@
 """``blockstrata demo``."""
 
-import shlex
 from typing import Any
 
 import click
 
-from blockstrata.text.printable import printable
 from blockstrata_viewer.cli.making import made, scenario_named
 from blockstrata_viewer.cli.output import write
 from blockstrata_viewer.cli.viewing import is_terminal, place_options, view_images, view_options, write_listed
-from blockstrata_viewer.model.aim import Aim
+from blockstrata_viewer.model.aim import Aim, quoted
 from blockstrata_viewer.model.opening import Opening
 from blockstrata_viewer.process.directories import absolute
 from blockstrata_viewer.process.scratch import scratch_directory
@@ -33,7 +31,8 @@ def command(
     look["aim"] = aim or chosen.opens
     if keep is None:
         with scratch_directory() as directory:
-            view_images(made(chosen.build, directory), Opening(), said=("demo", chosen.name), **look)
+            images = made(chosen.build, directory)
+            view_images(images, Opening(), said=chosen.said(images), **look)
         return
     # an absolute name can be opened from anywhere, and is never taken for a protocol's
     images = made(chosen.keep, absolute(keep))
@@ -41,4 +40,4 @@ def command(
         if is_terminal():
             view_images(images, Opening(), **look)
     finally:
-        write(f"{printable(shlex.quote(image))}\n" for image in images)
+        write(f"{quoted(image)}\n" for image in images)

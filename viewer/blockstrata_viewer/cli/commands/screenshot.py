@@ -126,7 +126,7 @@ def command(
         # names that do not tell where the files are
         with scratch_directory() as directory, contextlib.chdir(directory):
             first, *others = made(chosen.build, Path())
-            said = {first: ("demo", chosen.name)}
+            said = chosen.said((first, *others))
             taken = take(replace(still, image=first, others=tuple(others), said=said, counts_runs=True))
     shot = taken[-1].shot
     inputs = shot.inputs if scenario is None else frozenset()
