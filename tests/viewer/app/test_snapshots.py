@@ -15,6 +15,7 @@ import pytest
 
 from blockstrata_viewer.app.headless import Still, take
 from blockstrata_viewer.export import Screen, render
+from blockstrata_viewer.model.aim import Aim
 from blockstrata_viewer.scenarios import DEFAULT, SCENARIOS
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "screens"
@@ -45,7 +46,7 @@ def cells_of(screen: Screen) -> str:
 def test_screen(name, tmp_path, monkeypatch):
     SCENARIOS[DEFAULT].build(tmp_path)
     monkeypatch.chdir(tmp_path)
-    shot = take(Still("web01-active.qcow2", at=0x1E60000, layer=1, **STILLS[name]))
+    shot = take(Still("web01-active.qcow2", aim=Aim(0x1E60000, layer=1), **STILLS[name]))
     svg = render(shot.screen, "svg", shot.title).decode()
     assert str(tmp_path) not in svg
     found = {".txt": cells_of(shot.screen), ".svg": svg}

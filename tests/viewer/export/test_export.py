@@ -37,6 +37,7 @@ from blockstrata_viewer.export.screen import grey, mix, showable
 from blockstrata_viewer.export.svg import ground_of, is_text, joined
 from blockstrata_viewer.lessons import read_lesson
 from blockstrata_viewer.lessons.course import Course, Shelf
+from blockstrata_viewer.model.aim import Aim
 from blockstrata_viewer.model.opening import Opening
 from blockstrata_viewer.model.scene import GUEST
 
@@ -48,7 +49,7 @@ PAGE, INK, GROUND = "#101010", "#e0e0e0", "#205080"
 
 @pytest.fixture(scope="module")
 def shot(demo_image):
-    return take(Still(demo_image, columns=80, rows=24, at=31104 << 10, cell=128 << 10, layer=1))
+    return take(Still(demo_image, columns=80, rows=24, aim=Aim(31104 << 10, 128 << 10, 1)))
 
 
 def screen_of(*rows: str, fg=INK, bg=GROUND) -> Screen:
@@ -114,7 +115,7 @@ def test_same_bytes_in_any_environment(demo_image, tmp_path):
 
 
 def test_same_screen_twice(demo_image, shot):
-    again = take(Still(demo_image, columns=80, rows=24, at=31104 << 10, cell=128 << 10, layer=1))
+    again = take(Still(demo_image, columns=80, rows=24, aim=Aim(31104 << 10, 128 << 10, 1)))
     assert again == shot
     assert render(again.screen, "png", "x") == render(shot.screen, "png", "x")
 
@@ -428,7 +429,7 @@ async def test_text_is_the_composed_screen(demo_image):
 def test_picture_is_the_text(demo_image, monkeypatch):
     monkeypatch.setenv("COLUMNS", "90")
     monkeypatch.setenv("LINES", "30")
-    lines = picture(demo_image, Opening(), "dark", "proposed")
+    lines = picture(demo_image, Opening(), "dark", "proposed", Aim())
     assert len(lines) == 30
     assert "".join(lines).encode() == render(
         take(Still(demo_image, colours="none", columns=90, rows=30)).screen, "txt"
@@ -441,7 +442,7 @@ def test_picture_is_the_text(demo_image, monkeypatch):
 
 def test_still(demo_image):
     text = render(
-        take(Still(demo_image, semantics="historic", at=0x1E60000, cell=64 << 10, layer=GUEST)).screen, "txt"
+        take(Still(demo_image, semantics="historic", aim=Aim(0x1E60000, 64 << 10, GUEST))).screen, "txt"
     ).decode()
     assert "30.375 MiB" in text
     assert "64 KiB/cell" in text
@@ -465,10 +466,10 @@ def test_themes_and_colours(demo_image):
     assert few.page == "#121212"
 
 
-@pytest.mark.parametrize("change", [{"at": 64 << 20}, {"at": -1}, {"layer": 3}])
-def test_still_out_of_range(demo_image, change):
+@pytest.mark.parametrize("aim", [Aim(64 << 20), Aim(-1), Aim(layer=3)])
+def test_still_out_of_range(demo_image, aim):
     with pytest.raises(BadRangeError):
-        take(Still(demo_image, **change))
+        take(Still(demo_image, aim=aim))
 
 
 # ---- names are never markup
@@ -520,7 +521,7 @@ def test_command(demo_image, tmp_path, capsys):
     output.write_text("longer than nothing, and replaced")
     words = "--size 80x24 --at 31104K --zoom 128k --layer 1 --theme light --title Here".split()
     assert run(capsys, demo_image, "-o", str(output), *words) == (0, "")
-    still = Still(demo_image, theme="light", columns=80, rows=24, at=31104 << 10, cell=128 << 10, layer=1)
+    still = Still(demo_image, theme="light", columns=80, rows=24, aim=Aim(31104 << 10, 128 << 10, 1))
     assert output.read_bytes() == render(take(still).screen, "svg", "Here")
     assert run(capsys, demo_image, "-o", str(tmp_path / "plain"), "--format", "txt") == (0, "")
     assert (tmp_path / "plain").read_bytes() == render(take(Still(demo_image, colours="none")).screen, "txt")
@@ -754,7 +755,7 @@ async def test_a_running_viewer_saves_what_it_shows(demo_image, tmp_path):
             save(app.main.pane, demo_image, form="svg")
         assert app.scene is scene
         assert read_shot(app.main.pane) == shown
-    still = Still(demo_image, columns=80, rows=24, at=scene.cursor, layer=1)
+    still = Still(demo_image, columns=80, rows=24, aim=Aim(scene.cursor, layer=1))
     assert (tmp_path / "a.svg").read_bytes() == render(shown.screen, "svg", shown.title)
     assert shown == await asyncio.to_thread(take, still)
     colourless = await asyncio.to_thread(take, replace(still, colours="none"))

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from blockstrata_viewer.app.bindings import KEYS_BY_ID
 from blockstrata_viewer.app.headless import Still, take_each
 from blockstrata_viewer.cli.group import main
 from blockstrata_viewer.export import Cell, Moment, Screen, moving_svg
@@ -82,8 +83,23 @@ def test_frames_are_what_the_keys_lead_to(demo_image):
 
 
 def test_what_is_typed_is_told_apart(demo_image):
-    taken = take_each(Still(demo_image, columns=80, rows=24, press=("g", "1", "M", "enter")))
-    assert [each.is_typed for each in taken] == [False, False, True, True, False]
+    taken = take_each(Still(demo_image, columns=80, rows=24, press=("g", "1", ".", "M", "enter")))
+    assert [each.is_typed for each in taken] == [False, False, True, True, True, False]
+    assert [each.words for each in taken][1:] == ["g  go to an offset", "1", ".", "M", "enter  take the line"]
+
+
+def test_each_key_is_told_by_what_it_does_where_it_is_pressed(demo_image):
+    zoom = [("+", "zoom.in"), ("[", "zoom.out"), ("]", "zoom.in"), ("-", "zoom.out")]
+    walk = [("<", "history.back"), (">", "history.forward"), ("=", "image.together")]
+    step = [(".", "lesson.next"), (",", "lesson.previous")]
+    page = [("/", "extents.filter"), ("escape", "close"), ("?", "help"), ("escape", "close")]
+    table = [("E", "extents"), (">", "sort by the column to the right"), ("escape", "close")]
+    told = [*zoom, *walk, *step, *page, *table]
+    _, *taken = take_each(Still(demo_image, columns=80, rows=24, press=tuple(key for key, _ in told)))
+    words = [KEYS_BY_ID[does].words if does in KEYS_BY_ID else does for _, does in told]
+    assert [each.words for each in taken] == [
+        f"{key}  {said}" for (key, _), said in zip(told, words, strict=True)
+    ]
 
 
 def test_the_command_writes_one(demo_image, tmp_path):

@@ -15,6 +15,7 @@ from blockstrata.semantics import by_name
 from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.app.headless import Still, take
 from blockstrata_viewer.app.setup import Setup
+from blockstrata_viewer.model.aim import Aim
 from blockstrata_viewer.model.columns import columns_of
 from blockstrata_viewer.model.loading import Loader
 from blockstrata_viewer.model.opening import Opening
@@ -234,7 +235,7 @@ async def test_the_viewer_reads_again_where_one_goes(image):
 
 
 def test_a_picture_shows_the_byte_it_is_of(image):
-    shot = take(Still(image, LITTLE, "dark", "proposed", "none", 120, 36, at=RARE))
+    shot = take(Still(image, LITTLE, "dark", "proposed", "none", 120, 36, Aim(RARE)))
     text = "\n".join("".join(cell.text for cell in row) for row in shot.screen.rows)
     assert f"{RARE:#014x}" in text
     assert "not read" not in text

@@ -5,7 +5,7 @@ The table is that of docs/manual.md, "The keys".  An id stays for good, because 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -15,6 +15,8 @@ from blockstrata.text.printable import printable
 
 if TYPE_CHECKING:
     # these keys are the app's too, before numpy is there
+    from textual.binding import ActiveBinding
+
     from blockstrata_viewer.model.scene import Scene
 
 Turn = Callable[["Scene", int], "Scene"]
@@ -303,10 +305,11 @@ def help_keys(keymap: dict[str, str]) -> list[KeyWords]:
     ]
 
 
-def said_of(key: str) -> str:
-    """Return a key as it stands on a keyboard, and what it does on the main screen."""
-    words = (each.words for each in KEYS if key in each.keys.split(","))
-    return "  ".join([_spell(key), *words])
+def said_of(key: str, bound: Mapping[str, ActiveBinding]) -> str:
+    """Return a key, by its name or its sign, as it stands on a keyboard, and what it is bound to."""
+    shown = key if len(key) == 1 else _spell(key)
+    words = (each.binding.description for name, each in bound.items() if _spell(name) == shown)
+    return "  ".join([shown, *filter(None, words)])
 
 
 def _spell(keys: str) -> str:

@@ -22,6 +22,7 @@ from blockstrata.facts.codes import Storage, storage_of
 from blockstrata.graph.chain import Chain
 from blockstrata.protocols.file import FileNode
 from blockstrata_viewer.app.app import ViewerApp
+from blockstrata_viewer.app.bindings import said_of
 from blockstrata_viewer.app.image_pane import ImagePane
 from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.app.shot import Shot, read_shot
@@ -45,9 +46,9 @@ _DESCRIPTORS = 8
 class Still:
     """What to show of an image: ``columns`` × ``rows`` cells, at least 40 × 12 make sense.
 
-    ``at``, ``cell``, ``layer`` and ``start`` as :class:`Aim` has them, ``said`` as :class:`Setup`;
-    ``colours`` one of :data:`palette.COLOURS`.  ``others`` are further images, open beside the first;
-    ``press`` are keys, as Textual names them, that are pressed one after another at last.
+    ``aim`` is where in it, ``said`` as :class:`Setup` has it; ``colours`` one of :data:`palette.COLOURS`.
+    ``others`` are further images, open beside the first; ``press`` are keys, as Textual names them, that are
+    pressed one after another at last.
     """
 
     image: str
@@ -57,10 +58,7 @@ class Still:
     colours: str = "truecolor"
     columns: int = _SIZE[0]
     rows: int = _SIZE[1]
-    at: int = 0
-    cell: int | None = None
-    layer: int = 0
-    start: int | None = None
+    aim: Aim = field(default_factory=Aim)
     others: tuple[str, ...] = ()
     press: tuple[str, ...] = ()
     said: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -72,8 +70,8 @@ class Still:
 def take(still: Still) -> Shot:
     """Return the screen that shows an image; errors as the core raises them.
 
-    ``BadRangeError`` if the disk does not reach ``at`` or the chain has no such layer; ``LeftError`` if a key
-    leaves the viewer; ``OSError`` if there are not enough file descriptors for an app.
+    ``BadRangeError`` if the disk does not reach to ``aim`` or the chain has no such layer; ``LeftError`` if a
+    key leaves the viewer; ``OSError`` if there are not enough file descriptors for an app.
     """
     *_, last = take_each(still)
     return last.shot
@@ -82,12 +80,13 @@ def take(still: Still) -> Shot:
 class Pressed(NamedTuple):
     """What a key leads to; the first screen is there before any, so its ``key`` is empty.
 
-    ``is_typed``: the key is one of a text that is being typed.
+    ``is_typed``: the key is one of a text that is being typed.  ``words`` are the key and what it does.
     """
 
     shot: Shot
     key: str = ""
     is_typed: bool = False
+    words: str = ""
 
 
 def take_each(still: Still) -> list[Pressed]:
@@ -103,12 +102,10 @@ def _require_descriptors() -> None:
             found.callback(os.close, os.open(os.devnull, os.O_RDONLY))
 
 
-def picture(image: str, opening: Opening, theme: str, semantics: str, aim: Aim | None = None) -> list[str]:
+def picture(image: str, opening: Opening, theme: str, semantics: str, aim: Aim) -> list[str]:
     """Return the lines of the viewer's first whole frame on an image, as large as the terminal."""
     columns, rows = bounded(*shutil.get_terminal_size(_SIZE))
-    aim = aim or Aim()
-    place = (aim.at, aim.cell, aim.layer, aim.start)
-    return take(Still(image, opening, theme, semantics, "none", columns, rows, *place)).screen.text()
+    return take(Still(image, opening, theme, semantics, "none", columns, rows, aim)).screen.text()
 
 
 class _HeadlessApp(ViewerApp):
@@ -147,20 +144,20 @@ async def _take(still: Still) -> list[Pressed]:
         _raise_failure(app)
         await pilot.pause()
         if pane.current is not None:
-            aim = Aim(still.at, still.cell, still.layer, still.start)
-            pane.show(aim.of(pane.current, still.image))
+            pane.show(still.aim.of(pane.current, still.image))
         while pane.images.shown.again:
             await pilot.pause(0.01)
         await pilot.pause()
         taken = [Pressed(read_shot(pane))]
         for key in still.press:
             is_typed = isinstance(app.focused, Prompt) and len(key) == 1
+            words = said_of(key, {} if is_typed else app.screen.active_bindings)
             await pilot.press(key)
             await _settle(pane, pilot)
             if app.return_code is not None:
                 raise LeftError(still.image, "", f"the key {key} leaves the viewer: nothing is left to show")
             _raise_failure(app)
-            taken.append(Pressed(read_shot(pane), key, is_typed))
+            taken.append(Pressed(read_shot(pane), key, is_typed, words))
         for opened in pane.images.all:
             opened.drop()
         return taken

@@ -7,12 +7,13 @@ the viewer makes widgets of text, and the linter holds it to that.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.text import Text
 from textual.app import App
+from textual.binding import Binding, BindingType
 from textual.color import Color
 from textual.content import Content
 from textual.filter import LineFilter
@@ -44,6 +45,8 @@ def _lines(content: str | Text) -> str | Text:
 
 class Prompt(Input):
     """A line to be written; what is proposed or pasted is what is seen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "take the line", show=False)]
 
     def validate_value(self, value: str) -> str:
         """Return what is to be the value."""

@@ -113,10 +113,7 @@ def command(
         colours,
         columns,
         rows,
-        aim.at,
-        aim.cell,
-        aim.layer,
-        aim.start,
+        aim,
         press=press,
     )
     if chosen is None:
@@ -155,8 +152,4 @@ def _format_of(output: str) -> str:
 
 def _moments(taken: "Sequence[Pressed]", seconds: float) -> list[Moment]:
     """Return what each key leads to; what is typed into a line goes by as quickly as one types."""
-    said_of = load("app.bindings:said_of")
-    return [
-        Moment(each.shot.screen, seconds / 6 if each.is_typed else seconds, each.key and said_of(each.key))
-        for each in taken
-    ]
+    return [Moment(each.shot.screen, seconds / 6 if each.is_typed else seconds, each.words) for each in taken]
