@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pilots import load_whole
 
 from blockstrata.facts.codes import NO_HOST
 from blockstrata.formats.qcow2.author import Data, Image, ZeroPlain, write_image
 from blockstrata.semantics import by_name
+from blockstrata_viewer.app.bindings import KEYS_BY_ID
 from blockstrata_viewer.model.scene import GUEST, Scene
 from blockstrata_viewer.model.viewport import Viewport
 
@@ -75,3 +78,23 @@ def test_what_is_stored_nowhere_enters_at_the_start_of_the_file(disk):
     inside = scene_of(disk, 1, 10 * CLUSTER + 9).file_axis()
     assert (inside.cursor, inside.file_depth) == (0, 1)
     assert scene_of(disk, 1, 10 * CLUSTER).leave().cursor == 10 * CLUSTER
+
+
+@pytest.mark.parametrize("enter", [Scene.file_axis, Scene.round_trip])
+def test_states_that_are_shown_alone_are_those_of_one_axis(disk, enter):
+    """On another axis there are no such letters: all strips would be empty, and the legend mark nothing."""
+
+    def clear(each):
+        return KEYS_BY_ID["clear"].does(each, 1)
+
+    scene = replace(scene_of(disk, 0).isolate("DO"), hover=CLUSTER)
+    inside = enter(scene)
+    assert (inside.isolated, inside.hidden, inside.hover) == ("", frozenset(), None)
+    for change in (lambda each: each.isolate("other"), lambda each: each.hide("other"), clear):
+        inside = change(inside)
+        assert inside.chain_scene.isolated == "DO"
+    assert inside.hidden == frozenset()
+    back = enter(inside)
+    assert (back.isolated, back.hover) == ("DO", None)
+    hidden = enter(enter(scene.hide("Z")).hide("other"))
+    assert hidden.hidden == {"Z"}

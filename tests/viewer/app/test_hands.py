@@ -195,9 +195,11 @@ async def test_tab_keeps_the_place_and_equals_moves_both(demo_image, tmp_path):
         images = app.main.pane.images
         await pilot.press("g", "3", "0", "M", "enter", "plus", "plus", "plus", "down")
         here = app.scene
+        app.main.pane.hover(ChainView.Hovered(20 << 20))
         await pilot.press("tab")
         await until(pilot, lambda: images.at == 1 and app.scene)
         assert (app.scene.cursor, app.scene.viewport.cell) == (30 << 20, here.viewport.cell)
+        assert images.all[0].scene.hover is None, "the pointer is over the other now"
         assert app.scene.selected == 0, "the nearest there is"
         await pilot.press("g", "1", "M", "enter")
         assert images.all[0].scene.cursor == 30 << 20, "each moves alone"

@@ -67,7 +67,7 @@ def _clear(scene: Scene) -> Scene:
     if scene.markers:
         return replace(scene, markers=())
     if scene.isolated or scene.hidden:
-        return scene.drawn(isolated="", hidden=frozenset())
+        return replace(scene, isolated="", hidden=frozenset())
     return scene.leave()
 
 

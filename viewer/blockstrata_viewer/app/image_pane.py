@@ -164,6 +164,9 @@ class ImagePane(Container):
 
     def show_image(self, index: int, place: Place | None = None) -> None:
         """Bring one of the images to the screen, at a place if one is given, and read it if it was not."""
+        if self.current:
+            # the pointer will be elsewhere
+            self.images.shown.scene = replace(self.current, hover=None)
         self.images.at = index % len(self.images.all)
         opened = self.images.shown
         if place:

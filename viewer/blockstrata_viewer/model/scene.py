@@ -247,11 +247,11 @@ class Scene:
 
     def isolate(self, letters: str) -> Scene:
         """Return the scene with one state alone in its strips, with all if it is alone already."""
-        return self.drawn(isolated="" if letters == self.isolated else letters, hidden=frozenset())
+        return replace(self, isolated="" if letters == self.isolated else letters, hidden=frozenset())
 
     def hide(self, letters: str) -> Scene:
         """Return the scene with one state less in its strips, with that again if it is hidden already."""
-        return self.drawn(isolated="", hidden=self.hidden ^ {letters})
+        return replace(self, isolated="", hidden=self.hidden ^ {letters})
 
     def change(self, step: int) -> Scene | None:
         """Return the scene at the next (or last) change of state in the selected track, or None."""
@@ -321,10 +321,15 @@ class Scene:
         if self.selected == GUEST and self.run is not None:
             depth = int(self.track.view.source[self.run])
         disk = file_of(self.disk.layers[depth])
-        inside = self._enter(disk, selected=0, file_depth=depth, hover=None)
+        inside = self._enter(disk, selected=0, file_depth=depth)
         return inside.go_to(self.track.host_of(self.cursor) or 0)
 
     def _enter(self, disk: Disk, **changes: Any) -> Scene:
-        """Return the scene of all of a disk that leads back to this one."""
+        """Return the scene of all of a disk that leads back to this one.
+
+        Markers, the pointer and states that are isolated or hidden stay behind: they are none of that disk.
+        """
         viewport = Viewport(disk.size, self.viewport.columns).fit()
-        return replace(self, disk=disk, viewport=viewport, markers=(), entered_from=self, **changes)
+        fresh = {"markers": (), "hover": None, "isolated": "", "hidden": frozenset[str]()}
+        back = replace(self, hover=None)
+        return replace(self, disk=disk, viewport=viewport, entered_from=back, **(fresh | changes))
