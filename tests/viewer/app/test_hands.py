@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,52 @@ async def test_read_again_stays_and_says_whether_it_changed(tmp_path):
         assert app.scene.track.bounds(run) == (4 << 20, (4 << 20) + (1 << 16))
 
 
+async def test_whoever_moves_while_it_is_read_again_stays_there(demo_image):
+    app = ViewerApp(Setup([demo_image]))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        pane = app.main.pane
+
+        async def read_again_and(change):
+            """Read the image again, and change the scene before anything of it is there."""
+            app.main.action_reload()
+            pane.change(change)
+            await until(pilot, lambda: "nothing changed" in pane.note)
+            return app.scene
+
+        assert (await read_again_and(lambda scene: scene.go_to(5 << 20))).cursor == 5 << 20
+        await pilot.press("v")
+        inside = await read_again_and(lambda scene: scene.go_to(1 << 20))
+        assert (inside.disk.is_file, inside.cursor) == (True, 1 << 20), "the axis is entered again"
+        assert not (await read_again_and(lambda scene: scene.leave())).disk.is_file
+
+
+async def test_nothing_leads_into_a_round_trip_before_all_is_read(tmp_path):
+    image = tmp_path / "image.raw"
+    image.write_bytes(b"x" * 65536)
+    app = ViewerApp(Setup([str(image)]))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        pane, images = app.main.pane, app.main.pane.images
+        await pilot.press("r", "r")
+        app.main.action_storage()
+        app.main.action_walk(-1)
+        assert "still being read" in pane.note
+        assert app.scene.entered_from is None
+        await until(pilot, lambda: pane.is_at_rest)
+        await pilot.press("<")
+        assert app.scene.disk.round_trip, "it is still the last place"
+
+        # nor does reading again, where it failed once
+        image.rename(tmp_path / "away")
+        await pilot.press("R")
+        await until(pilot, lambda: app.failure)
+        (tmp_path / "away").rename(image)
+        await pilot.press("w")
+        await until(pilot, lambda: images.shown.is_whole)
+        assert app.scene.disk.round_trip is None
+
+
 async def test_an_image_that_failed_is_read_again(tmp_path):
     image = tmp_path / "late.qcow2"
     app = ViewerApp(Setup([str(image)]))
@@ -211,12 +258,24 @@ async def test_tab_keeps_the_place_and_equals_moves_both(demo_image, tmp_path):
         await pilot.press("=")
         assert "together" in screen_text(app).splitlines()[0]
         assert images.all[1].scene.cursor == 30 << 20
+        past = images.all[1].history.past
+        await pilot.press("right", "right", "right")
+        assert images.all[1].history.past == past, "steps are no places there either"
         await pilot.press("g", "6", "0", "M", "enter", "f")
+        assert len(images.all[1].history.past) == len(past) + 2
         assert images.all[1].scene.cursor == (40 << 20) - 1
         assert images.all[1].scene.viewport.is_whole
         await pilot.press("=", "home")
         assert images.all[1].scene.cursor == (40 << 20) - 1
         assert "together" not in screen_text(app).splitlines()[0]
+
+        await pilot.press("=")
+        cursors = [each.scene.cursor for each in images.all]
+        shutil.copy(other, tmp_path / "lesson.qcow2")
+        app.main.pane.show_image(images.index(str(tmp_path / "lesson.qcow2")))
+        await until(pilot, lambda: app.main.pane.is_at_rest)
+        await pilot.press("end", "n")
+        assert [each.scene.cursor for each in images.all[:2]] == cursors, "a lesson's image goes alone"
 
 
 async def test_one_image_alone_moves_with_none(viewer):

@@ -170,7 +170,7 @@ class ImagePane(Container):
         self.images.at = index % len(self.images.all)
         opened = self.images.shown
         if place:
-            opened.meet(place)
+            opened.meet(place, jumps=True)
         self.query_one("#message", Words).update(f"opening {printable(opened.image)} …")
         if opened.failure:
             self._show_failure(opened.failure)
@@ -211,12 +211,12 @@ class ImagePane(Container):
 
     @on(Images.ReadAgain)
     def tell_changes(self, message: Images.ReadAgain) -> None:
-        """Go where one was before an image was read again, and say what became of it."""
+        """Go back to the axis that one was on before an image was read again, and say what became of it."""
         opened, place = message.opened, message.opened.place
         if message.turn != opened.turn or opened is not self.images.shown:
             return
         opened.place = None
-        if place:
+        if place and place.within and self.current and self.current.entered_from is None:
             self.change(partial(at_place, place=place))
         found = {None: "read again", True: "read again: nothing changed", False: "read again: it changed"}
         self.say(" · ".join([found[message.is_same], *(opened.disk.notices if opened.disk else ())]))
@@ -310,7 +310,9 @@ class ImagePane(Container):
             opened.history = opened.history.leaving(here)
         self.show(scene)
         if here != there:
-            self.images.follow()
+            if opened.place:
+                opened.place = there
+            self.images.follow(jumps=jumps)
 
     @property
     def table(self) -> ExtentTable:

@@ -63,14 +63,17 @@ class Opened:
         self.drop()
         self.failure = None
 
-    def meet(self, place: Place) -> None:
-        """Go where another image is; once there is a scene, if there is none yet."""
+    def meet(self, place: Place, *, jumps: bool) -> None:
+        """Go where another image is; once there is a scene, if there is none yet.
+
+        ``jumps``: where it leads away from is a place to go back to.
+        """
         if self.scene is None:
             self.place = place
             return
         here = place_of(self.scene)
         self.scene = at_place(self.scene, place)
-        if place_of(self.scene) != here:
+        if jumps and place_of(self.scene) != here:
             self.history = self.history.leaving(here)
 
     def ask_otherwise(self) -> Probe:
@@ -132,13 +135,16 @@ class Images:
         place = f"{self.at + 1}/{len(self.all)}" if len(self.all) > 1 else ""
         return f"{place} together" if place and self.is_together else place
 
-    def follow(self) -> None:
-        """Have the other images go where the one on the screen is, if they move together."""
+    def follow(self, *, jumps: bool) -> None:
+        """Have the other images go where the one on the screen is, if they move together.
+
+        Those of lessons go alone.  ``jumps`` is as in :meth:`Opened.meet`.
+        """
         scene = self.shown.scene
-        if self.is_together and scene and scene.entered_from is None:
-            for opened in self.all:
+        if self.is_together and scene and scene.entered_from is None and self.at < self._named:
+            for opened in self.all[: self._named]:
                 if opened is not self.shown:
-                    opened.meet(place_of(scene))
+                    opened.meet(place_of(scene), jumps=jumps)
 
     def begin(self, opened: Opened, *, compares: bool = False) -> None:
         """Begin to read an image; what is still being read of any is given up.
@@ -228,7 +234,9 @@ class Images:
         else:
             opened.scene = first(disk)
             if opened.place:
-                opened.scene, opened.place = at_place(opened.scene, opened.place), None
+                # inside of it is no way before all is read
+                outside = opened.place.within or opened.place
+                opened.scene, opened.place = at_place(opened.scene, outside), None
         if before and not before.is_same_opening(disk):
             before.chain.close()  # it was read anew
         return True

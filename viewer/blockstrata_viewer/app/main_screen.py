@@ -107,7 +107,11 @@ class MainScreen(Screen[None]):
             if found is None:
                 pane.say("no place to go back to" if step < 0 else "no place to go forward to")
                 return
-            opened.history, place = found
+            history, place = found
+            if place.is_trip and (missing := needs_all(opened)):
+                pane.say(missing)
+                return
+            opened.history = history
             pane.change(partial(at_place, place=place))
 
     def action_copy(self) -> None:
@@ -141,7 +145,7 @@ class MainScreen(Screen[None]):
             pane.say("only one image is open")
             return
         images.is_together = not images.is_together
-        images.follow()
+        images.follow(jumps=True)
         pane.say("the images move together" if images.is_together else "each image moves alone")
         pane.scene = pane.current
 
