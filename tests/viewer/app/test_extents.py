@@ -9,6 +9,7 @@ from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.draw import extent_rows
 from blockstrata_viewer.draw.layout import CHAIN_LEAST
+from blockstrata_viewer.model.aim import Aim
 from blockstrata_viewer.model.asking import NOT_YET
 from blockstrata_viewer.model.scene import GUEST
 from blockstrata_viewer.process.memory import TOO_LARGE
@@ -294,3 +295,30 @@ async def test_a_short_table_leaves_its_rows_to_the_chain(tmp_path):
         assert table.at == 0
         await pilot.press("end")
         assert app.scene.run == len(app.scene.track) - 1
+
+
+async def test_keys_that_come_in_one_burst_are_all_counted(demo_image):
+    """What an earlier one has said of its row must not lead back there."""
+    app = ViewerApp(Setup([demo_image]))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("E", "home")
+        table, track = table_of(app), app.scene.track
+        for _ in range(60):
+            table.action_move(1)
+        app.main.pane.go_to_extent(ExtentTable.Chosen(track.bounds(1)[0], goes_there=False))
+        table.action_move(1)
+        await pilot.pause()
+        assert (table.at, app.scene.run) == (61, 61)
+
+
+@pytest.mark.parametrize("size", [(120, 36), (200, 67)])
+async def test_a_filter_begins_near_the_cursor(demo_image, size):
+    app = ViewerApp(Setup([demo_image], aim=Aim(at=0x2000000)))
+    async with app.run_test(size=size) as pilot:
+        await opened(app, pilot)
+        run = app.scene.run
+        await pilot.press("/", *"state:data", "enter")
+        await pilot.pause()
+        table = table_of(app)
+        assert table.at == table.found_in(app.scene).row_near(run) > 0

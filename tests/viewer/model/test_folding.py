@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pilots import load_whole, opened, screen_text
 
@@ -11,6 +13,7 @@ from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.draw.layout import layout_of
 from blockstrata_viewer.model.folding import tracks_of
 from blockstrata_viewer.model.scene import GUEST, Scene
+from blockstrata_viewer.model.track import Track
 from blockstrata_viewer.model.viewport import Viewport
 from blockstrata_viewer.scenarios import SCENARIOS
 
@@ -43,6 +46,24 @@ def test_what_holds_nothing_in_view_is_folded(scene):
     assert tracks_of(right.drawn(asking="letters")) == tuple(range(8))
     assert tracks_of(right.round_trip()) == (0, 1, 2)
     assert tracks_of(right.file_axis()) == ()
+
+
+def test_layers_are_asked_once_for_a_view_and_flags(scene, monkeypatch):
+    asked = []
+    by_state = Track.by_state
+
+    def count(track, *given):
+        asked.append(track)
+        return by_state(track, *given)
+
+    monkeypatch.setattr(Track, "by_state", count)
+    right = scene.fit_range(500 * KIB, 512 * KIB)
+    for depth in range(8):
+        assert depth in tracks_of(replace(right.select(depth), hover=depth))
+    assert len(asked) == 8
+    tracks_of(right.under(by_name("historic")))
+    tracks_of(right.pan(-1))
+    assert len(asked) == 24
 
 
 def test_a_fold_is_one_row(scene):

@@ -16,6 +16,7 @@ from blockstrata_viewer.app.setup import Setup
 from blockstrata_viewer.draw.palette import DARK
 from blockstrata_viewer.export.capture import capture
 from blockstrata_viewer.model.aim import Aim
+from blockstrata_viewer.reports.told import Spot
 from blockstrata_viewer.screens.read_page import ReadPage
 from blockstrata_viewer.screens.reports import folded, labelled
 from blockstrata_viewer.widgets.dialog import ScrolledDialog
@@ -141,6 +142,23 @@ async def test_a_trace_leads_into_the_file(demo_image):
         await pilot.pause()
         assert app.scene.disk.is_file
         assert (app.scene.file_depth, app.scene.cursor) == (spot.depth, spot.offset)
+
+
+async def test_a_trace_of_a_file_leads_into_the_file(demo_image):
+    app = ViewerApp(Setup([demo_image], aim=Aim(at=30 << 20)))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("down", "v", "end", "left")
+        inside = app.scene
+        assert (inside.disk.is_file, inside.file_depth) == (True, 1)
+        await pilot.press("T")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        spots = [line.spot for line in app.screen.query_one(ReadPage)._lines if line.spot]
+        assert spots == [Spot(1, inside.cursor, in_file=True)] * 2
+        await pilot.press("down", "enter")
+        await pilot.pause()
+        assert (app.scene.disk.is_file, app.scene.file_depth, app.scene.cursor) == (True, 1, inside.cursor)
 
 
 async def test_the_frame_says_where_there_is_more(demo_image):

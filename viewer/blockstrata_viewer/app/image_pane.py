@@ -338,7 +338,7 @@ class ImagePane(Container):
         if message.goes_there:
             self.show_table(in_full=False)
             self.change(lambda scene: scene.go_to(message.offset), jumps=True)
-        elif self.current and self.table.is_full:
+        elif self.current and self.table.is_full and self.table.is_chosen(message.offset):
             self.show(self.current.go_to(message.offset))
 
     @on(ExtentTable.Left)

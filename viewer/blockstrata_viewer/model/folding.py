@@ -22,15 +22,25 @@ def tracks_of(scene: Scene) -> tuple[int | range, ...]:
         return tuple(range(len(disk.tracks)))
     answering = disk.guest.run_at(scene.cursor)
     shown = {scene.selected, -1 if answering is None else int(disk.guest.view.source[answering])}
+    empty = _empty(scene)
     found: list[int | range] = []
     for is_empty, depths in groupby(
-        range(len(disk.tracks)),
-        lambda depth: depth not in shown and _is_empty(disk.tracks[depth], scene),
+        range(len(disk.tracks)), lambda depth: depth not in shown and empty[depth]
     ):
         alike = list(depths)
         together = range(alike[0], alike[-1] + 1)
         found += [together] if is_empty and len(alike) > 1 else together
     return tuple(found)
+
+
+def _empty(scene: Scene) -> list[bool]:
+    """Return which layers are empty in view; kept, as most keys and the pointer change nothing of that."""
+    kept, viewport = scene.disk.guest.kept, scene.viewport
+    key = ("empty layers", scene.semantics.name, viewport.start, viewport.end)
+    if key not in kept:
+        kept[key] = [_is_empty(track, scene) for track in scene.disk.tracks]
+    empty: list[bool] = kept[key]
+    return empty
 
 
 def _is_empty(track: Track, scene: Scene) -> bool:

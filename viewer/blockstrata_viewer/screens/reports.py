@@ -14,6 +14,7 @@ from blockstrata_viewer.draw.palette import Palette, palette_of
 from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.reports.audit import AuditReport
 from blockstrata_viewer.reports.extent import describe
+from blockstrata_viewer.reports.told import Spot, Told
 from blockstrata_viewer.reports.trace import trace_told
 from blockstrata_viewer.screens.read_page import PageScreen, ReadPage
 
@@ -55,11 +56,22 @@ class TraceScreen(PageScreen):
         scene = scene.leave() if scene.disk.round_trip else scene
         page = ReadPage(
             palette,
-            lambda: list(trace_told(scene.disk.chain, scene.cursor)),
+            lambda: _traced(scene),
             folded,
             lambda line: labelled(line, palette, _LAYER),
         )
         super().__init__(f"TRACE  of a read at {scene.cursor:#x}, layer by layer", page)
+
+
+def _traced(scene: Scene) -> list[Told]:
+    """Return the lines of a trace; the one layer of a file's own axis is that file, so they lead into it."""
+    told = list(trace_told(scene.disk.chain, scene.cursor))
+    if scene.entered_from is None:
+        return told
+    return [
+        line._replace(spot=line.spot and Spot(scene.file_depth, line.spot.offset, in_file=True))
+        for line in told
+    ]
 
 
 class AuditScreen(PageScreen):

@@ -149,6 +149,13 @@ class ExtentTable(SceneWidget):
             row = found.row_near(self.scene.run)
             self.at = self._chosen(found) if row is None else row
 
+    def is_chosen(self, offset: int) -> bool:
+        """Say whether the chosen row still starts at a byte: what was said of it may have waited for long."""
+        scene = self.scene
+        return scene is not None and any(
+            scene.track.bounds(run)[0] == offset for run in self.found_in(scene).runs(self.at, self.at + 1)
+        )
+
     def _show_chosen(self) -> None:
         """Have the drill go where the chosen row is."""
         if self.scene:
