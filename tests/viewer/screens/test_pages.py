@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pilots import opened, screen_text
 
+from blockstrata.formats.qcow2.author import Data, Image, write_image
 from blockstrata_viewer.app.app import ViewerApp
 from blockstrata_viewer.app.bindings import GROUPS, help_keys
 from blockstrata_viewer.app.commands import commands_of
@@ -211,6 +212,30 @@ async def test_a_page_is_folded_once(demo_image):
         told = page.visual.plain.splitlines() if hasattr(page.visual, "plain") else []
         assert told
         assert page.virtual_size.height == len(told)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (22, 30)])
+async def test_rows_are_counted_in_cells_and_made_once_for_a_width(tmp_path, monkeypatch, size):
+    """A wide name is folded where it ends on the screen, so that each row is where a click finds it."""
+    image = tmp_path / ("磁盘映像文件名字很长" * 4 + ".qcow2")
+    write_image(image, Image(1 << 20), {0: Data(b"x")})
+    app = ViewerApp(Setup([str(image)]))
+    async with app.run_test(size=size) as pilot:
+        await opened(app, pilot)
+        await pilot.press("T")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        page = app.screen.query_one(ReadPage)
+        assert page.virtual_size.height == page._tops[-1]
+        assert max(row.cell_len for row in page._rows) <= page.size.width
+        shown = "".join(row.plain for row in page._rows).replace("›", "")
+        assert "".join(shown.split()) == "".join(page.text.split())
+        monkeypatch.setattr(page, "_fold", None)
+        await pilot.press("down", "down")
+        await pilot.pause()
+        rows = [page.render_line(y) for y in range(page._tops[-1])]
+        marked = [y for y, row in enumerate(rows) if any(each.style.reverse for each in row if each.style)]
+        assert marked == list(range(page.chosen_row, page._tops[page.chosen + 1]))
 
 
 async def test_every_key_of_the_help_stands_off_its_words(demo_image):

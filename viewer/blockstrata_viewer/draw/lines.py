@@ -25,6 +25,8 @@ class Ink(NamedTuple):
     bold: bool = False
 
 
+_HALF: Final = "\0"
+"""Stands for the second cell of a wide character while text is wrapped; no printable text has it."""
 _LEAST_STEM: Final = 4
 """Cells of a name that are more than its suffix after them."""
 
@@ -169,8 +171,13 @@ def clip(text: str, width: int) -> str:
 
 
 def wrapped(text: str, width: int, *, indent: str = "", on_hyphens: bool = True) -> list[str]:
-    """Return text in lines of a width, what goes on indented; of too narrow a one, a character each."""
-    return wrap(text, max(1, width), subsequent_indent=indent, break_on_hyphens=on_hyphens)
+    """Return text in lines of a width in cells, what goes on indented; of too narrow a one, a letter each."""
+    # textwrap counts characters, so a wide one is two meanwhile; where a line ends between the two, the next
+    # is a cell wider than it was counted
+    counted = text if text.isascii() else "".join(_HALF * (get_character_cell_size(c) - 1) + c for c in text)
+    room = max(1, width if counted == text else width - 1)
+    lines = wrap(counted, room, subsequent_indent=indent, break_on_hyphens=on_hyphens)
+    return [whole for line in lines if (whole := line.replace(_HALF, ""))]
 
 
 def shorten(text: str, width: int) -> str:

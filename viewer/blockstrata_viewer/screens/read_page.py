@@ -12,8 +12,11 @@ from rich.text import Text
 from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.geometry import Size
 from textual.message import Message
 from textual.screen import ModalScreen
+from textual.strip import Strip
+from textual.visual import Visual, visualize
 
 from blockstrata.errors import BlockstrataError
 from blockstrata_viewer.draw.lines import style_of
@@ -44,7 +47,7 @@ Fold = Callable[[str, int], list[str]]
 
 def page_width(screen: int) -> int:
     """Return the cells of a line in a wide dialog with a scrollbar on a screen; app.tcss has the shares."""
-    return max(20, min(_WIDEST, screen * 96 // 100) - _FRAME)
+    return max(1, min(_WIDEST, screen * 96 // 100) - _FRAME)
 
 
 class ReadPage(Words):
@@ -67,6 +70,8 @@ class ReadPage(Words):
         self._fold = fold
         self._style = style
         self._lines: Sequence[Told] | None = None
+        self._rows: list[Text] = []
+        """The lines as they are folded for the width."""
         self._tops: list[int] = []
         """The row at which each line begins, and after the last the end."""
         self.chosen: int | None = None
@@ -113,7 +118,7 @@ class ReadPage(Words):
             return False
         at = 0 if self.chosen is None else leading.index(self.chosen) + steps
         self.chosen = leading[max(0, min(at, len(leading) - 1))]
-        self.fit_width()
+        self.refresh()
         return True
 
     @property
@@ -125,11 +130,27 @@ class ReadPage(Words):
         """Fit the lines to the width that there is."""
         if self._lines is not None:
             width = page_width(self.app.size.width) - _SWATCH
-            parts = [self._told(nth, line, width) for nth, line in enumerate(self._lines)]
+            parts = [self._told(line, width) for line in self._lines]
             self._tops = list(accumulate(map(len, parts), initial=0))
-            self.update(Text("\n").join(part for each in parts for part in each))
+            self._rows = [row for each in parts for row in each]
+            self.update(Text("\n").join(self._rows))
 
-    def _told(self, nth: int, line: Told, width: int) -> list[Text]:
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Return how many rows there are."""
+        return len(self._rows) or super().get_content_height(container, viewport, width)
+
+    def render_line(self, y: int) -> Strip:
+        """Return a row; those in sight alone are drawn when another line is chosen."""
+        if y >= len(self._rows) or self.text_selection:
+            return super().render_line(y)
+        row = self._rows[y]
+        if self.chosen is not None and self._tops[self.chosen] <= y < self._tops[self.chosen + 1]:
+            row = row.copy()
+            row.stylize("reverse")
+        drawn = Visual.to_strips(self, visualize(self, row), self.size.width, 1, self.visual_style)
+        return drawn[0].apply_offsets(0, y)
+
+    def _told(self, line: Told, width: int) -> list[Text]:
         """Return the rows of a line: its swatch before the letters, a sign where it leads somewhere."""
         first, *others = self._fold(line.text, width) or [""]
         head = self._style(first)
@@ -142,9 +163,6 @@ class ReadPage(Words):
         rows = [head, *map(self._style, others)]
         if line.spot:
             rows[-1].append(_LEADS, self._palette.accent)
-        if nth == self.chosen:
-            for row in rows:
-                row.stylize("reverse")
         return rows
 
     def on_resize(self) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from textwrap import wrap
 from typing import ClassVar, Final
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
 from blockstrata.graph.export_layers import as_opened
+from blockstrata_viewer.draw.lines import wrapped
 from blockstrata_viewer.draw.palette import Palette, palette_of
 from blockstrata_viewer.model.scene import Scene
 from blockstrata_viewer.reports.audit import AuditReport
@@ -93,18 +94,17 @@ class AuditScreen(PageScreen):
 
 def folded(line: str, width: int) -> list[str]:
     """Return a line in parts no wider than a width: the last column goes on under itself if there is room."""
-    if len(line) <= width:
+    if cell_len(line) <= width:
         return [line]
     match = _COLUMNS.fullmatch(line)
-    column = len(match[1]) if match else width
+    column = cell_len(match[1]) if match else width
     if column <= width * 2 // 3:
-        return wrap(line, width, subsequent_indent=" " * column)
+        return wrapped(line, width, indent=" " * column)
     indent = " " * min(len(line) - len(line.lstrip()) + _INDENT, width // 2)
-    if match and len(match[1].rstrip()) <= width:
+    if match and cell_len(match[1].rstrip()) <= width:
         # the columns stay whole, the words of the last one are below
-        words = line[column:]
-        return [match[1].rstrip(), *wrap(words, width, initial_indent=indent, subsequent_indent=indent)]
-    return wrap(line, width, subsequent_indent=indent)
+        return [match[1].rstrip(), *wrapped(indent + line[match.end(1) :], width, indent=indent)]
+    return wrapped(line, width, indent=indent)
 
 
 def labelled(line: str, palette: Palette, bold: re.Pattern[str] | None = None) -> Text:
