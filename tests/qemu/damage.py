@@ -198,3 +198,28 @@ def _number(before: int, width: int, size: int, offsets: list[int], random: Rand
             before ^ COPIED if width == 8 else before + 1,
         )
     )
+
+
+def word(at: int, number: int, form: str = ">Q") -> tuple[int, bytes]:
+    """Return a change: where, and a number as it stands there."""
+    return at, struct.pack(form, number)
+
+
+def l1_at(image: bytes) -> int:
+    """Return the host byte of the L1 table."""
+    return struct.unpack_from(">Q", image, 40)[0]
+
+
+def l2_at(image: bytes) -> int:
+    """Return that of the first L2 table."""
+    return next(each.start for each in places(image)[0] if each.kind == "l2")
+
+
+def refcounts_at(image: bytes) -> int:
+    """Return that of the refcount table."""
+    return struct.unpack_from(">Q", image, 48)[0]
+
+
+def block_at(image: bytes) -> int:
+    """Return that of the first refcount block."""
+    return next(each.start for each in places(image)[0] if each.kind == "block")

@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 from click.testing import CliRunner
-from damage import COMPRESSED, COPIED, MADE, TOP, damaged, places
+from damage import COMPRESSED, COPIED, MADE, TOP, block_at, damaged, l1_at, l2_at, places, refcounts_at, word
 from oracle import TOOLS, build
 from recipe import SECRET, Recipe, create, io
 
@@ -26,20 +26,6 @@ ROUNDS = int(os.environ.get("BLOCKSTRATA_CHECKS", "10"))
 SEED = int(os.environ.get("BLOCKSTRATA_CHECKS_SEED", "0"))
 CLUSTER = 4096
 FOUND, FAILED = 3, 1
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """Return a function that gives the directory of an image, made once."""
-    known = {}
-
-    def make(kind):
-        if kind not in known:
-            known[kind] = tmp_path_factory.mktemp(kind)
-            build(Recipe(kind, MADE[kind]), known[kind])
-        return known[kind]
-
-    return make
 
 
 def theirs(directory, kind):
@@ -125,47 +111,27 @@ def test_windows_add_up(kind, made, monkeypatch):
         (directory / TOP).write_bytes(sound)
 
 
-def _word(at, number, form=">Q"):
-    return at, struct.pack(form, number)
-
-
-def _l1(image):
-    return struct.unpack_from(">Q", image, 40)[0]
-
-
-def _l2(image):
-    return next(each.start for each in places(image)[0] if each.kind == "l2")
-
-
-def _table(image):
-    return struct.unpack_from(">Q", image, 48)[0]
-
-
-def _block(image):
-    return next(each.start for each in places(image)[0] if each.kind == "block")
-
-
 FAR = 1 << 40
 DAMAGE = {
-    "too-low": ("plain", lambda i: [_word(_block(i) + 10, 0, ">H")], "refcount-low"),
-    "leak": ("plain", lambda i: [_word(_block(i) + 10, 2, ">H")], "refcount-high"),
-    "copied-l1": ("plain", lambda i: [_word(_l1(i), _l2(i))], "copied"),
-    "copied-l2": ("plain", lambda i: [(_l2(i), b"\0")], "copied"),
-    "unaligned-cluster": ("plain", lambda i: [_word(_l2(i), COPIED | 0x5200)], "unaligned"),
-    "unaligned-table": ("plain", lambda i: [_word(_l1(i), COPIED | _l2(i) + 512)], "unaligned"),
-    "unaligned-block": ("plain", lambda i: [_word(_table(i), _block(i) + 512)], "unaligned"),
-    "reserved-l1": ("plain", lambda i: [_word(_l1(i), COPIED | _l2(i) | 2)], "reserved"),
-    "reserved-l2": ("plain", lambda i: [(_l2(i), b"\xa0")], "reserved"),
-    "reserved-block": ("plain", lambda i: [_word(_table(i), _block(i) | 1)], "reserved"),
-    "beyond-cluster": ("plain", lambda i: [_word(_l2(i), COPIED | FAR)], "beyond-end"),
-    "beyond-table": ("plain", lambda i: [_word(_l1(i), COPIED | FAR)], "beyond-end"),
-    "beyond-block": ("plain", lambda i: [_word(_table(i), FAR)], "beyond-end"),
-    "beyond-compressed": ("plain", lambda i: [_word(_l2(i), COMPRESSED | FAR)], "beyond-end"),
-    "block-over-table": ("plain", lambda i: [_word(_table(i), _l2(i))], "overlap"),
-    "too-narrow": ("refcounts-of-1", lambda i: [(_l2(i) + 8, i[_l2(i) : _l2(i) + 8])], "overflow"),
-    "no-subclusters": ("extended", lambda i: [_word(_l2(i) + 8 * 31, 1)], "subclusters"),
+    "too-low": ("plain", lambda i: [word(block_at(i) + 10, 0, ">H")], "refcount-low"),
+    "leak": ("plain", lambda i: [word(block_at(i) + 10, 2, ">H")], "refcount-high"),
+    "copied-l1": ("plain", lambda i: [word(l1_at(i), l2_at(i))], "copied"),
+    "copied-l2": ("plain", lambda i: [(l2_at(i), b"\0")], "copied"),
+    "unaligned-cluster": ("plain", lambda i: [word(l2_at(i), COPIED | 0x5200)], "unaligned"),
+    "unaligned-table": ("plain", lambda i: [word(l1_at(i), COPIED | l2_at(i) + 512)], "unaligned"),
+    "unaligned-block": ("plain", lambda i: [word(refcounts_at(i), block_at(i) + 512)], "unaligned"),
+    "reserved-l1": ("plain", lambda i: [word(l1_at(i), COPIED | l2_at(i) | 2)], "reserved"),
+    "reserved-l2": ("plain", lambda i: [(l2_at(i), b"\xa0")], "reserved"),
+    "reserved-block": ("plain", lambda i: [word(refcounts_at(i), block_at(i) | 1)], "reserved"),
+    "beyond-cluster": ("plain", lambda i: [word(l2_at(i), COPIED | FAR)], "beyond-end"),
+    "beyond-table": ("plain", lambda i: [word(l1_at(i), COPIED | FAR)], "beyond-end"),
+    "beyond-block": ("plain", lambda i: [word(refcounts_at(i), FAR)], "beyond-end"),
+    "beyond-compressed": ("plain", lambda i: [word(l2_at(i), COMPRESSED | FAR)], "beyond-end"),
+    "block-over-table": ("plain", lambda i: [word(refcounts_at(i), l2_at(i))], "overlap"),
+    "too-narrow": ("refcounts-of-1", lambda i: [(l2_at(i) + 8, i[l2_at(i) : l2_at(i) + 8])], "overflow"),
+    "no-subclusters": ("extended", lambda i: [word(l2_at(i) + 8 * 31, 1)], "subclusters"),
     "snapshot-l1": ("snapshots", lambda i: [(struct.unpack_from(">Q", i, 64)[0] + 7, b"\1")], "unaligned"),
-    "compressed-data-file": ("data-file", lambda i: [_word(_l2(i), COMPRESSED)], "compressed"),
+    "compressed-data-file": ("data-file", lambda i: [word(l2_at(i), COMPRESSED)], "compressed"),
 }
 """For each damage the image, its changes, and the kind of finding that it must be among others."""
 
@@ -188,13 +154,13 @@ HIDDEN = {
         lambda i: [(next(each.start for each in places(i)[0] if each.kind == "bitmap") + 15, b"\3")],
         "bitmap-in-use",
     ),
-    "data-file": ("data-file", lambda i: [_word(_l2(i), COPIED | 0x2000)], "data-file"),
-    "past-data-file": ("data-file", lambda i: [_word(_l2(i) + 8 * 500, COPIED | 500 << 12)], "beyond-end"),
-    "zero-flag": ("version-2", lambda i: [_word(_l2(i) + 8 * 60, 1)], "zero-flag"),
+    "data-file": ("data-file", lambda i: [word(l2_at(i), COPIED | 0x2000)], "data-file"),
+    "past-data-file": ("data-file", lambda i: [word(l2_at(i) + 8 * 500, COPIED | 500 << 12)], "beyond-end"),
+    "zero-flag": ("version-2", lambda i: [word(l2_at(i) + 8 * 60, 1)], "zero-flag"),
     # a data cluster that is the L1 table's, whose refcount fits
     "overlap": (
         "plain",
-        lambda i: [_word(_l2(i) + 8 * 60, _l1(i)), _word(_block(i) + _l1(i) // CLUSTER * 2, 2, ">H")],
+        lambda i: [word(l2_at(i) + 8 * 60, l1_at(i)), word(block_at(i) + l1_at(i) // CLUSTER * 2, 2, ">H")],
         "overlap",
     ),
 }
@@ -223,7 +189,7 @@ def _patched(directory, kind, change):
 
 def test_users_are_named(made):
     """A cluster that two entries name is told with both, and where the guest reads it."""
-    change = lambda i: [(_l2(i) + 8, i[_l2(i) : _l2(i) + 8])]  # noqa: E731 (as those of the tables above)
+    change = lambda i: [(l2_at(i) + 8, i[l2_at(i) : l2_at(i) + 8])]  # noqa: E731 (as those of the tables above)
     findings = _patched(made("plain"), "plain", change)
     low = next(each for each in findings if each["kind"] == "refcount-low")
     assert "entry 0" in low["says"]
@@ -261,7 +227,7 @@ def test_chain(tmp_path):
     )
     build(Recipe("chain", commands), tmp_path)
     with (tmp_path / "middle.qcow2").open("r+b") as file:
-        file.seek(_block((tmp_path / "middle.qcow2").read_bytes()) + 9)
+        file.seek(block_at((tmp_path / "middle.qcow2").read_bytes()) + 9)
         file.write(b"\2")
     assert ours(tmp_path, TOP).exit_code == 0
     done = ours(tmp_path, "--chain", "--output", "json", TOP)

@@ -85,6 +85,15 @@ def is_code(code: int) -> bool:
     return (code >> 3 & 0xF) in Mapping._value2member_map_ and (code & 0x7) in Storage._value2member_map_
 
 
+def is_lost(code: int) -> bool:
+    """Say whether what an image's tables name lies past the file's end, a whole cluster or a table of it.
+
+    Such a run is on BEYOND_EOF; UNALLOCATED, its table is lost.  Of a node without tables that is only the
+    tail of the last sector.
+    """
+    return code & 0x7 == Storage.BEYOND_EOF and code >> 3 & 0xF != Mapping.PASSTHROUGH
+
+
 DEFERRING: Final = (Mapping.UNALLOCATED, Mapping.UNALLOCATED_ALLOC)
 """The mappings that leave the guest's bytes to the layer below."""
 
@@ -102,8 +111,10 @@ def storage_words(code: int) -> str:
 
 
 def fact_words(code: int) -> str:
-    """Return a fact: ``zero alloc on hole``; where there is no host offset ``unallocated``."""
+    """Return a fact: ``zero alloc on hole``, ``normal, lost``; with no host offset ``unallocated``."""
     words = mapping_of(code).name.lower().replace("_", " ")
+    if is_lost(code):
+        return f"{words}, lost"
     return words if storage_of(code) is Storage.NONE else f"{words} on {storage_words(code)}"
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blockstrata.errors import UnsupportedError
+from blockstrata.facts.codes import Mapping
 from blockstrata.facts.node import whole_sectors
 from blockstrata.formats.qcow2.metadata import Region, Use, read_metadata
 from blockstrata.formats.qcow2.node import HeaderNode, Qcow2Node
@@ -26,7 +27,16 @@ from blockstrata.formats.qcow2.tables import COPIED, OFFSET_MASK
 from blockstrata.graph.chain import Layer
 from blockstrata.questions.checking.counter import COUNT, TooOftenError
 from blockstrata.questions.checking.entries import EntryCheck
-from blockstrata.questions.checking.findings import MOST, Entries, Finding, Findings, Severity
+from blockstrata.questions.checking.findings import (
+    MOST,
+    PAST_END,
+    Entries,
+    Finding,
+    Findings,
+    Severity,
+    bad_blocks,
+    region_past_end,
+)
 from blockstrata.questions.checking.tally import Tally
 from blockstrata.questions.checking.users import UserSearch
 from blockstrata.questions.checking.warnings import warnings
@@ -38,7 +48,6 @@ _WINDOW: Final = 1 << 27
 _MOST_REPEATED: Final = 1 << 26
 """Refcounts of blocks that are named again; an image that is merely damaged has a block or two of them."""
 _L1_RESERVED: Final = ~(OFFSET_MASK | COPIED) & 2**64 - 1
-_REFCOUNT_RESERVED: Final = 0x1FF
 
 
 _Number = TypeVar("_Number", bound=np.generic)
@@ -159,10 +168,7 @@ class _Checker:
     def _count_region(self, region: Region) -> None:
         beyond = self.tally.count(np.array([region.host], np.int64), region.length, 1)
         if beyond is not None and self.tally.is_first:
-            says = f"{region.use}: {region.host:#x} and {region.length} bytes on lies past the file's end"
-            self.findings.add(
-                Finding("beyond-end", Severity.CORRUPTION, says, region.host, region.length, None, region.use)
-            )
+            self.findings.add(region_past_end(region))
 
     def _count_bits(self) -> None:
         hosts = self.metadata.bits
@@ -200,14 +206,9 @@ class _Checker:
         self.tally.fault("unaligned", says, odd, tables.times, of_table, tables.host)
         beyond = self.tally.count(tables.host, self.tally.size, tables.times)
         if beyond is not None and self.tally.is_first:
-            says = "the L2 table lies past the file's end: what it mapped is lost"
+            says, which = PAST_END[Mapping.UNALLOCATED], of_table.take(beyond)
             self.findings.add_entries(
-                "beyond-end",
-                Severity.CORRUPTION,
-                of_table.take(beyond),
-                says,
-                tables.host[beyond],
-                self.tally.size,
+                "beyond-end", Severity.CORRUPTION, which, says, tables.host[beyond], self.tally.size
             )
         own = (active > 0) & ~zero
         host, is_set = host[own], words[own] & np.uint64(COPIED) != 0
@@ -219,22 +220,13 @@ class _Checker:
         """Count the refcount blocks, last of all, as each that is named before is a corruption by itself."""
         table, counter = self.table, self.tally.counter
         offsets = table.offsets
-        reserved = table.words & np.uint64(_REFCOUNT_RESERVED) != 0
-        odd = ~reserved & (offsets & np.uint64(self.tally.size - 1) != 0)
-        outside = ~reserved & ~odd & (offsets >= np.uint64(self.tally.top << self.tally.bits))
-        for which, kind, says in (
-            (reserved, "reserved", "reserved bits are set"),
-            (
-                odd,
-                "unaligned",
-                "the refcount block is not aligned to a cluster: QEMU cannot read it, and allocates nothing",
-            ),
-            (outside, "beyond-end", "the refcount block lies past the file's end: its refcounts read as 0"),
-        ):
+        bad = offsets == 0
+        for which, kind, says in bad_blocks(table, self.tally.top << self.tally.bits):
+            bad |= which
             if self.tally.is_first:
                 self.tally.corruptions += int(np.count_nonzero(which))
-                self._tell_blocks(np.flatnonzero(which), kind, says)
-        good = np.flatnonzero(~(reserved | odd | outside) & (offsets != 0))
+                self.findings.add_blocks(kind, table, np.flatnonzero(which), says)
+        good = np.flatnonzero(~bad)
         hosts, first, times = np.unique(offsets[good].astype(np.int64), return_index=True, return_counts=True)
         clusters = hosts >> self.tally.bits
         inside = (clusters >= counter.first) & (clusters < counter.last)
@@ -243,17 +235,8 @@ class _Checker:
         if table.most > 1:
             self.tally.corruptions += int(extra.sum())
             says = "the refcount block lies where something else does: writing one spoils the other"
-            self._tell_blocks(good[first[extra > 0]], "overlap", says)
+            self.findings.add_blocks("overlap", table, good[first[extra > 0]], says)
         counter.add(clusters, times)
-
-    def _tell_blocks(self, which: NDArray[np.intp], kind: str, says: str) -> None:
-        self.findings.more(kind, Severity.CORRUPTION, len(which[MOST:]), len(which[MOST:]) * self.tally.size)
-        for at in which[:MOST].tolist():
-            entry = f"refcount table, entry {int(self.table.index[at])}"
-            host = int(self.table.offsets[at])
-            self.findings.add(
-                Finding(kind, Severity.CORRUPTION, f"{entry}: {says}", host, self.tally.size, None, entry)
-            )
 
     def _overlaps(self) -> list[int]:
         """Return clusters of metadata that something else is in, too, and whose refcounts hide it."""

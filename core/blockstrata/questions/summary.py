@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from blockstrata.facts.codes import CODES, NO_HOST, Mapping, mapping_of
+from blockstrata.facts.codes import CODES, NO_HOST, Mapping, is_lost, mapping_of
 from blockstrata.facts.extents import Extents, blocks, further
 from blockstrata.graph.chain import Layer
 from blockstrata.guest.view import View
@@ -24,6 +24,8 @@ class Total:
     runs: int
     flags: dict[str, int]
     is_invalid: bool = False
+    lost: int | None = None
+    """The fact code, where that is lost."""
 
 
 class Summary:
@@ -92,8 +94,11 @@ class Summary:
         for key, is_invalid, *said in zip(
             keys.tolist(), each.having(Mapping.INVALID).tolist(), *flags, strict=True
         ):
-            meaning = (*said, is_invalid)
-            before = by_meaning.get(meaning, Total(0, 0, dict(zip(names, said, strict=True)), is_invalid))
+            code = key % CODES
+            lost = code if is_lost(code) else None
+            meaning = (*said, is_invalid, lost or 0)
+            nothing = Total(0, 0, dict(zip(names, said, strict=True)), is_invalid, lost)
+            before = by_meaning.get(meaning, nothing)
             length, runs = self._sums[key]
             by_meaning[meaning] = replace(before, length=before.length + length, runs=before.runs + runs)
         in_order = [by_meaning[meaning] for meaning in sorted(by_meaning)]

@@ -21,6 +21,7 @@ from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.formats.qcow2.tables import TableEntry
 from blockstrata.graph.chain import Chain, Layer
 from blockstrata.guest.merge import in_place
+from blockstrata.questions.faults import lost_words
 from blockstrata.semantics.table import Semantics
 
 STORED_BYTES: Final = 16
@@ -156,7 +157,7 @@ def _step(chain: Chain, layer: Layer, offset: int) -> Step:
     node = layer.node
     entry = node.entry_at(offset) if isinstance(node, Qcow2Node) else None
     rule = _rule(chain, layer, code)
-    fault = layer.fault_at(offset) if rule is Rule.INVALID else ""
+    fault = layer.fault_at(offset) if rule is Rule.INVALID else lost_words(layer, code)
     return Step(layer, code, rule, None if host == NO_HOST else host, entry, fault)
 
 
@@ -170,10 +171,10 @@ def _rule(chain: Chain, layer: Layer, code: int) -> Rule:
 
 
 def _stored(last: Step) -> bytes | None:
-    """Return the bytes where a read ends, zeroes past the file's end; None where nobody can say."""
+    """Return the bytes where a read ends, none past the file's end; None where nobody can say."""
     if last.host is None or storage_of(last.code) is Storage.UNDEFINED:
         return None
     try:
-        return last.file.read(last.host, STORED_BYTES)
+        return last.file.read(last.host, max(0, min(STORED_BYTES, last.file.length - last.host)))
     except UnsupportedError:  # only QEMU opens the file
         return None

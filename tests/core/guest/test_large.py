@@ -55,7 +55,8 @@ def test_a_full_terabyte_is_one_run_in_under_a_gibibyte(tmp_path):
     (entry,) = json.loads(done.stdout)
     assert (entry["start"], entry["length"], entry["data"]) == (0, TIB, True)
     assert entry["offset"] == 4 * CLUSTER + TIB // ENTRIES
-    assert int(done.stderr) < 1 << 30
+    # its tables have no refcounts, which is said before
+    assert int(done.stderr.split()[-1]) < 1 << 30
 
 
 def test_an_almost_empty_exabyte_is_answered_at_once(tmp_path):

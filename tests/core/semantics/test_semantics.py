@@ -73,6 +73,15 @@ def test_recurse_adds_zero_where_the_file_is_zero_or_at_its_end(driver: str):
     assert found == {storage: "DZO" if storage in zero else "D·O" for storage in STORED}
 
 
+@pytest.mark.parametrize("semantics", [HISTORIC, PROPOSED])
+@pytest.mark.parametrize("mapping", [Mapping.UNALLOCATED, Mapping.COMPRESSED])
+@pytest.mark.parametrize("mark", [0, SYNTHESISED])
+def test_what_is_lost_without_a_host_offset_has_the_flags_that_it_has_without(semantics, mapping, mark):
+    for traits in (QCOW2, ENCRYPTED, Traits("file", recurse=True), Traits("nbd")):
+        lost, plain = fact(mapping, Storage.BEYOND_EOF) | mark, fact(mapping) | mark
+        assert semantics.answer(lost, traits) == semantics.answer(plain, traits)
+
+
 def test_recurse_changes_nothing_but_plain_data():
     for mapping, storage in FORMAT_FACTS:
         if mapping is not Mapping.NORMAL:

@@ -49,10 +49,15 @@ def write(lines: Iterable[str]) -> None:
 
 def tell_notices(chain: Chain) -> None:
     """Say on standard error what the user should know of how files were read."""
-    # whoever read them may have left, or their disk be full, which takes nothing from the answer
+    for name, notice in chain.notices():
+        tell(f"{name}: {notice}")
+
+
+def tell(line: str) -> None:
+    """Say something on standard error beside an answer."""
+    # whoever read it may have left, or their disk be full, which takes nothing from the answer
     with contextlib.suppress(OSError):
-        for name, notice in chain.notices():
-            click.echo(f"blockstrata: {printable(f'{name}: {notice}')}", err=True)
+        click.echo(f"blockstrata: {printable(line)}", err=True)
 
 
 def fail(code: int, message: str) -> NoReturn:

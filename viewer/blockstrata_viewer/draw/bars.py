@@ -67,6 +67,8 @@ def _facts(scene: Scene, place: str) -> list[str]:
     facts = [place] if place else []
     if disk.chain.missing:
         facts.append("chain incomplete")
+    if number := sum(map(len, disk.faults)):
+        facts.append(counted(number, "fault"))
     if disk.round_trip:
         facts += ["round trip, r goes back", f"of {disk.round_trip.name}"]
     elif scene.entered_from:

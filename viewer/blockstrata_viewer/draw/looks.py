@@ -16,7 +16,7 @@ LOOKS: Final[tuple[tuple[Paint, str], ...]] = (
     (Paint.ZERO_AT_OFFSET, "reads as zero; a hole or unknown content at its offset"),
     (Paint.DEFERRED_RESERVED, "read from the layer below, but space is reserved here"),
     (Paint.FALLS_THROUGH, "an empty track: read from the layer below"),
-    (Paint.INVALID, "corrupt, or a layer that cannot be opened"),
+    (Paint.INVALID, "corrupt, past the file's end, or a layer that cannot be opened"),
     (Paint.UNREAD, "not read yet"),
 )
 """Solid is what is stored, textures are hollow, an empty track is nothing at all."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
+from blockstrata.errors import BlockstrataError
 from blockstrata.graph.chain import Chain, Layer, MissingNode
 from blockstrata.graph.export_layers import as_opened
 from blockstrata.guest.chain_reader import Progress
 from blockstrata.guest.merge import alone, in_place, merged
 from blockstrata.guest.regions import Region
 from blockstrata.guest.view import View
+from blockstrata.questions.checking.findings import Finding
+from blockstrata.questions.faults import faults_in, is_fault
 from blockstrata.text.printable import base_name, printable
 from blockstrata_viewer.model.round_trip import RoundTripTracks
 from blockstrata_viewer.model.track import Track, TrackSummary
@@ -66,6 +69,8 @@ class Disk:
     """What the user should know of how it was read."""
     summaries: tuple[RegionSummary, ...] = ()
     """The regions whose runs were given up, so that memory is bounded."""
+    faults: tuple[tuple[Finding, ...], ...] = ()
+    """What is wrong with each layer, by depth; nothing is said before all is read."""
 
     @property
     def size(self) -> int:
@@ -92,6 +97,10 @@ class Disk:
     def track(self, selected: int) -> Track:
         """Return a layer's track by its depth, the guest's for -1."""
         return self.guest if selected < 0 else self.tracks[selected]
+
+    def faults_of(self, depth: int) -> tuple[Finding, ...]:
+        """Return what is wrong with a layer, as far as its header and its map tell."""
+        return self.faults[depth] if depth < len(self.faults) else ()
 
     def error_of(self, depth: int) -> str:
         """Say why a layer could not be opened or read; an empty string if it could."""
@@ -123,6 +132,17 @@ def disk_of(
     guest.suppliers  # noqa: B018  counted here, where there may be many runs and time, not while it is drawn
     is_file = chain.layers[0].node.is_protocol
     return Disk(chain, guest, tracks, loading, is_file=is_file, notices=notices, summaries=summaries)
+
+
+def with_faults(disk: Disk) -> Disk:
+    """Return a disk that is read with what is wrong with its layers; reads a little for it."""
+    found = []
+    for layer, track in zip(disk.layers, disk.tracks, strict=True):
+        try:
+            found.append(tuple(each for each in faults_in(layer, track.view) if is_fault(each.kind)))
+        except BlockstrataError:  # what cannot be read is told where it is read
+            found.append(())
+    return replace(disk, faults=tuple(found))
 
 
 def fingerprint(disk: Disk) -> bytes | None:

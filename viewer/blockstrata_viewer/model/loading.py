@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from blockstrata.facts.codes import SECTOR
@@ -12,7 +13,7 @@ from blockstrata.graph.export_layers import export_layers
 from blockstrata.guest.chain_reader import Focus, Reader
 from blockstrata.guest.regions import Region
 from blockstrata.text.printable import base_name, printable
-from blockstrata_viewer.model.disk import Disk, Loading, RegionSummary, disk_of, summary_of
+from blockstrata_viewer.model.disk import Disk, Loading, RegionSummary, disk_of, summary_of, with_faults
 from blockstrata_viewer.model.opening import Opening
 from blockstrata_viewer.model.track import BANDS
 from blockstrata_viewer.model.viewport import Viewport
@@ -145,8 +146,10 @@ class Loader:
             (summary for region, summary in self._summaries.items() if region not in reader.runs),
             key=lambda summary: summary.region.start,
         )
-        notices = () if loading else tuple(_notices(chain))
-        return disk_of(chain, loading, notices, tuple(summaries))
+        if loading:
+            return disk_of(chain, loading, (), tuple(summaries))
+        disk = with_faults(disk_of(chain, None, (), tuple(summaries)))
+        return replace(disk, notices=tuple(_notices(disk)))
 
 
 def chunk_of(chain: Chain, memory: int) -> int:
@@ -160,10 +163,13 @@ def chunk_of(chain: Chain, memory: int) -> int:
     return max(SECTOR, 1 << (grain - 1).bit_length())
 
 
-def _notices(chain: Chain) -> Iterator[str]:
+def _notices(disk: Disk) -> Iterator[str]:
     """Yield what the user should know of a chain that was read, a line each."""
-    for name, notice in chain.notices():
+    for name, notice in disk.chain.notices():
         yield f"{base_name(name)}: {printable(notice)}"
-    for layer in chain.layers:
+    for layer in disk.layers:
+        if found := disk.faults_of(layer.depth):
+            more = f", and {len(found) - 1} more; o lists them" if len(found) > 1 else ""
+            yield f"{base_name(layer.name)}: {printable(found[0].says)}{more}"
         if refusal := layer.node.find_refusal():
             yield f"QEMU refuses this image: {refusal}"

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from blockstrata.facts.codes import Mapping, mapping_of
 from blockstrata.questions.round_trip import round_trip
 from blockstrata.semantics.nbd import WIRES, Wire
 from blockstrata_viewer.model.states import Paint, Short, State, state_of_flags
@@ -59,7 +60,7 @@ class RoundTripTracks:
     def _states(self, wire: Wire, state: Callable[[Wire, int, int], State]) -> tuple[State, ...]:
         found = []
         for known, (code, traits) in zip(self.served.states(wire.server), self.served.facts, strict=True):
-            if known.paint in (Paint.INVALID, Paint.UNREAD):
+            if mapping_of(code) in (Mapping.INVALID, Mapping.UNREAD):
                 found.append(known)
                 continue
             means = int(wire.base.settle(wire.base.table(traits))[code])

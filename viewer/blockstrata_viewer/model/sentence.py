@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from blockstrata.facts.codes import DEFERRING, SYNTHESISED, Mapping, Storage, mapping_of, storage_of
+from blockstrata.facts.codes import DEFERRING, SYNTHESISED, Mapping, Storage, is_lost, mapping_of, storage_of
 from blockstrata.semantics.proposed import PROPOSED, Flag
 from blockstrata_viewer.model.scene import GUEST, Scene
 
@@ -44,13 +44,30 @@ def sentence_of(scene: Scene) -> Sentence:
         return Sentence("", "This is not read yet.")
     own = None if run is None else mapping_of(int(scene.track.view.extents.facts[run]))
     lead = _lead(own, scene.selected, answers)
+    if own in DEFERRING and answers != scene.selected and _is_lost(scene, run):
+        lead = "The table of this layer that maps this is past its file's end. "
     name = "this layer" if scene.selected == answers else scene.name_of(answers)
     if mapping is Mapping.INVALID:
         return Sentence(lead, "This cannot be read from ", name, ".")
+    if is_lost(code):
+        return _lost(lead, mapping, is_encrypted=view.layers[answers].node.is_encrypted)
     if code & SYNTHESISED:
         return Sentence("No layer below reaches here. ", "The guest reads zeroes.")
     flags = int(PROPOSED.table(view.layers[answers].node.read_traits())[code])
     return Sentence(lead, f"The guest reads {'zeroes' if flags & Flag.ZERO else 'data'} from ", name, ".")
+
+
+def _is_lost(scene: Scene, run: int | None) -> bool:
+    return run is not None and is_lost(int(scene.track.view.extents.facts[run]))
+
+
+def _lost(lead: str, mapping: Mapping, *, is_encrypted: bool) -> Sentence:
+    """Return what the guest reads of what lies past a file's end, in 40 cells and what may be left out."""
+    if mapping in DEFERRING:
+        return Sentence(lead, "Table past the file's end: reads zeroes.")
+    if mapping is Mapping.COMPRESSED:
+        return Sentence(lead, "Past the file's end: reading it fails.")
+    return Sentence(lead, f"Past the file's end: reads as {'garbage' if is_encrypted else 'zeroes'}.")
 
 
 def _lead(own: Mapping | None, selected: int, answers: int) -> str:

@@ -12,7 +12,8 @@ from enum import IntEnum, StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from blockstrata.facts.codes import DEFERRED_WORDS, Mapping, Storage, mapping_of, storage_of
+from blockstrata.facts.codes import DEFERRED_WORDS, Mapping, Storage, is_lost, mapping_of, storage_of
+from blockstrata.semantics.table import words_for
 
 if TYPE_CHECKING:
     from blockstrata.facts.codes import Traits
@@ -48,6 +49,7 @@ class Short(StrEnum):
     COMPRESSED = "compressed"
     ENCRYPTED = "encrypted"
     SHARED = "shared"
+    PAST_END = "past the end"
     KEPT = "kept"
     GAINED = "gained"
     LOST = "lost"
@@ -122,6 +124,9 @@ def state_of(semantics: Semantics, code: int, traits: Traits, *, settled: bool) 
     table = semantics.table(traits)
     flags = int(semantics.settle(table)[code] if settled else table[code])
     state = state_of_flags(semantics, flags, is_protocol=traits.is_protocol)
+    if is_lost(code):
+        words = words_for(state.words, code)
+        return replace(state, paint=Paint.INVALID, short=Short.PAST_END, words=words)
     if state.paint is Paint.NO_OFFSET and (mapping is Mapping.COMPRESSED or traits.encrypted):
         # the flags are the same, and who asks whether an image holds compressed clusters wants to know
         return replace(state, short=Short.COMPRESSED if mapping is Mapping.COMPRESSED else Short.ENCRYPTED)

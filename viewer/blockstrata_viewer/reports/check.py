@@ -31,11 +31,12 @@ def as_json(found: Check) -> dict[str, Any]:
         "check-errors": found.check_errors,
         "image-end-offset": found.image_end_offset,
         **{name: number for name, number in optional.items() if number},
-        "findings": [_finding(each) for each in found.findings],
+        "findings": [finding_json(each) for each in found.findings],
     }
 
 
-def _finding(each: Finding) -> dict[str, Any]:
+def finding_json(each: Finding) -> dict[str, Any]:
+    """Return a finding as JSON has it, None where it names no place."""
     return {
         "kind": each.kind,
         "severity": each.severity,

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from blockstrata.errors import BlockstrataError
 from blockstrata.facts.codes import SHARED_WORDS, Storage, fact_words, storage_of
+from blockstrata.facts.node import HostNode
 from blockstrata.formats.qcow2 import tables
 from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.formats.qcow2.tables import TableEntry
 from blockstrata.graph.chain import Layer
+from blockstrata.questions.faults import lost_words
 from blockstrata.text.printable import printable
 from blockstrata_viewer.reports.told import Spot, Told
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:  # a trace needs no more of the viewer than this page
 
 _PREVIEW: Final = 64
 """Bytes of the extent that are shown."""
+_FAULTS: Final = 20
+"""Faults that are listed."""
 _FULL: Final = 82
 """Columns of a line with 16 of them."""
 
@@ -46,6 +50,8 @@ def describe(scene: Scene, width: int = _FULL) -> list[Told]:
         text = f"{name:<8} {state.letters or state.short:<8} {state.words}"
         lines.append(Told(text, None, state.paint, 9))
     lines += [Told(""), *map(Told, fact_lines(code))]
+    if lost := lost_words(layer, code):
+        lines.append(Told(f"fault    {lost}"))
     try:
         if isinstance(layer.node, Qcow2Node):
             at = layer.node.entry_at(scene.cursor)
@@ -53,7 +59,21 @@ def describe(scene: Scene, width: int = _FULL) -> list[Told]:
         lines += _bytes(scene, layer, 16 if width >= _FULL else 8)
     except BlockstrataError as error:
         lines += [Told(""), Told(str(error))]
-    return lines
+    return lines + _faults(scene, layer)
+
+
+def _faults(scene: Scene, layer: Layer) -> list[Told]:
+    """Return what is wrong with the layer as a whole; a line about a place leads there."""
+    found = () if scene.disk.is_file or scene.disk.round_trip else scene.disk.faults_of(layer.depth)
+    if not found:
+        return []
+    lines = [Told(""), Told(f"faults   {printable(layer.name)}")]
+    for each in found[:_FAULTS]:
+        spot = None if each.guest is None else Spot(layer.depth, each.guest)
+        lines.append(Told(f"{each.severity}: {printable(each.says)}", spot))
+    if len(found) > _FAULTS:
+        lines.append(Told(f"and {len(found) - _FAULTS} more"))
+    return [*lines, Told("blockstrata check says more")] if layer.node.driver == "qcow2" else lines
 
 
 def fact_lines(code: int) -> list[str]:
@@ -69,6 +89,8 @@ def entry_lines(node: Qcow2Node, at: TableEntry, offset: int) -> list[str]:
         return [*lines, "L2       no table"]
     entry = at.entry
     lines.append(f"L2       table {at.l2_offset:#x}, index {at.l2_index}")
+    if at.l2_offset >= node.file.length:
+        return [*lines, "         " + nothing_stored(node.file)]
     lines.append(f"entry    {entry:#018x}")
     if entry & tables.COMPRESSED:
         start, length = tables.compressed_at(node.header, entry)
@@ -96,11 +118,18 @@ def _bytes(scene: Scene, layer: Layer, a_line: int) -> list[Told]:
     host = scene.track.host_of(scene.cursor)
     if host is None:
         return []
-    stored = layer.node.host.read(host, _PREVIEW)
-    where = f"stored at {host:#x} of {printable(layer.node.host.name)}"
-    leads = not (scene.disk.is_file or scene.disk.round_trip) and host < layer.node.host.length
+    file = layer.node.host
+    stored = file.read(host, max(0, min(_PREVIEW, file.length - host)))
+    where = f"stored at {host:#x} of {printable(file.name)}"
+    leads = not (scene.disk.is_file or scene.disk.round_trip) and bool(stored)
     spot = Spot(layer.depth, host, in_file=True) if leads else None
-    return [Told(""), Told(where, spot), *map(Told, hex_lines(host, stored, a_line))]
+    lines = hex_lines(host, stored, a_line) if stored else [nothing_stored(file)]
+    return [Told(""), Told(where, spot), *map(Told, lines)]
+
+
+def nothing_stored(file: HostNode) -> str:
+    """Say that nothing is, as the file ends before."""
+    return f"nothing: the file ends at {file.length:#x}"
 
 
 def hex_lines(host: int, stored: bytes, a_line: int = 16) -> list[str]:

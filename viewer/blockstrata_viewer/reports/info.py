@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from blockstrata.errors import BlockstrataError
 from blockstrata.facts.codes import Mapping
@@ -16,13 +16,19 @@ from blockstrata.formats.qcow2.snapshots import Snapshot
 from blockstrata.graph.chain import Chain, Layer, MissingNode
 from blockstrata.guest.chain_reader import in_parts
 from blockstrata.guest.merge import in_place, merged
+from blockstrata.questions.faults import Losses, faults, is_fault, tail
 from blockstrata.questions.summary import Summary, Total
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.historic import HISTORIC, Flag
 from blockstrata.semantics.proposed import PROPOSED
+from blockstrata.semantics.table import words_for
 from blockstrata.text.printable import printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.units import counted
+from blockstrata_viewer.reports.check import finding_json
+
+_SHOWN: Final = 10
+"""Findings of a layer that are written out for people."""
 
 
 def collect(chain: Chain, *, quick: bool = False) -> dict[str, Any]:
@@ -31,6 +37,7 @@ def collect(chain: Chain, *, quick: bool = False) -> dict[str, Any]:
     Sizes in bytes; ``quick`` leaves out all that needs the tables to be read.
     """
     layers = [_layer(layer, quick=quick) for layer in chain.layers]
+    found = [list(faults(layer, quick=quick)) for layer in chain.layers]
     facts: dict[str, Any] = {
         "image": chain.layers[0].name,
         "virtual-size": chain.size,
@@ -39,15 +46,21 @@ def collect(chain: Chain, *, quick: bool = False) -> dict[str, Any]:
     if chain.missing:
         facts["gap"] = str(chain.missing)
     if not quick:
-        guest, each = _summaries(chain)
+        guest, each, losses = _summaries(chain)
         facts["guest"] = _totals(guest, chain)
-        for layer, summary in zip(layers, each, strict=True):
+        for depth, (layer, summary) in enumerate(zip(layers, each, strict=True)):
             if "error" in layer:
                 continue
+            found[depth] += losses.of(chain.layers[depth])
+            behind = tail(chain.layers[depth])
+            found[depth] += [behind] if behind else []
             if "cluster-size" in layer["features"] and layer["format"] == "qcow2":
                 compressed = summary.length_of(Mapping.COMPRESSED)
                 layer["compressed-clusters"] = -(-compressed // layer["features"]["cluster-size"])
             layer.update(_totals(summary, chain))
+    for layer, findings in zip(layers, found, strict=True):
+        if findings:
+            layer["findings"] = [finding_json(each) for each in findings]
     return facts
 
 
@@ -57,15 +70,17 @@ def find_break(facts: dict[str, Any]) -> str | None:
     return next(refused, facts.get("gap"))
 
 
-def _summaries(chain: Chain) -> tuple[Summary, list[Summary]]:
-    """Return what the guest sees and what each layer holds, added up region by region."""
-    guest = Summary(chain.layers)
+def _summaries(chain: Chain) -> tuple[Summary, list[Summary], Losses]:
+    """Return what the guest sees, and what each layer holds and has lost, added up region by region."""
+    guest, losses = Summary(chain.layers), Losses(chain.layers)
     each = [Summary(chain.layers, in_place=True) for _ in chain.layers]
     for region, part in in_parts(chain, 0, max(layer.size for layer in chain.layers)):
         for layer, summary in zip(chain.layers, each, strict=True):
-            summary.add(in_place(part, layer.depth, *region.within(layer.size)))
+            view = in_place(part, layer.depth, *region.within(layer.size))
+            summary.add(view)
+            losses.add(view)
         guest.add(merged(part, *region.within(chain.size)))
-    return guest, each
+    return guest, each, losses
 
 
 def _layer(layer: Layer, *, quick: bool) -> dict[str, Any]:
@@ -160,15 +175,18 @@ def _total(line: Total, *, is_protocol: bool) -> dict[str, Any]:
             semantics.name: semantics.letters(flags[semantics.name], is_protocol=is_protocol)
             for semantics in SEMANTICS
         },
-        "words": _words(flags, is_protocol=is_protocol),
+        "words": _words(line, is_protocol=is_protocol),
+        **({} if line.lost is None else {"lost": True}),
     }
 
 
-def _words(flags: dict[str, int], *, is_protocol: bool) -> str:
+def _words(line: Total, *, is_protocol: bool) -> str:
     """Return the words of the proposed row; of two reasons that it names, the one that is known."""
+    flags = line.flags
     words = PROPOSED.row(flags[PROPOSED.name], is_protocol=is_protocol).words
     is_compressed = flags[HISTORIC.name] & Flag.COMPRESSED
-    return words.replace("(compressed, encrypted)", "(compressed)") if is_compressed else words
+    words = words.replace("(compressed, encrypted)", "(compressed)") if is_compressed else words
+    return words if line.lost is None else words_for(words, line.lost)
 
 
 def json_lines(facts: dict[str, Any]) -> Iterator[str]:
@@ -214,6 +232,7 @@ def _layer_lines(layer: dict[str, Any], branch: str, trunk: str) -> Iterator[str
         yield f"{trunk}backing {printable(layer['backing'])} ({stated})\n"
     if layer.get("compressed-clusters"):
         yield f"{trunk}{counted(layer['compressed-clusters'], 'compressed cluster')}\n"
+    yield from (f"{trunk}{line}" for line in _finding_lines(layer))
     if "runs" in layer:
         yield f"{trunk}{counted(layer['runs'], 'extent')}\n"
         yield from (f"{trunk}{line}" for line in _total_lines(layer, [layer.get("refusal")]))
@@ -231,6 +250,17 @@ def _listed_lines(layer: dict[str, Any]) -> Iterator[str]:
         yield f"bitmap {printable(each['name'])}: granularity {format_size(each['granularity'])}{flags}\n"
     if "refusal" in layer:
         yield f"! map refuses this image, as QEMU does: {layer['refusal']}\n"
+
+
+def _finding_lines(layer: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with a layer, and who says more about it."""
+    findings = layer.get("findings", ())
+    for each in findings[:_SHOWN]:
+        yield f"{each['severity']}: {printable(each['says'])}\n"
+    if len(findings) > _SHOWN:
+        yield f"… {counted(len(findings) - _SHOWN, 'more finding')}, all with --output json\n"
+    if layer["format"] == "qcow2" and any(is_fault(each["kind"]) for each in findings):
+        yield "blockstrata check says more\n"
 
 
 def _stored(file: dict[str, Any]) -> str:

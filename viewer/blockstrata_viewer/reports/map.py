@@ -19,9 +19,11 @@ from blockstrata.interchange import listing, nbdinfo, qemu_img
 from blockstrata.interchange import round_trip as round_trip_listing
 from blockstrata.interchange.entries import in_parts
 from blockstrata.questions.bitmaps import dirty_runs
+from blockstrata.questions.faults import Losses, faults, is_fault
 from blockstrata.questions.round_trip import round_trip
 from blockstrata.semantics.nbd import WIRES
 from blockstrata.semantics.table import Semantics
+from blockstrata_viewer.draw.units import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,20 @@ class Part:
         return partial(guest.alone, chain.layer(self.layer))
 
 
-def status_lines(part: Part, chain: Chain, semantics: Semantics, output: str) -> Iterator[str]:
-    """Return the lines of the block status; ``NoOffsetError`` as :func:`qemu_img.human_lines` has it."""
+def status_lines(
+    part: Part, chain: Chain, semantics: Semantics, output: str, losses: Losses | None = None
+) -> Iterator[str]:
+    """Return the lines of the block status; ``NoOffsetError`` as :func:`qemu_img.human_lines` has it.
+
+    What the map finds lost is added to ``losses``, if given.
+    """
     views = part.views(chain)
     # what is wrong with most images is known before a line is written
     first = next(views)
     first.require_valid()
     views = itertools.chain([first], views)
+    if losses:
+        views = _noting(views, losses)
     if output == "nbd-json":
         return nbdinfo.json_text(nbdinfo.block_status(views, semantics), nbdinfo.BASE_ALLOCATION)
     found = in_parts(views, semantics)
@@ -84,6 +93,31 @@ def status_lines(part: Part, chain: Chain, semantics: Semantics, output: str) ->
     if semantics.name == "historic":
         return qemu_img.human_lines(found, layers)
     return listing.human_lines(found, layers, semantics)
+
+
+def _noting(views: Iterator[View], losses: Losses) -> Iterator[View]:
+    """Yield views, what is lost in them added up."""
+    for view in views:
+        losses.add(view)
+        yield view
+
+
+def warning(chain: Chain, part: Part, losses: Losses) -> str:
+    """Return a line about what is wrong with the layers that were mapped; an empty string if nothing is.
+
+    The image that it names first is the uppermost with a fault.
+    """
+    found = []
+    for layer in part.layers(chain):
+        each = [*faults(layer), *losses.of(layer)]
+        found += [(layer, finding) for finding in each if is_fault(finding.kind)]
+    if not found:
+        return ""
+    layer, worst = found[0]
+    more = f", and {counted(len(found) - 1, 'more fault')}" if len(found) > 1 else ""
+    checked = [each.name for each, finding in found if finding.kind != "stated-raw"]
+    hint = f"; run 'blockstrata check {checked[0]}'" if checked else ""
+    return f"warning: {layer.name}: {worst.says}{more}{hint}"
 
 
 def round_trip_lines(view: View, server: Semantics, output: str) -> Iterator[str]:

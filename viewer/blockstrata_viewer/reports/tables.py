@@ -13,10 +13,11 @@ from blockstrata.facts.node import protocol_node
 from blockstrata.graph.chain import Chain, Layer, MissingNode
 from blockstrata.guest.merge import alone, in_place
 from blockstrata.guest.view import View
+from blockstrata.questions.faults import faults_in, is_fault
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.nbd import NBD_6_0, WIRES
 from blockstrata.semantics.table import Row, Semantics
-from blockstrata.text.printable import base_name
+from blockstrata.text.printable import base_name, printable
 from blockstrata.text.sizes import format_size
 
 SHOWN_BY: Final[dict[tuple[str, bool], dict[str, str]]] = {
@@ -133,6 +134,10 @@ def row_lines(chain: Chain) -> Iterator[str]:
             yield f"  {entry.letters}  {entry.row.words}\n"
             yield f"        {_where(entry)}\n"
         yield "\n"
+    for layer in chain.layers:
+        for each in faults_in(layer, in_place(chain, layer.depth, 0, layer.size)):
+            if is_fault(each.kind):
+                yield f"{each.severity}: {printable(layer.name)}: {printable(each.says)}\n"
 
 
 def _where(entry: Entry) -> str:

@@ -14,13 +14,13 @@ from blockstrata.graph.chain import Chain
 from blockstrata.questions.trace import Rule, Step, Trace, trace
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.historic import HISTORIC, Flag, present_words
-from blockstrata.semantics.table import Semantics
+from blockstrata.semantics.table import Semantics, words_for
 from blockstrata.text.printable import printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.units import exact_size
 from blockstrata_viewer.model.states import state_of_flags
 from blockstrata_viewer.model.switch import word_of
-from blockstrata_viewer.reports.extent import entry_lines, fact_lines, hex_lines
+from blockstrata_viewer.reports.extent import entry_lines, fact_lines, hex_lines, nothing_stored
 from blockstrata_viewer.reports.told import Spot, Told
 
 _READ_AS_STORED: Final = (Rule.DATA, Rule.PASSTHROUGH, Rule.PROTOCOL)
@@ -99,7 +99,7 @@ def _step_lines(step: Step, offset: int) -> Iterator[Told]:
 def _meaning(step: Step, semantics: Semantics) -> Told:
     flags, is_protocol = step.flags(semantics), step.layer.node.is_protocol
     letters = semantics.letters(flags, is_protocol=is_protocol)
-    words = semantics.row(flags, is_protocol=is_protocol).words
+    words = words_for(semantics.row(flags, is_protocol=is_protocol).words, step.code)
     present = f"{present_words(flags)} · " if semantics is HISTORIC else ""
     head = f"{word_of(semantics):<8} "
     paint = state_of_flags(semantics, flags, is_protocol=is_protocol).paint
@@ -127,4 +127,6 @@ def _stored_lines(followed: Trace) -> Iterator[Told]:
     note = "" if own else " (not what the guest reads)"
     spot = None if last.layer.node.is_protocol else Spot(last.layer.depth, last.host, in_file=True)
     yield Told(f"stored at {last.host:#x} of {printable(last.file.name)}{note}", spot)
+    if not followed.stored:
+        yield Told(nothing_stored(last.file))
     yield from map(Told, hex_lines(last.host, followed.stored))

@@ -18,9 +18,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from blockstrata.facts.codes import NO_HOST, Mapping, fact
-from blockstrata.facts.extents import Extents
-from blockstrata.facts.node import HostNode
+from blockstrata.facts.codes import NO_HOST, Mapping, Storage, fact
+from blockstrata.facts.extents import Extents, join, uniform
+from blockstrata.facts.node import HostNode, whole_sectors
 from blockstrata.formats.qcow2.header import Header
 from blockstrata.formats.qcow2.stored import PIECE, Stretches, counting, stored_stretches, stored_words
 from blockstrata.formats.qcow2.tables import OFFSET_MASK, SUBCLUSTERS
@@ -34,9 +34,15 @@ class Kind(IntEnum):
 
     NOTHING = 0
     TABLE = 1
-    UNALIGNED = 2
-    REPEATED = 3
+    LOST = 2
+    """It names a table past the file's end, which QEMU reads as zeroes."""
+    UNALIGNED = 3
+    REPEATED = 4
     """It names a table that was named before, and the budget for that is spent."""
+
+
+LOST_TABLE: Final = fact(Mapping.UNALLOCATED, Storage.BEYOND_EOF)
+"""The fact of what a table past the file's end would map."""
 
 
 class Pieces(NamedTuple):
@@ -63,6 +69,8 @@ class Directory:
     first: NDArray[np.int64]
     count: NDArray[np.int64]
     stretches: Stretches
+    end: int
+    """How many entries of the table the file has; those from here on lie past its end."""
 
     @property
     def piece(self) -> int:
@@ -86,10 +94,15 @@ class Directory:
         low, high = np.searchsorted(self.entries, [first, last]).tolist()
         return low, high
 
-    def has_invalid(self, first: int, last: int) -> bool:
-        """Say whether any of the entries ``first`` up to ``last`` cannot be followed."""
+    def has_faults(self, first: int, last: int) -> bool:
+        """Say whether any of the entries ``first`` up to ``last`` leads to no table, but should."""
         low, high = self._among(first, last)
-        return bool((self.kinds[low:high] >= Kind.UNALIGNED).any())
+        return last > self.end or bool((self.kinds[low:high] >= Kind.LOST).any())
+
+    def lost_tables(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return which entries name tables past the file's end, and their host bytes, int64 (n,) each."""
+        lost = self.kinds == Kind.LOST
+        return self.entries[lost], (self.words[lost] & np.uint64(OFFSET_MASK)).astype(np.int64)
 
     def batches(self, first: int, last: int, most: int) -> Iterator[tuple[int, int, int]]:
         """Yield (first, last, tables) of ranges of L1 entries that map about ``most`` stored (sub)clusters.
@@ -110,9 +123,14 @@ class Directory:
     def overview(self, start: int, end: int) -> Extents:
         """Return what the entries say of a window of bytes: UNREAD where parts of tables are stored."""
         span = self.header.l2_span
+        if end > self.end * span:
+            inside = max(start, self.end * span)
+            own = [self.overview(start, inside)] if start < inside else []
+            return join([*own, uniform(inside, end, LOST_TABLE)])
         low, high = self._among(start // span, -(-end // span))
         entries, kinds = self.entries[low:high], self.kinds[low:high]
         said = np.full(len(entries), fact(Mapping.UNALLOCATED), np.uint8)
+        said[kinds == Kind.LOST] = LOST_TABLE
         said[kinds >= Kind.UNALIGNED] = fact(Mapping.INVALID)
         said[self.pieces[low:high] > 0] = fact(Mapping.UNREAD)
         # stretches of neighbours that say the same
@@ -146,9 +164,13 @@ class Directory:
 
 def read_directory(file: HostNode, header: Header, l1_offset: int, entries: int) -> Directory:
     """Read the first ``entries`` of an L1 table, and ask what is stored of the tables that they name."""
+    length = whole_sectors(file.length)
+    is_cut = l1_offset + entries * 8 - length >= header.cluster_size
+    end = max(0, length - l1_offset) // 8 if is_cut else entries
     index, words = stored_words(file, l1_offset, entries)
     offsets = (words & np.uint64(OFFSET_MASK)).astype(np.int64)
     kinds = np.where(offsets & header.cluster_size - 1, Kind.UNALIGNED, Kind.TABLE).astype(np.uint8)
+    kinds[(kinds == Kind.TABLE) & (offsets >= length)] = Kind.LOST
     kinds[offsets == 0] = Kind.NOTHING
     used = np.flatnonzero(kinds == Kind.TABLE)
     tables, once, table = np.unique(offsets[used], return_index=True, return_inverse=True)
@@ -165,7 +187,7 @@ def read_directory(file: HostNode, header: Header, l1_offset: int, entries: int)
     spent = (np.cumsum(again) > REPEATS // parts_of(header, piece)) & (again > 0)
     kinds[spent] = Kind.REPEATED
     pieces[spent] = 0
-    return Directory(header, index, words, kinds, pieces, first, count, stretches)
+    return Directory(header, index, words, kinds, pieces, first, count, stretches, end)
 
 
 def parts_of(header: Header, length: int) -> int:

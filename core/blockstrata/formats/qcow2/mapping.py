@@ -18,9 +18,9 @@ import numpy as np
 from blockstrata.facts.builder import ExtentsBuilder, Runs
 from blockstrata.facts.codes import NO_HOST, Mapping, fact
 from blockstrata.facts.extents import Extents
-from blockstrata.facts.node import HostNode
+from blockstrata.facts.node import HostNode, whole_sectors
 from blockstrata.facts.overlay import overlaid, runs_of
-from blockstrata.formats.qcow2.directory import Directory, Pieces, parts_of
+from blockstrata.formats.qcow2.directory import LOST_TABLE, Directory, Pieces, parts_of
 from blockstrata.formats.qcow2.stored import read_pieces
 from blockstrata.formats.qcow2.tables import Breaks, Entries, decode, telling
 
@@ -46,15 +46,16 @@ def mapped(file: HostNode, directory: Directory, start: int, end: int) -> Extent
         builder.add(Runs(np.array([first * header.l2_span]), nothing, np.array([NO_HOST])))
     at_once = _DECODED // parts_of(header, header.l2_entry_size)
     for entries in _regrouped(_entries(file, directory, pieces, last * header.l2_span), at_once):
-        builder.add(decode(header, entries))
+        builder.add(decode(header, entries, whole_sectors(file.length)))
     found = builder.window(start, end)
-    if not directory.has_invalid(first, last):
+    if not directory.has_faults(first, last):
         return found
     # what no table maps says nothing, so the L1 table has the last word there
     said = directory.overview(start, end)
-    invalid = runs_of(said, said.having(Mapping.INVALID), 0)
+    faulty = said.having(Mapping.INVALID) | (said.facts == LOST_TABLE)
+    broken = runs_of(said, faulty, 0)
     below = runs_of(found, np.ones(len(found), np.bool_), 1)
-    starts, _, facts, host, _ = overlaid([invalid, below], start, end)
+    starts, _, facts, host, _ = overlaid([broken, below], start, end)
     return Extents(np.append(starts, end), facts, host).coalesce()
 
 

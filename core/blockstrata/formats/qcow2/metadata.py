@@ -77,10 +77,30 @@ _INCOMPLETE_BELOW = 16
 def read_metadata(
     file: HostNode, header: Header, snapshots: tuple[Snapshot, ...], bitmaps: tuple[Bitmap, ...]
 ) -> Metadata:
-    """Return what header, snapshot table and bitmap directory name.
+    """Return what header, snapshot table and bitmap directory name, and the bits that bitmaps' tables name.
 
-    ``BadImageError`` where QEMU cannot go on: the table of a bitmap that is not in use makes no sense, or
-    the L1 table of a snapshot lies past what a file can hold.
+    ``BadImageError`` as :func:`read_regions` has it, and where the table of a bitmap that is not in use makes
+    no sense.
+    """
+    regions, faults = read_regions(file, header, snapshots, bitmaps)
+    bits, bits_of = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    if header.bitmaps:
+        check_bitmaps(file, header, bitmaps)
+        if sum(each.table_entries for each in bitmaps) > _MOST_ENTRIES:
+            what = f"the tables of all bitmaps have more than {_MOST_ENTRIES} entries"
+            raise UnsupportedError(file.name, "qcow2 bitmap directory", what)
+        for number, bitmap in enumerate(bitmaps):
+            bits.append(_bits(file, header, bitmap, faults))
+            bits_of.append(np.full(len(bits[-1]), number, np.int64))
+    return Metadata(regions, np.concatenate(bits), np.concatenate(bits_of), tuple(faults))
+
+
+def read_regions(
+    file: HostNode, header: Header, snapshots: tuple[Snapshot, ...], bitmaps: tuple[Bitmap, ...]
+) -> tuple[tuple[Region, ...], list[Fault]]:
+    """Return the regions alone, and the faults of naming them; nothing is read.
+
+    ``BadImageError`` where QEMU cannot go on: the L1 table of a snapshot lies past what a file can hold.
     """
     found = [
         Region(Use.HEADER, 0, header.cluster_size),
@@ -97,7 +117,6 @@ def read_metadata(
             Region(Use.ENCRYPTION_HEADER, header.encryption_header_offset, header.encryption_header_size)
         )
     faults: list[Fault] = []
-    bits, bits_of = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     if snapshots:
         size = snapshots[-1].end - header.snapshots_offset
         found.append(Region(Use.SNAPSHOT_TABLE, header.snapshots_offset, size))
@@ -106,16 +125,11 @@ def read_metadata(
         found.append(
             Region(Use.BITMAP_DIRECTORY, header.bitmap_directory_offset, header.bitmap_directory_size)
         )
-        check_bitmaps(file, header, bitmaps)
-        if sum(each.table_entries for each in bitmaps) > _MOST_ENTRIES:
-            what = f"the tables of all bitmaps have more than {_MOST_ENTRIES} entries"
-            raise UnsupportedError(file.name, "qcow2 bitmap directory", what)
-        for number, bitmap in enumerate(bitmaps):
-            found.append(Region(Use.BITMAP_TABLE, bitmap.table_offset, bitmap.table_entries * 8, number))
-            bits.append(_bits(file, header, bitmap, faults))
-            bits_of.append(np.full(len(bits[-1]), number, np.int64))
-    regions = tuple(_bounded(each) for each in found if 0 < each.length < _SIGNED)
-    return Metadata(regions, np.concatenate(bits), np.concatenate(bits_of), tuple(faults))
+        found += [
+            Region(Use.BITMAP_TABLE, each.table_offset, each.table_entries * 8, number)
+            for number, each in enumerate(bitmaps)
+        ]
+    return tuple(_bounded(each) for each in found if 0 < each.length < _SIGNED), faults
 
 
 def _bounded(region: Region) -> Region:

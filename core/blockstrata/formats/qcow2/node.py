@@ -8,10 +8,13 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from blockstrata.errors import BadImageError, BadReferenceError, BlockstrataError
-from blockstrata.facts.codes import Mapping, Traits, fact
+from blockstrata.facts.codes import Mapping, Storage, Traits, fact
 from blockstrata.facts.compose import compose
-from blockstrata.facts.extents import Extents, empty, uniform
+from blockstrata.facts.extents import Extents, empty, join, uniform
 from blockstrata.facts.node import Driver, HostNode, whole_sectors
 from blockstrata.formats.qcow2 import bitmaps, snapshots, tables
 from blockstrata.formats.qcow2.bitmaps import Bitmap, DirtyRuns
@@ -30,6 +33,8 @@ from blockstrata.formats.qcow2.refcounts import looks_preallocated
 from blockstrata.formats.qcow2.snapshots import Snapshot
 from blockstrata.formats.qcow2.tables import TableEntry
 from blockstrata.naming.options import Options, size_option, switch_of, text_of
+
+_BEYOND: Final = fact(Mapping.PASSTHROUGH, Storage.BEYOND_EOF)
 
 _WINDOW: Final = 1 << 19
 """As many in a window of :meth:`Qcow2Node.windows`: some tens of milliseconds."""
@@ -142,7 +147,27 @@ class Qcow2Node(_Image):
         if length == 0:
             return empty(start)
         found = mapped(self.file, self._directory, start, start + length)
-        return compose(found, self.host.extents, self.header.cluster_size)
+        return compose(found, self._storage, self.header.cluster_size)
+
+    def _storage(self, start: int, length: int) -> Extents:
+        """Return what the file says of a window of host bytes; BEYOND_EOF are whole clusters past its end.
+
+        QEMU leaves the last cluster of a file short where zeroes would follow, which is a hole as any::
+
+            file     ├── data ──┤ (ends here)
+            clusters ├───── 0 ─────┼───── 1 ─────┼
+            storage  ├── data ──┼──┼─ BEYOND_EOF …
+        """
+        below, size = self.host.extents(start, length), self.header.cluster_size
+        stop, end = start + length, -(-self.host.length // size) * size
+        if stop <= self.host.length or end <= start:
+            return below
+        inside = below.cut(start, min(end, stop))
+        is_tail = inside.facts == _BEYOND
+        facts = np.where(is_tail, fact(Mapping.PASSTHROUGH, Storage.HOLE), inside.facts).astype(np.uint8)
+        return join(
+            [Extents(inside.edges, facts, inside.host), *([below.cut(end, stop)] if end < stop else [])]
+        )
 
     def windows(self) -> Iterator[tuple[int, int, int]]:
         """Yield windows that take a few batches of L2 tables each; what no table maps is in one of them."""
@@ -155,6 +180,10 @@ class Qcow2Node(_Image):
         """Return what the L1 table alone says of all the image; what L2 tables say is UNREAD."""
         size = whole_sectors(self.length)
         return self._directory.overview(0, size) if size else empty(0)
+
+    def lost_tables(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return which L1 entries name L2 tables past the file's end, and these' host bytes, int64 (n,)."""
+        return self._directory.lost_tables()
 
     @cached_property
     def _directory(self) -> Directory:

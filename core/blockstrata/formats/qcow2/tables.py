@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blockstrata.facts.builder import Runs
-from blockstrata.facts.codes import NO_HOST, Mapping, fact
+from blockstrata.facts.codes import MAX_LENGTH, NO_HOST, Mapping, Storage, fact
 from blockstrata.formats.qcow2.header import Header
 
 OFFSET_MASK: Final = 0x00FFFFFFFFFFFE00
@@ -29,8 +29,11 @@ SUBCLUSTERS: Final = 32
 _SUBCLUSTER_BITS: Final = 5
 ALL_ALLOCATED: Final = 0xFFFFFFFF
 
-_ZERO_BIT, _DATA_BIT, _PRESENT, _COMPRESSED, _INVALID = (1 << bit for bit in range(5))
-"""What is known of a cluster or subcluster, as the bits of a code.  Present: it has a host cluster."""
+_ZERO_BIT, _DATA_BIT, _PRESENT, _COMPRESSED, _INVALID, _LOST = (1 << bit for bit in range(6))
+"""What is known of a cluster or subcluster, as the bits of a code.
+
+Present: it has a host cluster.  Lost: it is compressed, and the file ends before that begins.
+"""
 
 
 def _mapping(code: int) -> Mapping:
@@ -47,10 +50,17 @@ def _mapping(code: int) -> Mapping:
     return Mapping.UNALLOCATED_ALLOC if present else Mapping.UNALLOCATED
 
 
-_FACTS = np.array([fact(_mapping(code)) for code in range(32)], np.uint8)
+def _fact(code: int) -> int:
+    """Return the fact that a code comes to, storage left open where the file below is to be asked."""
+    mapping = _mapping(code)
+    is_past_end = mapping is Mapping.COMPRESSED and code & _LOST
+    return fact(mapping, Storage.BEYOND_EOF if is_past_end else Storage.NONE)
+
+
+_FACTS = np.array([_fact(code) for code in range(64)], np.uint8)
 _UNALLOCATED, _NORMAL = np.array([fact(Mapping.UNALLOCATED), fact(Mapping.NORMAL)], np.uint8)
 _HOSTED = (Mapping.UNALLOCATED_ALLOC, Mapping.ZERO_ALLOC, Mapping.NORMAL)
-_HAS_HOST = np.array([_mapping(code) in _HOSTED for code in range(32)])
+_HAS_HOST = np.array([_mapping(code) in _HOSTED for code in range(64)])
 
 
 class Entries(NamedTuple):
@@ -135,8 +145,8 @@ def _mapped_by(header: Header, at: NDArray[np.intp], breaks: Breaks) -> NDArray[
     return guest
 
 
-def decode(header: Header, entries: Entries) -> Runs:
-    """Return the facts of L2 entries, storage left open.
+def decode(header: Header, entries: Entries, length: int = MAX_LENGTH) -> Runs:
+    """Return the facts of L2 entries, storage left open; compressed ones from byte ``length`` on are lost.
 
     Runs may continue the one before; the last ends where the entries do.
     """
@@ -149,6 +159,10 @@ def decode(header: Header, entries: Entries) -> Runs:
     if header.extended_l2:
         words, bitmaps = words[:, 0], words[:, 1]
     host, codes, _ = _taken_apart(header, starts, words, bitmaps)
+    compressed = np.flatnonzero(codes & np.uint8(_COMPRESSED))
+    if len(compressed):
+        offset, _ = compressed_spans(header, words.take(compressed))
+        codes[compressed] |= (offset >= length) * np.uint8(_LOST)
     if bitmaps is not None:
         at, codes = _subclusters(codes, bitmaps)
         cluster = at >> _SUBCLUSTER_BITS

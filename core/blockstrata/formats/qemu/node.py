@@ -36,8 +36,7 @@ _MOST_NESTED: Final = 16
 
 _HOLE = fact(Mapping.NORMAL, Storage.HOLE)
 _DATA = fact(Mapping.NORMAL, Storage.DATA)
-_EMPTY = [fact(Mapping.NORMAL, storage) for storage in (Storage.HOLE, Storage.BEYOND_EOF)]
-_ZEROES = [*_EMPTY, fact(Mapping.NORMAL, Storage.UNWRITTEN)]
+_ZEROES = [_HOLE, fact(Mapping.NORMAL, Storage.UNWRITTEN)]
 
 _AS_STORAGE: Final = np.full(CODES, fact(Mapping.PASSTHROUGH, Storage.UNDEFINED), np.uint8)
 """The answers of a protocol node as its own storage."""
@@ -145,10 +144,13 @@ class ForeignNode(Driver):
         marked = np.where(found.holes, mapped.facts | _MARK, mapped.facts)
         mapped = compose(Extents(mapped.edges, marked, mapped.host), self.host.extents)
         is_hole, facts = mapped.facts & _MARK != 0, mapped.facts & ~_MARK
+        # the tail of the last sector, or whatever QEMU makes of what lies further out: nothing is stored
+        is_beyond = facts & 0x7 == Storage.BEYOND_EOF
+        facts = np.where(is_beyond, facts & ~np.uint8(0x7) | np.uint8(Storage.HOLE), facts)
         if found.holes.any():
             is_normal = mapped.having(Mapping.NORMAL)
             facts = np.where(is_hole & ~np.isin(facts, _ZEROES), np.uint8(_HOLE), facts)
-            facts = np.where(is_normal & ~is_hole & np.isin(facts, _EMPTY), np.uint8(_DATA), facts)
+            facts = np.where(is_normal & ~is_hole & (facts == _HOLE), np.uint8(_DATA), facts)
         return Extents(mapped.edges, facts, mapped.host).coalesce()
 
 

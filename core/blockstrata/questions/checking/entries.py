@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from blockstrata.facts.codes import Mapping
 from blockstrata.formats.qcow2.references import Batch
 from blockstrata.formats.qcow2.tables import (
     ALL_ALLOCATED,
@@ -17,7 +18,7 @@ from blockstrata.formats.qcow2.tables import (
     ZERO,
     compressed_spans,
 )
-from blockstrata.questions.checking.findings import Places, Severity
+from blockstrata.questions.checking.findings import PAST_DATA_END, PAST_END, Places, Severity
 from blockstrata.questions.checking.tally import Tally, Times, chosen, summed
 
 _RESERVED: Final = 0x3F000000000001FE
@@ -115,7 +116,7 @@ class EntryCheck:
             return
         beyond = tally.count(host, tally.size, times)
         if beyond is not None and tally.is_first:
-            says = "the host cluster lies past the file's end: it reads as zeroes, and its data is lost"
+            says = PAST_END[Mapping.NORMAL]
             tally.findings.add_entries(
                 "beyond-end", Severity.CORRUPTION, at.take(beyond), says, host[beyond], tally.size
             )
@@ -133,8 +134,7 @@ class EntryCheck:
         says = "its offset in the data file is not the guest offset: reading it fails"
         entries = at.entries()
         self._tally.warn("data-file", says, host != entries.guest, entries, host)
-        says = "the host cluster lies past the data file's end: it reads as zeroes, and its data may be lost"
-        self._tally.warn("beyond-end", says, host >= self._data_length, entries, host)
+        self._tally.warn("beyond-end", PAST_DATA_END, host >= self._data_length, entries, host)
 
     def _compressed(self, found: _Rows, compressed: NDArray[np.bool_], at: Places) -> None:
         """Count what compressed clusters take: whole sectors, up to the end of the last one."""
@@ -159,10 +159,13 @@ class EntryCheck:
             self.fragmented += number
         offset, length = compressed_spans(self._header, words[compressed])
         beyond = tally.count(offset, length, chosen(found.times, compressed))
+        where, lost = at.take(compressed), offset >= tally.length
         if beyond is not None and tally.is_first:
-            says = "the compressed data lies past the file's end: reading it fails"
-            where = at.take(compressed).take(beyond)
-            tally.findings.add_entries("beyond-end", Severity.CORRUPTION, where, says)
+            says = PAST_END[Mapping.COMPRESSED]
+            tally.findings.add_entries("beyond-end", Severity.CORRUPTION, where.take(beyond), says)
+            lost &= ~beyond
+        # less than a cluster past the end is not counted, and cannot be read either
+        tally.warn("beyond-end", PAST_END[Mapping.COMPRESSED], lost, where)
 
     def _fragments(self, table: NDArray[np.int64], host: NDArray[np.int64], active: Times) -> None:
         """Add what the disk's own tables allocate, and what of it does not follow the entry before."""

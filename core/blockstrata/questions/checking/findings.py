@@ -5,6 +5,7 @@ Faults come in columns and are joined into runs; what there are too many of, one
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -12,18 +13,21 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from blockstrata.facts.codes import Mapping
 from blockstrata.formats.qcow2.header import Header
-from blockstrata.formats.qcow2.metadata import Use
+from blockstrata.formats.qcow2.metadata import Region, Use
+from blockstrata.formats.qcow2.refcount_blocks import RefcountTable
 from blockstrata.formats.qcow2.references import Batch
 
 MOST: Final = 1000
 """Findings of one kind that are told apart."""
-
+_REFCOUNT_RESERVED: Final = 0x1FF
 
 _WORST_FIRST: Final = (
     *("beyond-end", "overlap", "unaligned", "subclusters", "compressed", "zero-flag", "data-file"),
     *("refcount-block", "refcount-low", "overflow", "copied", "reserved", "snapshot-table", "bitmap-table"),
-    *("refcount-high", "corrupt", "dirty", "in-use", "bitmap-orphaned", "bitmap-in-use", "tail", "encrypted"),
+    *("refcount-high", "corrupt", "stated-raw", "dirty", "in-use", "bitmap-orphaned", "bitmap-in-use"),
+    *("tail", "encrypted"),
 )
 """Kinds by what they cost: data that is lost, what cannot be read, what writing will spoil, the rest."""
 
@@ -51,6 +55,44 @@ class Finding:
     length: int | None = None
     guest: int | None = None
     entry: str | None = None
+
+
+PAST_END: Final = {
+    Mapping.UNALLOCATED: "the L2 table lies past the file's end: what it mapped is lost",
+    Mapping.NORMAL: "the host cluster lies past the file's end: it reads as zeroes, and its data is lost",
+    Mapping.COMPRESSED: "the compressed data lies past the file's end: reading it fails",
+    Mapping.ZERO_ALLOC: "the host cluster lies past the file's end: it reads as zeroes, as its entry says",
+    Mapping.UNALLOCATED_ALLOC: "the host cluster lies past the file's end: nothing was stored in it",
+}
+"""What follows where a table names something past the file's end, by what the map says there."""
+
+PAST_DATA_END: Final = (
+    "the host cluster lies past the data file's end: it reads as zeroes, and its data may be lost"
+)
+
+_WITHOUT: Final = {
+    Use.L1: "what it mapped is lost",
+    Use.SNAPSHOT_L1: "what the snapshot held is lost",
+    Use.SNAPSHOT_TABLE: "the snapshots are lost",
+    Use.REFCOUNT_TABLE: "every refcount reads as 0, and what is written next lands on what is stored",
+    Use.BITMAP_DIRECTORY: "the bitmaps are lost, and the next backup must be a full one",
+    Use.BITMAP_TABLE: "the bitmap reads as clean: a backup by it lacks data",
+    Use.ENCRYPTION_HEADER: "no key opens the image any more",
+}
+"""What follows where the file ends before what the image needs."""
+
+
+def region_past_end(region: Region) -> Finding:
+    """Return the finding of a region that the file ends before, or in."""
+    where = f"{region.use}: {region.host:#x} and {region.length} bytes on lies past the file's end"
+    says = f"{where}: {_WITHOUT[region.use]}" if region.use in _WITHOUT else where
+    return Finding("beyond-end", Severity.CORRUPTION, says, region.host, region.length, None, region.use)
+
+
+def bytes_behind(end: int, length: int) -> Finding:
+    """Return the finding of a file of ``length`` bytes of which the image uses those up to ``end``."""
+    says = f"{length - end} bytes past the image's end, to which nothing in it refers"
+    return Finding("tail", Severity.WARNING, says, end, length - end)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +135,21 @@ class Places:
         index = self.batch.index_of(self.rows, self.header.l2_entry_size)
         guest = tables.index[table] * self.header.l2_span + (index << self.header.cluster_bits)
         return Entries(tables.owner[table], tables.host[table], index, guest)
+
+
+def bad_blocks(table: RefcountTable, end: int) -> Iterator[tuple[NDArray[np.bool_], str, str]]:
+    """Yield which entries of a refcount table lead to no block, bool (n,), the kind, and what follows.
+
+    ``end`` is the first host byte in which no block can lie.
+    """
+    offsets = table.offsets
+    reserved = table.words & np.uint64(_REFCOUNT_RESERVED) != 0
+    odd = ~reserved & (offsets & np.uint64(table.header.cluster_size - 1) != 0)
+    yield reserved, "reserved", "reserved bits are set"
+    says = "the refcount block is not aligned to a cluster: QEMU cannot read it, and allocates nothing"
+    yield odd, "unaligned", says
+    says = "the refcount block lies past the file's end: its refcounts read as 0"
+    yield ~reserved & ~odd & (offsets >= np.uint64(end)), "beyond-end", says
 
 
 class Findings:
@@ -176,6 +233,15 @@ class Findings:
         if len(starts) > room:
             total = 0 if host is None or length is None else length * int((ends - starts + 1)[room:].sum())
             self._more(key, len(starts) - room, total)
+
+    def add_blocks(self, kind: str, table: RefcountTable, which: NDArray[np.intp], says: str) -> None:
+        """Add corruptions of some entries of a refcount table, (n,)."""
+        size = table.header.cluster_size
+        self.more(kind, Severity.CORRUPTION, len(which[MOST:]), len(which[MOST:]) * size)
+        for at in which[:MOST].tolist():
+            entry = f"refcount table, entry {int(table.index[at])}"
+            host = int(table.offsets[at])
+            self.add(Finding(kind, Severity.CORRUPTION, f"{entry}: {says}", host, size, None, entry))
 
     def entry_name(self, at: Entries, start: int, end: int) -> str:
         """Say which entries some places are, from one to another."""

@@ -4,9 +4,10 @@ import click
 
 from blockstrata.interchange.qemu_img import NoOffsetError
 from blockstrata.naming.parse import export_options
+from blockstrata.questions.faults import Losses
 from blockstrata.semantics import by_name
 from blockstrata_viewer.cli.opening import Opening, opening_options
-from blockstrata_viewer.cli.output import EXIT_FAILED, fail, tell_notices, write
+from blockstrata_viewer.cli.output import EXIT_FAILED, fail, tell, tell_notices, write
 from blockstrata_viewer.cli.types import SEMANTICS, SIZE
 from blockstrata_viewer.reports import map as report
 
@@ -73,17 +74,20 @@ def command(
         names = ", ".join(name for name in SEMANTICS.choices if name.startswith("nbd"))
         raise click.UsageError(f"--semantics {semantics} is not what a server sends; use one of {names}")
     with opening.open(image) as chain:
+        losses = Losses(chain.layers)
         if bitmap is not None:
             lines = report.bitmap_lines(chain, part, bitmap, output)
         elif round_trip:
             lines = report.round_trip_lines(part.view(chain), chosen, output)
         else:
-            lines = report.status_lines(part, chain, chosen, output)
+            lines = report.status_lines(part, chain, chosen, output, losses)
         try:
             write(lines)
         except NoOffsetError as error:
             fail(EXIT_FAILED, f"{image}: {error} --output json lists them")
         tell_notices(chain)
+        if bitmap is None and (line := report.warning(chain, part, losses)):
+            tell(line)
 
 
 def _is_for_server(image: str, output: str) -> bool:
