@@ -10,6 +10,7 @@ from blockstrata.questions.check import Check
 from blockstrata.questions.checking.findings import Finding
 from blockstrata.text.printable import printable
 from blockstrata_viewer.draw.units import counted
+from blockstrata_viewer.reports.findings import finding_json
 
 _SHOWN: Final = 20
 """Findings of one kind that are written out for people."""
@@ -32,19 +33,6 @@ def as_json(found: Check) -> dict[str, Any]:
         "image-end-offset": found.image_end_offset,
         **{name: number for name, number in optional.items() if number},
         "findings": [finding_json(each) for each in found.findings],
-    }
-
-
-def finding_json(each: Finding) -> dict[str, Any]:
-    """Return a finding as JSON has it, None where it names no place."""
-    return {
-        "kind": each.kind,
-        "severity": each.severity,
-        "host": each.host,
-        "length": each.length,
-        "guest": each.guest,
-        "entry": each.entry,
-        "says": each.says,
     }
 
 

@@ -25,7 +25,7 @@ from blockstrata.semantics.table import words_for
 from blockstrata.text.printable import printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.units import counted
-from blockstrata_viewer.reports.check import finding_json
+from blockstrata_viewer.reports.findings import finding_json
 
 _SHOWN: Final = 10
 """Findings of a layer that are written out for people."""

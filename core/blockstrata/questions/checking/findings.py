@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,9 @@ from blockstrata.facts.codes import Mapping
 from blockstrata.formats.qcow2.header import Header
 from blockstrata.formats.qcow2.metadata import Region, Use
 from blockstrata.formats.qcow2.refcount_blocks import RefcountTable
-from blockstrata.formats.qcow2.references import Batch
+
+if TYPE_CHECKING:  # info and map tell findings without a check, and start without what that takes
+    from blockstrata.formats.qcow2.references import Batch
 
 MOST: Final = 1000
 """Findings of one kind that are told apart."""
