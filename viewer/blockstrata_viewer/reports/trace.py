@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from blockstrata import __version__
-from blockstrata.facts.codes import Mapping, Traits, fact, mapping_of, storage_of
+from blockstrata.facts.codes import Mapping, Traits, fact, is_lost, mapping_of, storage_of
 from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.graph.chain import Chain
 from blockstrata.questions.trace import Rule, Step, Trace, trace
@@ -18,7 +18,7 @@ from blockstrata.semantics.table import Semantics, words_for
 from blockstrata.text.printable import printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.units import exact_size
-from blockstrata_viewer.model.states import state_of_flags
+from blockstrata_viewer.model.states import Paint, state_of_flags
 from blockstrata_viewer.model.switch import word_of
 from blockstrata_viewer.reports.extent import entry_lines, fact_lines, hex_lines, nothing_stored
 from blockstrata_viewer.reports.told import Spot, Told
@@ -102,7 +102,8 @@ def _meaning(step: Step, semantics: Semantics) -> Told:
     words = words_for(semantics.row(flags, is_protocol=is_protocol).words, step.code)
     present = f"{present_words(flags)} · " if semantics is HISTORIC else ""
     head = f"{word_of(semantics):<8} "
-    paint = state_of_flags(semantics, flags, is_protocol=is_protocol).paint
+    shown = state_of_flags(semantics, flags, is_protocol=is_protocol).paint
+    paint = Paint.INVALID if is_lost(step.code) else shown
     return Told(f"{head}{letters:<4}  {present}{words}", None, paint, len(head))
 
 
