@@ -33,6 +33,7 @@ from blockstrata.graph.chain import open_chain
 from blockstrata.guest.merge import alone, in_place, merged
 from blockstrata.naming.drivers import RECORDED
 from blockstrata.naming.options import merge
+from blockstrata.questions.faults import faults_in, tail
 from blockstrata.questions.round_trip import round_trip
 from blockstrata.semantics.historic import HISTORIC
 from blockstrata.semantics.nbd import WIRES, wire_of
@@ -176,6 +177,15 @@ def test_can_be_moved(tmp_path: Path, scenario: Scenario) -> None:
             backings = [layer.node.backing for layer in chain.layers if layer.node.backing]
             assert all(os.sep not in backing for backing in backings if not backing.startswith("json:"))
             assert all(layer.node.backing_format for layer in chain.layers if layer.node.backing)
+
+
+@each
+def test_has_no_faults(tmp_path: Path, scenario: Scenario) -> None:
+    for image in scenario.build(tmp_path):
+        with open_chain(image) as chain:
+            for layer in chain.layers:
+                assert faults_in(layer, in_place(chain, layer.depth, 0, layer.size)) == ()
+                assert tail(layer) is None
 
 
 @each
