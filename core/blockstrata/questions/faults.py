@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from blockstrata.errors import BadImageError, BlockstrataError
-from blockstrata.facts.codes import CODES, Mapping, is_lost, mapping_of
+from blockstrata.facts.codes import CODES, NO_HOST, Mapping, is_lost, mapping_of
 from blockstrata.facts.node import whole_sectors
 from blockstrata.formats.probe import probe_format
 from blockstrata.formats.qcow2.bitmaps import Bitmap
@@ -196,7 +196,7 @@ class _Loss:
 
     length: int
     guest: int
-    host: int | None
+    host: int
 
 
 def faults_in(layer: Layer, view: View) -> tuple[Finding, ...]:
@@ -216,28 +216,34 @@ class Losses:
 
     def __init__(self, layers: tuple[Layer, ...]) -> None:
         self._layers = layers
-        self._found: dict[tuple[int, int], _Loss] = {}
+        self._found: dict[int, _Loss] = {}
+        """By layer times CODES plus fact."""
 
     def add(self, view: View) -> None:
         """Add the next view."""
         extents = view.extents
         lost = np.flatnonzero(_LOST.take(extents.facts))
-        for run in lost.tolist():
-            key = int(view.source[run]), int(extents.facts[run])
-            start, end = extents.edges[run : run + 2].tolist()
-            loss = self._found.setdefault(key, _Loss(0, start, int(extents.host[run])))
-            loss.length += end - start
+        if not len(lost):
+            return
+        keys = view.source[lost] * CODES + extents.facts[lost]
+        for key in np.flatnonzero(np.bincount(keys)).tolist():
+            runs = lost[keys == key]
+            first = int(runs[0])
+            length = int((extents.edges[runs + 1] - extents.edges[runs]).sum())
+            place = int(extents.edges[first]), int(extents.host[first])
+            self._found.setdefault(key, _Loss(0, *place)).length += length
 
     def of(self, layer: Layer) -> tuple[Finding, ...]:
         """Return what is lost of a layer; tables that are lost are among its :func:`faults`."""
         found = Findings([])
-        for (source, code), loss in self._found.items():
+        for key, loss in self._found.items():
+            source, code = divmod(key, CODES)
             if self._layers[source] is not layer:
                 continue
             where = f"{format_size(loss.length)} from guest offset {loss.guest:#x} on"
             is_apart = layer.node.host is not layer.node.file
             severity = Severity.WARNING if is_apart else Severity.CORRUPTION
-            host = None if loss.host is None or loss.host < 0 else loss.host
+            host = None if loss.host == NO_HOST else loss.host
             says = f"{where}: {lost_words(layer, code)}"
             found.add(Finding("beyond-end", severity, says, host, loss.length, loss.guest))
         return found.told()
