@@ -411,13 +411,13 @@ def test_answers_that_lead_nowhere_come_to_a_limit(serve, monkeypatch):
     monkeypatch.setattr(patience, "_MOST_SHORT", 1000)
     monkeypatch.setattr(patience, "_FIRST_SHORT", 100)
     line = refused(serve(good(lambda t, a: t.status(a, (1, 0)), size=1 << 40)))
-    assert "takes more than 1,000 questions" in line
+    assert "takes more than 1,000 requests" in line
 
 
 def test_an_export_that_is_too_large_for_short_questions_is_told_before_any(serve):
     asked_for = []
     line = refused(serve(good(lambda _, a: asked_for.append(a), size=1 << 62)))
-    assert "block status: of more than 1 PiB is asked with extended headers" in line
+    assert "block status: of more than 1 PiB needs extended headers" in line
     assert asked_for == []
 
 
@@ -431,7 +431,7 @@ def test_more_than_a_pebibyte_is_refused_before_any_output(serve, output):
     done = CliRunner().invoke(main, ["map", server.uri, "--output", *output])
     assert done.exit_code == 1
     assert done.stdout == ""
-    assert "block status: of more than 1 PiB is asked with extended headers" in done.stderr
+    assert "block status: of more than 1 PiB needs extended headers" in done.stderr
     assert done.stderr.count("\n") == 1
     assert asked_for == []
 
