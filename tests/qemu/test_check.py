@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
@@ -11,13 +10,12 @@ import subprocess
 from random import Random
 
 import pytest
-from click.testing import CliRunner
+from checked import FAILED, FOUND, compared, ours, patched, theirs
 from damage import COMPRESSED, COPIED, MADE, TOP, block_at, damaged, l1_at, l2_at, places, refcounts_at, word
 from oracle import TOOLS, build
-from recipe import SECRET, Recipe, create, io
+from recipe import Recipe, create, io
 
 from blockstrata.questions import check
-from blockstrata_viewer.cli.group import main
 
 pytestmark = pytest.mark.live(*TOOLS)
 
@@ -25,48 +23,6 @@ ROUNDS = int(os.environ.get("BLOCKSTRATA_CHECKS", "10"))
 """Damaged images of each kind."""
 SEED = int(os.environ.get("BLOCKSTRATA_CHECKS_SEED", "0"))
 CLUSTER = 4096
-FOUND, FAILED = 3, 1
-
-
-def theirs(directory, kind):
-    """Return qemu-img's object, or None where it gives none."""
-    named = [*SECRET, "--image-opts", f"driver=qcow2,file.filename={TOP},encrypt.key-secret=key"]
-    done = subprocess.run(
-        ["qemu-img", "check", "--output=json", *(named if kind == "luks" else [TOP])],
-        cwd=directory,
-        capture_output=True,
-        timeout=30,
-        check=False,
-    )
-    return (json.loads(done.stdout) if done.stdout.startswith(b"{") else None), done.returncode
-
-
-def ours(directory, *words):
-    with contextlib.chdir(directory):
-        done = CliRunner().invoke(main, ["check", *words])
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
-    return done
-
-
-def compared(directory, kind):
-    """Hold both answers against each other and return the findings."""
-    expected, status = theirs(directory, kind)
-    done = ours(directory, "-f", "qcow2", "--output", "json", TOP)
-    if expected is None:
-        if kind != "luks":  # which takes no key here, and no sound header of its key
-            assert done.exit_code == FAILED, done.stdout
-        return []
-    found = json.loads(done.stdout)
-    findings = found.pop("findings")
-    expected["filename"] = found["filename"]
-    assert found == expected
-    assert done.exit_code == {0: 0, 1: FAILED, 2: FOUND, 3: FOUND}[status]
-    severities = {each["severity"] for each in findings}
-    assert ("corruption" in severities) == ("corruptions" in expected)
-    size = 1 << (directory / TOP).read_bytes()[23]
-    leaked = sum(each["length"] for each in findings if each["severity"] == "leak")
-    assert leaked == expected.get("leaks", 0) * size
-    return findings
 
 
 @pytest.mark.parametrize("kind", MADE)
@@ -139,7 +95,7 @@ DAMAGE = {
 @pytest.mark.parametrize("name", DAMAGE)
 def test_damage(name, made):
     kind, change, expected = DAMAGE[name]
-    findings = _patched(made(kind), kind, change)
+    findings = patched(made(kind), kind, change)
     counted = [each for each in findings if each["kind"] == expected and each["severity"] != "warning"]
     assert counted
     assert all(each["says"] for each in counted)
@@ -170,27 +126,14 @@ HIDDEN = {
 @pytest.mark.parametrize("name", HIDDEN)
 def test_not_silent(name, made):
     kind, change, expected = HIDDEN[name]
-    warned = [each["kind"] for each in _patched(made(kind), kind, change) if each["severity"] == "warning"]
+    warned = [each["kind"] for each in patched(made(kind), kind, change) if each["severity"] == "warning"]
     assert expected in warned
-
-
-def _patched(directory, kind, change):
-    sound = (directory / TOP).read_bytes()
-    image = bytearray(sound)
-    for at, octets in change(sound):
-        image[at : at + len(octets)] = octets
-    assert image != sound
-    try:
-        (directory / TOP).write_bytes(image)
-        return compared(directory, kind)
-    finally:
-        (directory / TOP).write_bytes(sound)
 
 
 def test_users_are_named(made):
     """A cluster that two entries name is told with both, and where the guest reads it."""
     change = lambda i: [(l2_at(i) + 8, i[l2_at(i) : l2_at(i) + 8])]  # noqa: E731 (as those of the tables above)
-    findings = _patched(made("plain"), "plain", change)
+    findings = patched(made("plain"), "plain", change)
     low = next(each for each in findings if each["kind"] == "refcount-low")
     assert "entry 0" in low["says"]
     assert "entry 1" in low["says"]

@@ -134,14 +134,29 @@ def read_table(file: HostNode, header: Header, bitmap: Bitmap) -> NDArray[np.uin
     if bitmap.table_offset + bitmap.table_entries * 8 > END_OF_NODES:
         raise _bad(file, bitmap, f"the table at {bitmap.table_offset:#x} is past the end of the longest file")
     table = np.frombuffer(file.read(bitmap.table_offset, bitmap.table_entries * 8), ">u8").astype(np.uint64)
-    offsets = table & np.uint64(OFFSET_MASK)
-    invalid = (table & np.uint64(~(OFFSET_MASK | _ALL_DIRTY) & 2**64 - 1)) != 0
-    invalid |= (offsets & np.uint64(header.cluster_size - 1)) != 0
-    invalid |= (offsets != 0) & (table & np.uint64(_ALL_DIRTY) != 0)
-    if invalid.any():
-        index = int(np.argmax(invalid))
-        raise _bad(file, bitmap, f"table entry {index}, {int(table[index]):#x}, is invalid")
+    check_entries(file, header, bitmap, table)
     return table
+
+
+def check_entries(
+    file: HostNode,
+    header: Header,
+    bitmap: Bitmap,
+    words: NDArray[np.uint64],
+    index: NDArray[np.int64] | None = None,
+) -> None:
+    """``BadImageError`` names the first entry of a table that QEMU refuses.
+
+    ``words`` uint64 (n,); ``index`` int64 (n,) says which entries they are, all of them if it is None.
+    """
+    offsets = words & np.uint64(OFFSET_MASK)
+    invalid = (words & np.uint64(~(OFFSET_MASK | _ALL_DIRTY) & 2**64 - 1)) != 0
+    invalid |= (offsets & np.uint64(header.cluster_size - 1)) != 0
+    invalid |= (offsets != 0) & (words & np.uint64(_ALL_DIRTY) != 0)
+    if invalid.any():
+        at = int(np.argmax(invalid))
+        entry = at if index is None else int(index[at])
+        raise _bad(file, bitmap, f"table entry {entry}, {int(words[at]):#x}, is invalid")
 
 
 def dirty_runs(file: HostNode, header: Header, bitmap: Bitmap, start: int, end: int) -> DirtyRuns:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from blockstrata.errors import BadImageError, UnsupportedError
 from blockstrata.facts.node import HostNode
-from blockstrata.formats.qcow2.bitmaps import Bitmap, check_bitmaps
+from blockstrata.formats.qcow2.bitmaps import Bitmap, check_bitmaps, check_entries
 from blockstrata.formats.qcow2.header import END_OF_NODES, MAX_L1_BYTES, Encryption, Header
 from blockstrata.formats.qcow2.snapshots import Snapshot
 from blockstrata.formats.qcow2.stored import stored_words
@@ -79,8 +79,7 @@ def read_metadata(
 ) -> Metadata:
     """Return what header, snapshot table and bitmap directory name, and the bits that bitmaps' tables name.
 
-    ``BadImageError`` as :func:`read_regions` has it, and where the table of a bitmap that is not in use makes
-    no sense.
+    ``BadImageError`` as :func:`read_regions` has it, and where the table of a bitmap makes no sense.
     """
     regions, faults = read_regions(file, header, snapshots, bitmaps)
     bits, bits_of = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
@@ -90,7 +89,7 @@ def read_metadata(
             what = f"the tables of all bitmaps have more than {_MOST_ENTRIES} entries"
             raise UnsupportedError(file.name, "qcow2 bitmap directory", what)
         for number, bitmap in enumerate(bitmaps):
-            bits.append(_bits(file, header, bitmap, faults))
+            bits.append(_bits(file, header, bitmap))
             bits_of.append(np.full(len(bits[-1]), number, np.int64))
     return Metadata(regions, np.concatenate(bits), np.concatenate(bits_of), tuple(faults))
 
@@ -170,18 +169,13 @@ def _add_snapshots(
             regions.append(Region(Use.SNAPSHOT_L1, each.l1_offset, length, number))
 
 
-def _bits(file: HostNode, header: Header, bitmap: Bitmap, faults: list[Fault]) -> NDArray[np.int64]:
-    """Return the host bytes that a bitmap's table names; what makes no sense there is a fault."""
+def _bits(file: HostNode, header: Header, bitmap: Bitmap) -> NDArray[np.int64]:
+    """Return the host bytes that a bitmap's table names."""
     if bitmap.table_offset > END_OF_NODES - bitmap.table_entries * 8:
         what = f"the table at {bitmap.table_offset:#x} is past the end of the longest file"
         raise BadImageError(file.name, f"qcow2 bitmap '{bitmap.name}'", what)
-    at, table = stored_words(file, bitmap.table_offset, bitmap.table_entries)
+    index, table = stored_words(file, bitmap.table_offset, bitmap.table_entries)
+    check_entries(file, header, bitmap, table, index)
     offsets = table & np.uint64(OFFSET_MASK)
-    bad = table & np.uint64(~(OFFSET_MASK | 1) & 2**64 - 1) != 0
-    bad |= offsets & np.uint64(header.cluster_size - 1) != 0
-    bad |= (offsets != 0) & (table & np.uint64(1) != 0)
-    for row in np.flatnonzero(bad).tolist():
-        what = f"{int(table[row]):#x} is invalid: it is unknown whether this part of the disk is dirty"
-        faults.append(Fault("bitmap-table", f"table of bitmap '{bitmap.name}', entry {int(at[row])}", what))
-    hosts: NDArray[np.int64] = offsets[~bad & (offsets != 0)].astype(np.int64)
+    hosts: NDArray[np.int64] = offsets[offsets != 0].astype(np.int64)
     return hosts

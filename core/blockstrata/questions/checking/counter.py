@@ -23,8 +23,6 @@ UNREADABLE: Final = np.uint32(1 << 30)
 COUNT: Final = np.uint32((1 << 30) - 1)
 _MOST: Final = 1 << 29
 """References to one cluster that are counted."""
-_LONG: Final = 64
-"""Clusters that follow one another, on average, for which a slice is quicker than each by itself."""
 _COMPARED: Final = 1 << 18
 """Clusters that are compared at once."""
 

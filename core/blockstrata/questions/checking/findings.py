@@ -27,7 +27,7 @@ _REFCOUNT_RESERVED: Final = 0x1FF
 
 _WORST_FIRST: Final = (
     *("beyond-end", "overlap", "unaligned", "subclusters", "compressed", "zero-flag", "data-file"),
-    *("refcount-block", "refcount-low", "overflow", "copied", "reserved", "snapshot-table", "bitmap-table"),
+    *("refcount-block", "refcount-low", "overflow", "copied", "reserved", "snapshot-table"),
     *("refcount-high", "corrupt", "stated-raw", "dirty", "in-use", "bitmap-orphaned", "bitmap-in-use"),
     *("tail", "encrypted"),
 )

@@ -29,7 +29,8 @@ class Tally:
     """The sums of one check, and the counter of the window of host clusters that is being looked at.
 
     ``top`` is the first cluster that is not compared: what ends behind the file may need one more than the
-    file has.  ``is_first``: the window is the first one, in which is told what all of them see.
+    file has.  ``reached`` is the host byte up to which is named what QEMU does not count, as it begins in the
+    file and ends past it.  ``is_first``: the window is the first one, in which is told what all of them see.
     """
 
     def __init__(self, header: Header, length: int, table: RefcountTable, findings: Findings) -> None:
@@ -39,7 +40,7 @@ class Tally:
         self.length = whole_sectors(length)
         self.top = -(-self.length // self.size)
         self.end = self.top + 2
-        self.corruptions = 0
+        self.corruptions = self.reached = 0
         self.is_first = True
         self.counter = Counter(table, 0, 0)
 
@@ -91,6 +92,8 @@ class Tally:
             if beyond is not None:
                 if self.is_first:
                     self.corruptions += summed(times, past)
+                    if int(host[past].min()) < self.length:
+                        self.reached = self.length
                 host, times = host[~past], chosen(times, ~past)
                 length = length if isinstance(length, int) else length[~past]
         self.top = max(self.top, self.counter.add_bytes(host, length, times, self.bits))

@@ -25,15 +25,15 @@ _FLAGS: Final = (
 )
 
 
-def warnings(node: Qcow2Node, end: int) -> Iterator[Finding]:
-    """Yield warnings about an image that is in use up to host byte ``end``."""
+def warnings(node: Qcow2Node, end: int | None) -> Iterator[Finding]:
+    """Yield warnings about an image that is in use up to host byte ``end``; None if that is not known."""
     yield from of_use(node)
     if node.is_encrypted:
         says = "encrypted: checking refcounts and tables needs no key; guest data is not checked"
         yield Finding("encrypted", Severity.WARNING, says)
     yield from of_header(node.header)
     yield from of_bitmaps(node.read_bitmaps())
-    if node.file.length > end:
+    if end is not None and node.file.length > end:
         yield bytes_behind(end, node.file.length)
 
 
