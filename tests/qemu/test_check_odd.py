@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import tracemalloc
 
 import pytest
 from checked import FAILED, compared, ours
-from damage import COMPRESSED, TOP, places
+from damage import COMPRESSED, COPIED, TOP, places
 from oracle import TOOLS, build
 from recipe import Recipe, create, io
+
+from blockstrata import open_chain
+from blockstrata.questions import check
 
 pytestmark = pytest.mark.live(*TOOLS)
 
@@ -65,3 +70,103 @@ def test_tables_of_bitmaps_that_make_no_sense(word, in_use, tmp_path):
     done = ours(tmp_path, TOP)
     assert done.exit_code == FAILED
     assert done.stderr.startswith(f"blockstrata: {TOP}: qcow2 bitmap 'bm': table entry 0, {word:#x}, ")
+
+
+def set_refcount(image, host, refcount):
+    """Set the refcount of 16 bits of a cluster."""
+    size = 1 << image[23]
+    block, nth = divmod(host // size, size // 2)
+    (table,) = struct.unpack_from(">Q", image, 48)
+    (at,) = struct.unpack_from(">Q", image, table + 8 * block)
+    struct.pack_into(">H", image, at + 2 * nth, refcount)
+
+
+def with_snapshots(image, tables):
+    """Append a snapshot table that names L1 tables, (host byte, entries) each, in clusters of 512 bytes."""
+    at = len(image)
+    for nth, (host, entries) in enumerate(tables):
+        name = str(nth).encode()
+        fixed = struct.pack(">QIHHIIQII", host, entries, len(name), len(name), 0, 0, 0, 0, 24)
+        entry = fixed + struct.pack(">QQQ", 0, 1 << 20, 0) + name + name
+        image += entry + bytes(-len(entry) % 8)
+    struct.pack_into(">IQ", image, 60, len(tables), at)
+    return image + bytes(-len(image) % 512)
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        [(1 << 20, 1 << 14)] * 3,
+        [((1 << 20) + 512 * nth, 1 << 14) for nth in range(3)],
+        [(1 << 20, 1 << 14), (1 << 20, 1 << 12), ((1 << 20) + 65536, 1 << 14), (1 << 22, 1)],
+    ],
+)
+def test_tables_of_snapshots_that_overlap(tables, tmp_path, monkeypatch):
+    path, image = make(tmp_path, *small(io(TOP, "write 0 4k"), size="1M", cluster_size=512))
+    path.write_bytes(with_snapshots(image, tables).ljust(5 << 20, b"\0"))
+    found = compared(tmp_path, "odd")
+    says = next(each["says"] for each in found if each["kind"] == "refcount-low" and each["host"] == 1 << 20)
+    assert "snapshot '0'" in says
+    monkeypatch.setattr(check, "_WINDOW", 1000)
+    compared(tmp_path, "odd")
+
+
+def test_memory_of_many_snapshots(tmp_path):
+    """Snapshots that name one sparse L1 table of 32 MiB cost as much as one of them."""
+    path, image = make(tmp_path, *small(io(TOP, "write 0 4k"), size="1M", cluster_size=512))
+    path.write_bytes(with_snapshots(image, [(1 << 20, 1 << 22)] * 500))
+    os.truncate(path, 40 << 20)
+    with open_chain(path) as chain:
+        tracemalloc.start()
+        try:
+            assert check.check(chain.layers[0]).corruptions > 1 << 16
+            assert tracemalloc.get_traced_memory()[1] < 100 << 20
+        finally:
+            tracemalloc.stop()
+
+
+def test_an_overlap_behind_many_that_are_counted(tmp_path, monkeypatch):
+    """Overlaps that QEMU counts take no room from those that nothing but a warning tells."""
+    monkeypatch.setattr(check, "MOST", 4)
+    path, image = make(tmp_path, *small(io(TOP, "write 0 512k"), size="1M", cluster_size=512))
+    tables = [each.start for each in places(image)[0] if each.kind == "l2"]
+    for at in tables[:7] + tables[-6:]:
+        struct.pack_into(">Q", image, at, COPIED | at)
+    for at in tables[-6:]:
+        set_refcount(image, at, 2)
+    path.write_bytes(image)
+    *found, rest = (each for each in compared(tmp_path, "odd") if each["kind"] == "overlap")
+    assert [each["host"] for each in found] == tables[-6:-2]
+    assert f"the L2 table at {tables[-6]:#x}" in found[0]["says"]
+    assert (rest["says"][:10], rest["length"]) == ("and 2 more", 2 * 512)
+
+
+def test_who_is_in_the_first_cluster_of_a_run(tmp_path):
+    """Users that are told are those of one cluster, and where they are more than three that is said."""
+    path, image = make(tmp_path, *small(io(TOP, "write 0 32k")))
+    (l2,) = (each.start for each in places(image)[0] if each.kind == "l2")
+    words = list(struct.unpack_from(">8Q", image, l2))
+    for at, nth in {20: 0, 21: 1, 22: 2, 23: 3, 30: 2, 31: 2, 32: 2, 40: 6, 41: 6, 42: 6}.items():
+        struct.pack_into(">Q", image, l2 + 8 * at, words[nth])
+    path.write_bytes(image)
+    host = [word & ~COPIED for word in words]
+    low = {each["host"]: each for each in compared(tmp_path, "odd") if each["kind"] == "refcount-low"}
+    assert {at: each["length"] for at, each in low.items()} == {host[0]: 4 * CLUSTER, host[6]: CLUSTER}
+    table = f"L2 table {l2:#x}, entry"
+    assert low[host[0]]["says"].endswith(f" (at {host[0]:#x}: {table} 0 and {table} 20)")
+    assert low[host[6]]["says"].endswith(f" ({table} 6 and {table} 40 and {table} 41 and 1 more)")
+
+
+def test_each_cluster_of_a_run_has_its_user(tmp_path):
+    """A compressed cluster that lies in two clusters is told as a user of both."""
+    path, image = make(tmp_path, *small(io(TOP, "write 0 32k")))
+    (l1,) = struct.unpack_from(">Q", image, 40)
+    (l2,) = (each.start for each in places(image)[0] if each.kind == "l2")
+    assert l2 == l1 + CLUSTER
+    struct.pack_into(">Q", image, l2 + 8 * 50, COMPRESSED | 1 << 58 | l2 - 512)
+    for at in (l1, l2):
+        set_refcount(image, at, 2)
+    path.write_bytes(image)
+    found = [each for each in compared(tmp_path, "odd") if each["kind"] == "overlap"]
+    assert [each["host"] for each in found] == [l1, l2]
+    assert all("entry 50" in each["says"] and each["guest"] == 50 * CLUSTER for each in found)

@@ -9,6 +9,7 @@ the same for the cluster that it names.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
@@ -18,11 +19,10 @@ from numpy.typing import NDArray
 from blockstrata.errors import UnsupportedError
 from blockstrata.facts.codes import Mapping
 from blockstrata.facts.node import whole_sectors
-from blockstrata.formats.qcow2.metadata import Region, Use, read_metadata
+from blockstrata.formats.qcow2.metadata import Use, read_metadata
 from blockstrata.formats.qcow2.node import HeaderNode, Qcow2Node
 from blockstrata.formats.qcow2.refcount_blocks import read_refcount_table
 from blockstrata.formats.qcow2.references import l2_batches, l2_tables, read_l1_words
-from blockstrata.formats.qcow2.stored import counting
 from blockstrata.formats.qcow2.tables import COPIED, OFFSET_MASK
 from blockstrata.graph.chain import Layer
 from blockstrata.questions.checking.counter import COUNT, TooOftenError
@@ -37,6 +37,7 @@ from blockstrata.questions.checking.findings import (
     bad_blocks,
     region_past_end,
 )
+from blockstrata.questions.checking.spans import Spans, spans_of
 from blockstrata.questions.checking.tally import Tally
 from blockstrata.questions.checking.users import UserSearch
 from blockstrata.questions.checking.warnings import warnings
@@ -141,14 +142,13 @@ class _Checker:
         overlaps: list[int] = []
         for first in range(0, tally.end, _WINDOW):
             tally.open_window(first, min(first + _WINDOW, tally.end))
-            for region in self.metadata.regions:
-                self._count_region(region)
+            spans = self._count_regions()
             self._count_bits()
             self._count_l1()
             for batch in l2_batches(file, header, self.tables):
                 self.entries.look(batch)
             self._count_blocks()
-            overlaps += self._overlaps()
+            overlaps += self._overlaps(spans)
             self._compare()
         self._name_users(overlaps)
         end = self.highest + 1 << header.cluster_bits
@@ -168,10 +168,18 @@ class _Checker:
             findings=self.findings.told(),
         )
 
-    def _count_region(self, region: Region) -> None:
-        beyond = self.tally.count(np.array([region.host], np.int64), region.length, 1)
-        if beyond is not None and self.tally.is_first:
-            self.findings.add(region_past_end(region))
+    def _count_regions(self) -> Spans:
+        """Count what the image names outright, and return it."""
+        regions = self.metadata.regions
+        host, length = np.array([(each.host, each.length) for each in regions], np.int64).T
+        beyond = self.tally.beyond(host, length, 1)
+        if beyond is not None:
+            for at in np.flatnonzero(beyond).tolist() if self.tally.is_first else ():
+                self.findings.add(region_past_end(regions[at]))
+            host, length = host[~beyond], length[~beyond]
+        spans = spans_of(host, length, self.tally.bits)
+        self.tally.count_spans(spans)
+        return spans
 
     def _count_bits(self) -> None:
         hosts = self.metadata.bits
@@ -241,35 +249,38 @@ class _Checker:
             self.findings.add_blocks("overlap", table, good[first[extra > 0]], says)
         counter.add(clusters, times)
 
-    def _overlaps(self) -> list[int]:
+    def _overlaps(self, spans: Spans) -> list[int]:
         """Return clusters of metadata that something else is in, too, and whose refcounts hide it."""
+        kept: list[int] = []
+        rest = 0
+        for crowded in self._crowded(spans):
+            stored, _ = self.table.refcounts(crowded)
+            hidden = crowded[stored >= (self.tally.counter.at(crowded) & COUNT)]
+            room = MOST - len(kept)
+            kept += hidden[:room].tolist()
+            rest += len(hidden[room:])
+        self.findings.more("overlap", Severity.WARNING, rest, rest * self.tally.size)
+        return kept
+
+    def _crowded(self, spans: Spans) -> Iterator[NDArray[np.int64]]:
+        """Yield clusters of metadata that are named for something else too, none twice."""
         counter, bits = self.tally.counter, self.header.cluster_bits
+        top = min(counter.last, self.tally.top)
+        for start, found in counter.in_spans(spans):
+            several = start + np.flatnonzero(found > 1)
+            yield several[several < top]
         blocks = self.table.offsets
         blocks = blocks[(blocks != 0) & (blocks < np.uint64(counter.last << bits))].astype(np.int64)
-        # what lies past the file's end is not counted
-        inside_file = self.tally.length + self.header.cluster_size
-        runs = np.array(
-            [(host, length) for _, host, length, _ in self.metadata.regions if host + length < inside_file],
-            np.int64,
-        ).reshape(-1, 2)
-        first = runs[:, 0] >> bits
-        which, nth = counting((runs.sum(axis=1) - 1 >> bits) - first + 1)
-        parts = (
-            first[which] + nth,
-            self.metadata.bits >> bits,
-            self.tables.host >> bits,
-            _distinct(blocks) >> bits,
-        )
-        once = [np.ones(len(part), np.int64) for part in parts]
-        times = np.concatenate([*once[:2], self.tables.times, once[3]])
+        parts = self.metadata.bits >> bits, self.tables.host >> bits, _distinct(blocks) >> bits
+        times = [np.ones(len(parts[0]), np.int64), self.tables.times, np.ones(len(parts[2]), np.int64)]
         clusters, place, uses = np.unique(np.concatenate(parts), return_inverse=True, return_counts=True)
-        own = np.bincount(place, times, len(clusters))
-        inside = (clusters >= counter.first) & (clusters < min(counter.last, self.tally.top))
+        own = np.bincount(place, np.concatenate(times), len(clusters))
+        inside = (clusters >= counter.first) & (clusters < top)
+        # those of the spans were looked at
+        span = np.searchsorted(spans.last, clusters, side="right")
+        inside &= (span == len(spans.last)) | (clusters < spans.first[np.minimum(span, len(spans.first) - 1)])
         clusters, own, uses = clusters[inside], own[inside], uses[inside]
-        shared = clusters[((counter.at(clusters) & COUNT) > own) | (uses > 1)][:MOST]
-        stored, _ = self.table.refcounts(shared)
-        hidden: list[int] = shared[stored >= (counter.at(shared) & COUNT)].tolist()
-        return hidden
+        yield clusters[((counter.at(clusters) & COUNT) > own) | (uses > 1)]
 
     def _name_users(self, overlaps: list[int]) -> None:
         """Say of clusters that too many name who does."""
@@ -278,10 +289,10 @@ class _Checker:
         clusters = np.array(sorted({*low, *overlaps}), np.int64)
         if not len(clusters):
             return
-        search = UserSearch(self.node.file, self.header, self.findings)
-        users = search.find(clusters, self.metadata, self.tables, self.table)
+        search = UserSearch(self.node.file, self.header, self.findings, clusters)
+        users = search.find(self.metadata, self.tables, self.table)
         named = {cluster << bits: (str(who), who.guest) for cluster, who in users.items() if who.names}
-        self.findings.explain("refcount-low", named)
+        self.findings.explain("refcount-low", named, self.header.cluster_size)
         for cluster in overlaps:
             who, guest = named.get(cluster << bits, ("several", None))
             says = f"overlap: {who} are in the same cluster: writing one spoils the other"

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from blockstrata.formats.qcow2.refcount_blocks import RefcountTable
 from blockstrata.formats.qcow2.stored import counting
+from blockstrata.questions.checking.spans import Spans
 
 IS_ONE: Final = np.uint32(1 << 31)
 UNREADABLE: Final = np.uint32(1 << 30)
@@ -126,6 +127,21 @@ class Counter:
         self._spend(at, times)
         more = np.uint32(times) if isinstance(times, int) else times.astype(np.uint32)
         np.add.at(self._words, at, more)
+
+    def add_spans(self, spans: Spans) -> None:
+        """Count references to all clusters of spans; ``TooOftenError``."""
+        size = len(self._words)
+        first, last = (np.clip(each - self.first, 0, size) for each in (spans.first, spans.last))
+        self._spend(first, spans.times)
+        for start, end, times in zip(first.tolist(), last.tolist(), spans.times.tolist(), strict=True):
+            self._words[start:end] += np.uint32(times)
+
+    def in_spans(self, spans: Spans) -> Iterator[tuple[int, NDArray[np.uint32]]]:
+        """Yield stretches of the clusters of spans, ascending: the first, and how many references to each."""
+        for start, end in zip(spans.first.tolist(), spans.last.tolist(), strict=True):
+            for at in range(max(start, self.first), min(end, self.last), _COMPARED):
+                words = self._words[at - self.first : min(end - self.first, at - self.first + _COMPARED)]
+                yield at, words & COUNT
 
     def add_sole_users(self, clusters: NDArray[np.int64], lengths: NDArray[np.int64]) -> bool:
         """Count one reference to each of some runs of clusters, if all stored refcounts of them are 1.

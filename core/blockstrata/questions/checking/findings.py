@@ -265,13 +265,18 @@ class Findings:
         """Return what was found of a kind so far, one by one."""
         return [each for key, kept in self._kept.items() if key[0] == kind for each in kept]
 
-    def explain(self, kind: str, explained: dict[int, tuple[str, int | None]]) -> None:
-        """Add to findings of a kind, by host byte, who is concerned and where the guest meets it."""
+    def explain(self, kind: str, explained: dict[int, tuple[str, int | None]], size: int) -> None:
+        """Add to findings of a kind, by host byte, who is concerned and where the guest meets it.
+
+        That is known of one cluster, of ``size`` bytes: of a longer run the first is said to be meant.
+        """
         for key, kept in self._kept.items():
             if key[0] == kind:
                 kept[:] = [
                     replace(
-                        each, says=f"{each.says} ({explained[each.host][0]})", guest=explained[each.host][1]
+                        each,
+                        says=f"{each.says} ({_at(each, size)}{explained[each.host][0]})",
+                        guest=explained[each.host][1],
                     )
                     if each.host in explained
                     else each
@@ -298,6 +303,10 @@ class Findings:
             )
         )
         return tuple(each for _, each in found)
+
+
+def _at(finding: Finding, size: int) -> str:
+    return f"at {finding.host:#x}: " if (finding.length or 0) > size else ""
 
 
 def _runs(goes_on: NDArray[np.bool_], count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -10,6 +10,7 @@ from blockstrata.formats.qcow2.header import Header
 from blockstrata.formats.qcow2.refcount_blocks import RefcountTable
 from blockstrata.questions.checking.counter import Counter
 from blockstrata.questions.checking.findings import Entries, Findings, Places, Severity
+from blockstrata.questions.checking.spans import Spans
 
 Times = NDArray[np.int64] | int
 """How often each of some entries counts; one number for all where it is the same."""
@@ -85,19 +86,32 @@ class Tally:
 
         QEMU counts none that ends a cluster or more past the file's end, and None are most.
         """
-        beyond = None
-        if len(host) and int(host.max()) + int(np.max(length)) - self.length >= self.size:
-            past = host + length - self.length >= self.size
-            beyond = past if past.any() else None
-            if beyond is not None:
-                if self.is_first:
-                    self.corruptions += summed(times, past)
-                    if int(host[past].min()) < self.length:
-                        self.reached = self.length
-                host, times = host[~past], chosen(times, ~past)
-                length = length if isinstance(length, int) else length[~past]
+        beyond = self.beyond(host, length, times)
+        if beyond is not None:
+            host, times = host[~beyond], chosen(times, ~beyond)
+            length = length if isinstance(length, int) else length[~beyond]
         self.top = max(self.top, self.counter.add_bytes(host, length, times, self.bits))
         return beyond
+
+    def beyond(
+        self, host: NDArray[np.int64], length: NDArray[np.int64] | int, times: Times
+    ) -> NDArray[np.bool_] | None:
+        """Return which of n runs end a cluster or more past the file's end, bool (n,), each a corruption."""
+        if not len(host) or int(host.max()) + int(np.max(length)) - self.length < self.size:
+            return None
+        past = host + length - self.length >= self.size
+        if not past.any():
+            return None
+        if self.is_first:
+            self.corruptions += summed(times, past)
+            if int(host[past].min()) < self.length:
+                self.reached = self.length
+        return past
+
+    def count_spans(self, spans: Spans) -> None:
+        """Count references to spans of clusters."""
+        self.counter.add_spans(spans)
+        self.top = max(self.top, int(spans.last.max(initial=0)))
 
     def copied(
         self, host: NDArray[np.int64], is_set: NDArray[np.bool_], times: Times

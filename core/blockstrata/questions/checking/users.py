@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,14 +14,19 @@ from blockstrata.formats.qcow2.header import Header
 from blockstrata.formats.qcow2.metadata import Metadata, Use
 from blockstrata.formats.qcow2.refcount_blocks import RefcountTable
 from blockstrata.formats.qcow2.references import Batch, L2Tables, l2_batches
+from blockstrata.formats.qcow2.stored import counting
 from blockstrata.formats.qcow2.tables import COMPRESSED, OFFSET_MASK, compressed_spans
 from blockstrata.questions.checking.findings import Findings, Places
 
 _NAMED: Final = 3
 """Users that are told of each cluster."""
 _NOWHERE: Final = -(1 << 40)
-_PER_BATCH: Final = 1000
-"""Entries of a batch that are told; the others name the same few clusters."""
+_AT_ONCE: Final = 1 << 20
+"""References that are looked through at once."""
+
+
+_Names = Callable[[NDArray[np.intp]], Iterable[tuple[str, int | None]]]
+"""Gives what some rows are in words, and the guest bytes that are read there."""
 
 
 @dataclass(slots=True)
@@ -30,9 +35,10 @@ class Users:
 
     names: list[str] = field(default_factory=list)
     guest: int | None = None
+    count: int = 0
 
-    def add(self, name: str, guest: int | None = None) -> None:
-        """Add one."""
+    def add(self, name: str, guest: int | None) -> None:
+        """Add one in words."""
         if len(self.names) < _NAMED:
             self.names.append(name)
         if self.guest is None:
@@ -40,60 +46,76 @@ class Users:
 
     def __str__(self) -> str:
         """Return them in words."""
-        return " and ".join(self.names)
+        more = self.count - len(self.names)
+        return " and ".join([*self.names, *([f"{more} more"] if more else [])])
 
 
 class UserSearch:
-    """Looks through all that names clusters for the users of a few."""
+    """Looks through all that names clusters for the users of a few: int64 (n,), ascending."""
 
-    def __init__(self, file: HostNode, header: Header, findings: Findings) -> None:
-        self._file, self._header, self._findings = file, header, findings
+    def __init__(
+        self, file: HostNode, header: Header, findings: Findings, clusters: NDArray[np.int64]
+    ) -> None:
+        self._file, self._header, self._findings, self._clusters = file, header, findings, clusters
+        self._found = [Users() for _ in clusters]
+        self._count = np.zeros(len(clusters), np.int64)
+        self._is_read = np.zeros(len(clusters), np.bool_)
 
-    def find(
-        self,
-        clusters: NDArray[np.int64],
-        metadata: Metadata,
-        tables: L2Tables,
-        blocks: RefcountTable,
-    ) -> dict[int, Users]:
-        """Return the users of clusters, int64 (n,) ascending, by cluster."""
-        found = {cluster: Users() for cluster in clusters.tolist()}
-        bits = self._header.cluster_bits
-        for use, host, length, owner in metadata.regions:
-            low, high = np.searchsorted(clusters, [host >> bits, (host + length - 1 >> bits) + 1])
-            name = self._findings.region_name(use, owner)
-            for cluster in clusters[low:high].tolist():
-                found[cluster].add(name)
-        for row, cluster in self._hits(clusters, metadata.bits, self._header.cluster_size):
-            found[cluster].add(self._findings.region_name(Use.BITMAP_DATA, int(metadata.bits_of[row])))
+    def find(self, metadata: Metadata, tables: L2Tables, blocks: RefcountTable) -> dict[int, Users]:
+        """Return the users by cluster."""
+        named, size = self._findings.region_name, self._header.cluster_size
+        regions, step = metadata.regions, max(1, _AT_ONCE // len(self._clusters))
+        for at in range(0, len(regions), step):
+            some = regions[at : at + step]
+            host, length = np.array([(each.host, each.length) for each in some], np.int64).T
+            self._note(host, length, _unread([named(each.use, each.owner) for each in some].__getitem__))
+        of = metadata.bits_of
+        self._note(metadata.bits, size, _unread(lambda row: named(Use.BITMAP_DATA, int(of[row]))))
         offsets = blocks.offsets[blocks.offsets != 0].astype(np.int64)
-        for use, hosts in ((Use.L2, tables.host), (Use.REFCOUNT_BLOCK, offsets)):
-            for row, cluster in self._hits(clusters, hosts, self._header.cluster_size):
-                found[cluster].add(f"the {use} at {int(hosts[row]):#x}")
+        self._note(tables.host, size, _unread(lambda row: f"the {Use.L2} at {int(tables.host[row]):#x}"))
+        self._note(offsets, size, _unread(lambda row: f"the {Use.REFCOUNT_BLOCK} at {int(offsets[row]):#x}"))
         for batch in l2_batches(self._file, self._header, tables):
-            self._look(batch, clusters, found)
-        return found
+            self._look(batch)
+        for users, count in zip(self._found, self._count.tolist(), strict=True):
+            users.count = count
+        return dict(zip(self._clusters.tolist(), self._found, strict=True))
 
-    def _hits(
-        self, clusters: NDArray[np.int64], host: NDArray[np.int64], length: NDArray[np.int64] | int
-    ) -> Iterator[tuple[int, int]]:
-        """Yield which of n runs of host bytes touch a cluster, and which they touch first."""
+    def _note(self, host: NDArray[np.int64], length: NDArray[np.int64] | int, names: _Names) -> None:
+        """Note which of n runs of host bytes touch a cluster; the first few are asked for their names."""
         bits = self._header.cluster_bits
-        low = np.searchsorted(clusters, host >> bits)
-        high = np.searchsorted(clusters, host + (length - 1) >> bits, side="right")
-        rows = np.flatnonzero(high > low)[:_PER_BATCH]
-        yield from zip(rows.tolist(), clusters[low[rows]].tolist(), strict=True)
+        low = np.searchsorted(self._clusters, host >> bits)
+        high = np.searchsorted(self._clusters, host + (length - 1) >> bits, side="right")
+        rows = np.flatnonzero(high > low)
+        group, nth = counting((high - low)[rows])
+        rows, which = rows[group], low[rows][group] + nth
+        lacking = (self._count < _NAMED) | ~self._is_read
+        self._count += np.bincount(which, minlength=len(self._count))
+        rows, which = rows[lacking[which]], which[lacking[which]]
+        order = np.argsort(which, kind="stable")
+        _, nth = counting(np.bincount(which))
+        told = order[nth < _NAMED]
+        for at, (name, guest) in zip(which[told].tolist(), names(rows[told]), strict=True):
+            self._found[at].add(name, guest)
+            self._is_read[at] |= guest is not None
 
-    def _look(self, batch: Batch, clusters: NDArray[np.int64], found: dict[int, Users]) -> None:
+    def _look(self, batch: Batch) -> None:
         words = batch.words[:, 0] if self._header.extended_l2 else batch.words
         compressed = words & np.uint64(COMPRESSED) != 0
         length = np.full(len(words), self._header.cluster_size, np.int64)
         host = (words & np.uint64(OFFSET_MASK)).astype(np.int64)
-        if self._header.has_data_file:
-            host[:] = _NOWHERE
         host[host == 0] = _NOWHERE
         host[compressed], length[compressed] = compressed_spans(self._header, words[compressed])
-        hits = list(self._hits(clusters, host, length))
-        at = Places(batch, np.array([row for row, _ in hits], np.int64), self._header).entries()
-        for nth, (_, cluster) in enumerate(hits):
-            found[cluster].add(self._findings.entry_name(at, nth, nth), int(at.guest[nth]))
+        if self._header.has_data_file:
+            host[:] = _NOWHERE
+
+        def names(rows: NDArray[np.intp]) -> Iterator[tuple[str, int | None]]:
+            at = Places(batch, rows, self._header).entries()
+            for nth, guest in enumerate(at.guest.tolist()):
+                yield self._findings.entry_name(at, nth, nth), guest
+
+        self._note(host, length, names)
+
+
+def _unread(name: Callable[[int], str]) -> _Names:
+    """Return the names of what no guest byte is read from."""
+    return lambda rows: ((name(row), None) for row in rows.tolist())
