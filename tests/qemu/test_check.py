@@ -182,6 +182,35 @@ def test_chain(tmp_path):
     assert ours(tmp_path, "--chain", TOP).stdout.startswith(f"{TOP}\n")
 
 
+def test_what_a_chain_lacks(tmp_path):
+    """A layer that cannot be checked, or is not there, takes nothing from what was found of the others."""
+    commands = (
+        create("base.qcow2", "64k", cluster_size=CLUSTER),
+        "qemu-img snapshot -c a base.qcow2",
+        create("middle.qcow2", None, "base.qcow2", cluster_size=CLUSTER),
+        create(TOP, None, "middle.qcow2", cluster_size=CLUSTER),
+    )
+    build(Recipe("chain", commands), tmp_path)
+    for name in ("middle.qcow2", "base.qcow2"):
+        image = bytearray((tmp_path / name).read_bytes())
+        if name == "base.qcow2":
+            struct.pack_into(">I", image, struct.unpack_from(">Q", image, 64)[0] + 36, 0xFFFFFF)
+        else:
+            struct.pack_into(">H", image, _block(image) + 2, 2)
+        (tmp_path / name).write_bytes(image)
+    done = ours(tmp_path, "--chain", "--output", "json", TOP)
+    assert done.exit_code == FAILED
+    assert [each.get("leaks", 0) for each in json.loads(done.stdout)] == [0, 1]
+    assert done.stderr.startswith("blockstrata: base.qcow2: qcow2 snapshot table, entry 0: ")
+    # alone, the image is sound, and that is said; that its chain is not whole is said too
+    (tmp_path / "middle.qcow2").unlink()
+    assert theirs(tmp_path, "chain")[1] == FAILED
+    done = ours(tmp_path, TOP)
+    assert (done.exit_code, done.stderr.count("\n")) == (0, 1)
+    assert done.stderr.startswith(f"blockstrata: middle.qcow2: backing file of {TOP}: No such file")
+    assert ours(tmp_path, "--chain", TOP).exit_code == FAILED
+
+
 def test_last_lines_are_theirs(made):
     done = subprocess.run(
         ["qemu-img", "check", TOP], cwd=made("plain"), capture_output=True, text=True, timeout=30, check=True

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import struct
+import time
 import tracemalloc
 
 import pytest
 from checked import FAILED, compared, ours
 from damage import COMPRESSED, COPIED, TOP, places
 from oracle import TOOLS, build
+from ptys import PROGRAM, Pty
 from recipe import Recipe, create, io
 
 from blockstrata import open_chain
@@ -170,3 +174,17 @@ def test_each_cluster_of_a_run_has_its_user(tmp_path):
     found = [each for each in compared(tmp_path, "odd") if each["kind"] == "overlap"]
     assert [each["host"] for each in found] == [l1, l2]
     assert all("entry 50" in each["says"] and each["guest"] == 50 * CLUSTER for each in found)
+
+
+def test_what_takes_long_says_so_and_can_be_ended(tmp_path):
+    """On a terminal a line says that something goes on; ctrl-c ends it at once."""
+    path, image = make(tmp_path, *small(io(TOP, "write 0 4k"), size="1M", cluster_size=512))
+    tables = [((1 << 23) + 512 * nth, 1 << 22) for nth in range(20000)]
+    path.write_bytes(with_snapshots(image, tables))
+    os.truncate(path, 64 << 20)
+    with contextlib.closing(Pty([*PROGRAM, "check", TOP], tmp_path)) as terminal:
+        terminal.expect(f"checking {TOP} …".encode())
+        began = time.monotonic()
+        terminal.send(b"\x03")
+        assert terminal.left() == 128 + signal.SIGINT
+        assert time.monotonic() - began < 5

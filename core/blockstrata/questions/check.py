@@ -9,7 +9,7 @@ the same for the cluster that it names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
@@ -74,10 +74,15 @@ class Check:
     format: str = "qcow2"
 
 
-def check(layer: Layer) -> Check:
+def _ignore(_done: int, _total: int) -> None:
+    """Take no notice of progress."""
+
+
+def check(layer: Layer, progress: Callable[[int, int], None] = _ignore) -> Check:
     """Check the image of one layer of a chain, which must be qcow2; its snapshots and bitmaps with it.
 
-    Nothing below it is looked at.  ``UnsupportedError`` for other formats, for more clusters than can be
+    Nothing below it is looked at.  ``progress`` is told now and then how many L2 tables were gone through,
+    and of how many.  ``UnsupportedError`` for other formats, for more clusters than can be
     checked, and for tables made to take for ever.  ``BadImageError`` where QEMU gives no numbers either:
     a snapshot table, bitmap directory or bitmap table that cannot be read; and why an image could not be
     opened at all.
@@ -89,7 +94,7 @@ def check(layer: Layer) -> Check:
         raise UnsupportedError(node.name, "", f"{node.driver} images cannot be checked, only qcow2")
     layer.check_open()
     try:
-        return _Checker(node).run()
+        return _Checker(node).run(progress)
     except TooOftenError:
         what = "refers to a cluster too many times to count"
         raise UnsupportedError(node.file.name, "", what) from None
@@ -133,13 +138,14 @@ class _Checker:
             what = "names the same refcount blocks again and again"
             raise UnsupportedError(self.node.file.name, "qcow2 refcount table", what)
 
-    def run(self) -> Check:
+    def run(self, progress: Callable[[int, int], None]) -> Check:
         """Count, compare, and tell."""
         tally, header, file = self.tally, self.header, self.node.file
         for kind, entry, says in self.metadata.faults:
             tally.corruptions += 1
             self.findings.add(Finding(kind, Severity.CORRUPTION, f"{entry}: {says}", entry=entry))
         overlaps: list[int] = []
+        hosts, windows = self.tables.host, -(-tally.end // _WINDOW)
         for first in range(0, tally.end, _WINDOW):
             tally.open_window(first, min(first + _WINDOW, tally.end))
             spans = self._count_regions()
@@ -147,6 +153,8 @@ class _Checker:
             self._count_l1()
             for batch in l2_batches(file, header, self.tables):
                 self.entries.look(batch)
+                done = int(np.searchsorted(hosts, batch.host[-1], side="right"))
+                progress(first // _WINDOW * len(hosts) + done, windows * len(hosts))
             self._count_blocks()
             overlaps += self._overlaps(spans)
             self._compare()
