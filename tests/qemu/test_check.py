@@ -196,7 +196,7 @@ def test_what_a_chain_lacks(tmp_path):
         if name == "base.qcow2":
             struct.pack_into(">I", image, struct.unpack_from(">Q", image, 64)[0] + 36, 0xFFFFFF)
         else:
-            struct.pack_into(">H", image, _block(image) + 2, 2)
+            struct.pack_into(">H", image, block_at(image) + 2, 2)
         (tmp_path / name).write_bytes(image)
     done = ours(tmp_path, "--chain", "--output", "json", TOP)
     assert done.exit_code == FAILED

@@ -188,3 +188,71 @@ def test_what_takes_long_says_so_and_can_be_ended(tmp_path):
         terminal.send(b"\x03")
         assert terminal.left() == 128 + signal.SIGINT
         assert time.monotonic() - began < 5
+
+
+CUT = {
+    "data": (
+        small(io(TOP, "write 0 32k")),
+        2048,
+        "entry 7: the file ends 2048 bytes before its cluster does",
+    ),
+    "compressed": (
+        small(io(TOP, "write -c -P 7 0 2M"), size="4M", cluster_size="2M"),
+        1024,
+        "entry 0: the compressed data ends past the file's end",
+    ),
+    "subclusters": (
+        (create(TOP, "1M", extended_l2="on"), io(TOP, "write 0 3k"), f"truncate -s 324k {TOP}"),
+        512,
+        "entry 0: the file ends 61952 bytes before its cluster does",
+    ),
+    "L1": (small(), 8, "L1 table: the file ends 8 bytes before it does"),
+    "L2": (small(io(TOP, "write -z 0 4k")), 1024, "the file ends 1024 bytes before the L2 table does"),
+}
+"""Commands that make an image, how many bytes its file loses, and what is said of that."""
+
+
+@pytest.mark.parametrize("kind", CUT)
+def test_a_file_that_ends_in_a_cluster(kind, tmp_path):
+    """QEMU counts nothing for what was cut off less than a cluster, and there is nothing to say before."""
+    commands, less, says = CUT[kind]
+    path, image = make(tmp_path, *commands)
+    assert compared(tmp_path, "odd") == []
+    path.write_bytes(image[:-less])
+    (found,) = compared(tmp_path, "odd")
+    assert (found["kind"], found["severity"]) == ("beyond-end", "warning")
+    assert says in found["says"]
+
+
+@pytest.mark.parametrize("what", ["a cluster of bits of a bitmap", "the refcount block"])
+def test_a_file_that_ends_in_what_a_table_names(what, tmp_path):
+    path, image = make(tmp_path, *small(f"qemu-img bitmap --add -g 4k {TOP} bm", io(TOP, "write 0 4k")))
+    image += bytes(-len(image) % CLUSTER)
+    end = len(image)
+    (table,) = struct.unpack_from(">Q", image, 48)
+    if "bits" in what:
+        _, table = table_of_bitmap(image)
+    (host,) = struct.unpack_from(">Q", image, table)
+    set_refcount(image, host, 0)
+    set_refcount(image, end, 1)
+    struct.pack_into(">Q", image, table, end)
+    path.write_bytes(image + image[host : host + CLUSTER - 512])
+    (found,) = compared(tmp_path, "odd")
+    assert (found["severity"], found["host"]) == ("warning", end)
+    assert f"the file ends 512 bytes before {what} does" in found["says"]
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        (create(TOP, "100k"), io(TOP, "write 0 100k")),
+        (create(TOP, 51712, cluster_size=4096), io(TOP, "write 0 51712")),
+        (create(TOP, "1M", extended_l2="on"), io(TOP, "write 100k 512")),
+        (create(TOP, "1M", extended_l2="on"), io(TOP, "write 100k 8k", "discard 104k 4k")),
+        (create(TOP, "1M"), io(TOP, "write -c -P 7 0 64k", "write -c -P 8 64k 64k")),
+        (create(TOP, "100500", preallocation="metadata"), io(TOP, "write 0 512")),
+    ],
+)
+def test_sound_files_may_end_in_a_cluster(commands, tmp_path):
+    make(tmp_path, *commands)
+    assert compared(tmp_path, "odd") == []

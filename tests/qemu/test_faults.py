@@ -146,6 +146,8 @@ def test_a_file_that_was_cut_short(kind, part, made):
     finally:
         (directory / TOP).write_bytes(sound)
     missed = [each for each in check if each["kind"] == "beyond-end"]
+    # a cluster that the file ends in is told by check alone
+    missed = [each for each in missed if ": the file ends " not in each["says"]]
     own = [each["guest"] for each in missed if "of snapshot" not in (each["entry"] or "")]
     assert bool(found) == bool(own)
     assert bool(said) >= bool(own)

@@ -125,7 +125,9 @@ class _Checker:
         blind = (tables.host == 0) | self.table.cannot_read(tables.host >> header.cluster_bits)
         self.tables = replace(tables, looked=np.where(blind, 0, tables.active))
         self.tally = Tally(header, file.length, self.table, self.findings)
-        self.entries = EntryCheck(self.tally, node.host.length)
+        self.entries = EntryCheck(
+            self.tally, node.host.length, [*(each.disk_size for each in snapshots), header.size]
+        )
         self.check_errors = self.leaks = self.highest = 0
 
     def _check_repeats(self) -> None:
@@ -185,12 +187,27 @@ class _Checker:
             for at in np.flatnonzero(beyond).tolist() if self.tally.is_first else ():
                 self.findings.add(region_past_end(regions[at]))
             host, length = host[~beyond], length[~beyond]
+        if self.tally.is_first:
+            self._warn_of_cut_regions()
         spans = spans_of(host, length, self.tally.bits)
         self.tally.count_spans(spans)
         return spans
 
+    def _warn_of_cut_regions(self) -> None:
+        end = self.tally.length
+        for use, host, length, _ in self.metadata.regions:
+            # the rest of the header's cluster holds nothing
+            if use is not Use.HEADER and end < host + length < end + self.tally.size:
+                missing = host + length - end
+                says = f"{use}: the file ends {missing} bytes before it does: what lay there reads as zeroes"
+                self.findings.add(Finding("beyond-end", Severity.WARNING, says, host, length, None, use))
+
     def _count_bits(self) -> None:
         hosts = self.metadata.bits
+        cut = self.tally.cut(hosts)
+        if cut is not None:
+            says = self.tally.says_cut("a cluster of bits of a bitmap") + ", that is as clean"
+            self.findings.add_clusters("beyond-end", Severity.WARNING, hosts[cut][:1], self.tally.size, says)
         beyond = self.tally.count(hosts, self.header.cluster_size, 1)
         if beyond is not None and self.tally.is_first:
             says = (
@@ -223,6 +240,9 @@ class _Checker:
         odd = tables.host & self.tally.size - 1 != 0
         says = "the L2 table is not aligned to a cluster: QEMU refuses to read what it maps"
         self.tally.fault("unaligned", says, odd, tables.times, of_table, tables.host)
+        cut = self.tally.cut(tables.host)
+        if cut is not None:
+            self.tally.warn("beyond-end", self.tally.says_cut("the L2 table"), cut, of_table, tables.host)
         beyond = self.tally.count(tables.host, self.tally.size, tables.times)
         if beyond is not None and self.tally.is_first:
             says, which = PAST_END[Mapping.UNALLOCATED], of_table.take(beyond)
@@ -246,6 +266,10 @@ class _Checker:
                 self.tally.corruptions += int(np.count_nonzero(which))
                 self.findings.add_blocks(kind, table, np.flatnonzero(which), says)
         good = np.flatnonzero(~bad)
+        cut = self.tally.cut(offsets[good].astype(np.int64))
+        if cut is not None:
+            says = self.tally.says_cut("the refcount block")
+            self.findings.add_blocks("beyond-end", table, good[cut], says, Severity.WARNING)
         hosts, first, times = np.unique(offsets[good].astype(np.int64), return_index=True, return_counts=True)
         clusters = hosts >> self.tally.bits
         inside = (clusters >= counter.first) & (clusters < counter.last)

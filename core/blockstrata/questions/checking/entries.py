@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -46,9 +47,13 @@ class _Rows(NamedTuple):
 class EntryCheck:
     """Looks at the entries of one image after another, and adds up what qemu-img calls fragmentation."""
 
-    def __init__(self, tally: Tally, data_length: int) -> None:
-        """``data_length``: bytes of the file that has the guest's data."""
+    def __init__(self, tally: Tally, data_length: int, disk_sizes: Sequence[int]) -> None:
+        """``data_length``: bytes of the file that has the guest's data.
+
+        ``disk_sizes``: guest bytes of each snapshot, and last of the disk itself.
+        """
         self._data_length = data_length
+        self._disk_sizes = np.minimum(np.array(disk_sizes, np.uint64), np.uint64(2**62)).astype(np.int64)
         self._tally = tally
         self._header = tally.header
         self.allocated = self.fragmented = self.compressed = 0
@@ -88,6 +93,8 @@ class EntryCheck:
             self._tally.warn("zero-flag", says, zero & ~compressed, at)
         if compressed.any():
             self._compressed(found, compressed, at)
+        if not header.has_data_file:
+            self._cut(found, np.flatnonzero(present), host, at)
         self._clusters(found, present, host, is_set, at)
 
     def _clusters(
@@ -130,6 +137,29 @@ class EntryCheck:
         if wrong is not None:
             tally.tell_copied(wrong, is_set, at, host)
 
+    def _cut(self, found: _Rows, rows: NDArray[np.intp], host: NDArray[np.int64], at: Places) -> None:
+        """Warn of clusters that the file ends in, before the last of what is read from them.
+
+        QEMU itself leaves out what is not: subclusters, and what lies past the disk's end.
+        """
+        tally, size = self._tally, self._tally.size
+        ends_in = tally.cut(host[rows])
+        if ends_in is None:
+            return
+        rows = rows[ends_in]
+        if found.bitmaps is None:
+            used = np.where(found.words[rows] & np.uint64(ZERO) != 0, 0, size)
+        else:
+            _, highest = np.frexp((found.bitmaps[rows] & np.uint64(ALL_ALLOCATED)).astype(np.float64))
+            used = highest.astype(np.int64) * (size // SUBCLUSTERS)
+        where = Places(at.batch, at.rows[rows], at.header).entries()
+        left = self._disk_sizes[where.owner] - where.guest
+        # what is past the disk's end is the state of a machine
+        used = np.where(left > 0, np.minimum(used, left), used)
+        tally.warn(
+            "beyond-end", tally.says_cut("its cluster"), used > size - tally.missing, where, host[rows]
+        )
+
     def _in_data_file(self, host: NDArray[np.int64], at: Places) -> None:
         says = "its offset in the data file is not the guest offset: reading it fails"
         entries = at.entries()
@@ -158,14 +188,18 @@ class EntryCheck:
             # each is read by itself
             self.fragmented += number
         offset, length = compressed_spans(self._header, words[compressed])
+        cut = offset + length > tally.length
         beyond = tally.count(offset, length, chosen(found.times, compressed))
         where, lost = at.take(compressed), offset >= tally.length
         if beyond is not None and tally.is_first:
             says = PAST_END[Mapping.COMPRESSED]
             tally.findings.add_entries("beyond-end", Severity.CORRUPTION, where.take(beyond), says)
             lost &= ~beyond
+            cut &= ~beyond
         # less than a cluster past the end is not counted, and cannot be read either
         tally.warn("beyond-end", PAST_END[Mapping.COMPRESSED], lost, where)
+        says = "the compressed data ends past the file's end: reading it may fail"
+        tally.warn("beyond-end", says, cut & ~lost, where)
 
     def _fragments(self, table: NDArray[np.int64], host: NDArray[np.int64], active: Times) -> None:
         """Add what the disk's own tables allocate, and what of it does not follow the entry before."""

@@ -236,14 +236,21 @@ class Findings:
             total = 0 if host is None or length is None else length * int((ends - starts + 1)[room:].sum())
             self._more(key, len(starts) - room, total)
 
-    def add_blocks(self, kind: str, table: RefcountTable, which: NDArray[np.intp], says: str) -> None:
-        """Add corruptions of some entries of a refcount table, (n,)."""
+    def add_blocks(
+        self,
+        kind: str,
+        table: RefcountTable,
+        which: NDArray[np.intp],
+        says: str,
+        severity: Severity = Severity.CORRUPTION,
+    ) -> None:
+        """Add faults of some entries of a refcount table, (n,)."""
         size = table.header.cluster_size
-        self.more(kind, Severity.CORRUPTION, len(which[MOST:]), len(which[MOST:]) * size)
+        self.more(kind, severity, len(which[MOST:]), len(which[MOST:]) * size)
         for at in which[:MOST].tolist():
             entry = f"refcount table, entry {int(table.index[at])}"
             host = int(table.offsets[at])
-            self.add(Finding(kind, Severity.CORRUPTION, f"{entry}: {says}", host, size, None, entry))
+            self.add(Finding(kind, severity, f"{entry}: {says}", host, size, None, entry))
 
     def entry_name(self, at: Entries, start: int, end: int) -> str:
         """Say which entries some places are, from one to another."""

@@ -41,6 +41,8 @@ class Tally:
         self.length = whole_sectors(length)
         self.top = -(-self.length // self.size)
         self.end = self.top + 2
+        self.missing = -self.length % self.size
+        """Bytes that the file lacks of its last cluster."""
         self.corruptions = self.reached = 0
         self.is_first = True
         self.counter = Counter(table, 0, 0)
@@ -107,6 +109,16 @@ class Tally:
             if int(host[past].min()) < self.length:
                 self.reached = self.length
         return past
+
+    def cut(self, host: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Return which of n clusters at host bytes the file ends in, bool (n,); None for no one."""
+        last = self.length - self.length % self.size
+        found = host == last
+        return found if self.missing and self.is_first and found.any() else None
+
+    def says_cut(self, what: str) -> str:
+        """Return what is wrong with a cluster that the file ends in; QEMU counts nothing for it."""
+        return f"the file ends {self.missing} bytes before {what} does: what lay there reads as zeroes"
 
     def count_spans(self, spans: Spans) -> None:
         """Count references to spans of clusters."""
