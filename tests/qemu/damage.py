@@ -215,6 +215,11 @@ def l2_at(image: bytes) -> int:
     return next(each.start for each in places(image)[0] if each.kind == "l2")
 
 
+def data_at(image: bytes) -> int:
+    """Return that of the cluster that the first entry of the first L2 table names."""
+    return struct.unpack_from(">Q", image, l2_at(image))[0] & _MASK
+
+
 def refcounts_at(image: bytes) -> int:
     """Return that of the refcount table."""
     return struct.unpack_from(">Q", image, 48)[0]

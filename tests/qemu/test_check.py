@@ -11,7 +11,20 @@ from random import Random
 
 import pytest
 from checked import FAILED, FOUND, compared, ours, patched, theirs
-from damage import COMPRESSED, COPIED, MADE, TOP, block_at, damaged, l1_at, l2_at, places, refcounts_at, word
+from damage import (
+    COMPRESSED,
+    COPIED,
+    MADE,
+    TOP,
+    block_at,
+    damaged,
+    data_at,
+    l1_at,
+    l2_at,
+    places,
+    refcounts_at,
+    word,
+)
 from oracle import TOOLS, build
 from recipe import Recipe, create, io
 
@@ -69,55 +82,160 @@ def test_windows_add_up(kind, made, monkeypatch):
 
 FAR = 1 << 40
 DAMAGE = {
-    "too-low": ("plain", lambda i: [word(block_at(i) + 10, 0, ">H")], "refcount-low"),
-    "leak": ("plain", lambda i: [word(block_at(i) + 10, 2, ">H")], "refcount-high"),
-    "copied-l1": ("plain", lambda i: [word(l1_at(i), l2_at(i))], "copied"),
-    "copied-l2": ("plain", lambda i: [(l2_at(i), b"\0")], "copied"),
-    "unaligned-cluster": ("plain", lambda i: [word(l2_at(i), COPIED | 0x5200)], "unaligned"),
-    "unaligned-table": ("plain", lambda i: [word(l1_at(i), COPIED | l2_at(i) + 512)], "unaligned"),
-    "unaligned-block": ("plain", lambda i: [word(refcounts_at(i), block_at(i) + 512)], "unaligned"),
-    "reserved-l1": ("plain", lambda i: [word(l1_at(i), COPIED | l2_at(i) | 2)], "reserved"),
-    "reserved-l2": ("plain", lambda i: [(l2_at(i), b"\xa0")], "reserved"),
-    "reserved-block": ("plain", lambda i: [word(refcounts_at(i), block_at(i) | 1)], "reserved"),
-    "beyond-cluster": ("plain", lambda i: [word(l2_at(i), COPIED | FAR)], "beyond-end"),
-    "beyond-table": ("plain", lambda i: [word(l1_at(i), COPIED | FAR)], "beyond-end"),
-    "beyond-block": ("plain", lambda i: [word(refcounts_at(i), FAR)], "beyond-end"),
-    "beyond-compressed": ("plain", lambda i: [word(l2_at(i), COMPRESSED | FAR)], "beyond-end"),
-    "block-over-table": ("plain", lambda i: [word(refcounts_at(i), l2_at(i))], "overlap"),
-    "too-narrow": ("refcounts-of-1", lambda i: [(l2_at(i) + 8, i[l2_at(i) : l2_at(i) + 8])], "overflow"),
-    "no-subclusters": ("extended", lambda i: [word(l2_at(i) + 8 * 31, 1)], "subclusters"),
-    "snapshot-l1": ("snapshots", lambda i: [(struct.unpack_from(">Q", i, 64)[0] + 7, b"\1")], "unaligned"),
-    "compressed-data-file": ("data-file", lambda i: [word(l2_at(i), COMPRESSED)], "compressed"),
+    "too-low": (
+        "plain",
+        lambda i: [word(block_at(i) + 10, 0, ">H")],
+        "refcount-low",
+        lambda _: (5 * CLUSTER, CLUSTER, 0),
+    ),
+    "leak": (
+        "plain",
+        lambda i: [word(block_at(i) + 10, 2, ">H")],
+        "refcount-high",
+        lambda _: (5 * CLUSTER, CLUSTER, None),
+    ),
+    "copied-l1": ("plain", lambda i: [word(l1_at(i), l2_at(i))], "copied", lambda i: (l2_at(i), CLUSTER, 0)),
+    "copied-l2": ("plain", lambda i: [(l2_at(i), b"\0")], "copied", lambda i: (data_at(i), CLUSTER, 0)),
+    "unaligned-cluster": (
+        "plain",
+        lambda i: [word(l2_at(i), COPIED | 0x5200)],
+        "unaligned",
+        lambda _: (0x5200, CLUSTER, 0),
+    ),
+    "unaligned-table": (
+        "plain",
+        lambda i: [word(l1_at(i), COPIED | l2_at(i) + 512)],
+        "unaligned",
+        lambda i: (l2_at(i) + 512, CLUSTER, 0),
+    ),
+    "unaligned-block": (
+        "plain",
+        lambda i: [word(refcounts_at(i), block_at(i) + 512)],
+        "unaligned",
+        lambda i: (block_at(i) + 512, CLUSTER, None),
+    ),
+    "reserved-l1": (
+        "plain",
+        lambda i: [word(l1_at(i), COPIED | l2_at(i) | 2)],
+        "reserved",
+        lambda i: (l2_at(i), CLUSTER, 0),
+    ),
+    "reserved-l2": ("plain", lambda i: [(l2_at(i), b"\xa0")], "reserved", lambda _: (None, None, 0)),
+    "reserved-block": (
+        "plain",
+        lambda i: [word(refcounts_at(i), block_at(i) | 1)],
+        "reserved",
+        lambda i: (block_at(i), CLUSTER, None),
+    ),
+    "beyond-cluster": (
+        "plain",
+        lambda i: [word(l2_at(i), COPIED | FAR)],
+        "beyond-end",
+        lambda _: (FAR, CLUSTER, 0),
+    ),
+    "beyond-table": (
+        "plain",
+        lambda i: [word(l1_at(i), COPIED | FAR)],
+        "beyond-end",
+        lambda _: (FAR, CLUSTER, 0),
+    ),
+    "beyond-block": (
+        "plain",
+        lambda i: [word(refcounts_at(i), FAR)],
+        "beyond-end",
+        lambda _: (FAR, CLUSTER, None),
+    ),
+    "beyond-compressed": (
+        "plain",
+        lambda i: [word(l2_at(i), COMPRESSED | FAR)],
+        "beyond-end",
+        lambda _: (None, None, 0),
+    ),
+    "block-over-table": (
+        "plain",
+        lambda i: [word(refcounts_at(i), l2_at(i))],
+        "overlap",
+        lambda i: (l2_at(i), CLUSTER, None),
+    ),
+    "too-narrow": (
+        "refcounts-of-1",
+        lambda i: [(l2_at(i) + 8, i[l2_at(i) : l2_at(i) + 8])],
+        "overflow",
+        lambda i: (data_at(i), CLUSTER, None),
+    ),
+    "no-subclusters": (
+        "extended",
+        lambda i: [word(l2_at(i) + 8 * 31, 1)],
+        "subclusters",
+        lambda _: (None, None, 15 << 14),
+    ),
+    "snapshot-l1": (
+        "snapshots",
+        lambda i: [(struct.unpack_from(">Q", i, 64)[0] + 7, b"\1")],
+        "unaligned",
+        lambda _: (None, None, None),
+    ),
+    "compressed-data-file": (
+        "data-file",
+        lambda i: [word(l2_at(i), COMPRESSED)],
+        "compressed",
+        lambda _: (None, None, 0),
+    ),
 }
-"""For each damage the image, its changes, and the kind of finding that it must be among others."""
+"""For each damage the image, its changes, and what it must be among others: the kind of finding, and where.
+
+Host byte, length and guest byte, of the image before it is changed.
+"""
+
+
+def place(finding):
+    """Return where a finding is."""
+    return finding["host"], finding["length"], finding["guest"]
 
 
 @pytest.mark.parametrize("name", DAMAGE)
 def test_damage(name, made):
-    kind, change, expected = DAMAGE[name]
+    kind, change, expected, where = DAMAGE[name]
     findings = patched(made(kind), kind, change)
     counted = [each for each in findings if each["kind"] == expected and each["severity"] != "warning"]
-    assert counted
+    assert where((made(kind) / TOP).read_bytes()) in [place(each) for each in counted]
     assert all(each["says"] for each in counted)
 
 
 HIDDEN = {
-    "dirty": ("plain", lambda i: [(79, bytes([i[79] | 1]))], "dirty"),
-    "corrupt": ("plain", lambda i: [(79, bytes([i[79] | 2]))], "corrupt"),
-    "orphaned": ("bitmaps", lambda _: [(95, b"\0")], "bitmap-orphaned"),
+    "dirty": ("plain", lambda i: [(79, bytes([i[79] | 1]))], "dirty", lambda _: (72, 8, None)),
+    "corrupt": ("plain", lambda i: [(79, bytes([i[79] | 2]))], "corrupt", lambda _: (72, 8, None)),
+    "orphaned": ("bitmaps", lambda _: [(95, b"\0")], "bitmap-orphaned", lambda _: (None, None, None)),
     "in-use": (
         "bitmaps",
         lambda i: [(next(each.start for each in places(i)[0] if each.kind == "bitmap") + 15, b"\3")],
         "bitmap-in-use",
+        lambda _: (None, None, None),
     ),
-    "data-file": ("data-file", lambda i: [word(l2_at(i), COPIED | 0x2000)], "data-file"),
-    "past-data-file": ("data-file", lambda i: [word(l2_at(i) + 8 * 500, COPIED | 500 << 12)], "beyond-end"),
-    "zero-flag": ("version-2", lambda i: [word(l2_at(i) + 8 * 60, 1)], "zero-flag"),
+    "data-file": (
+        "data-file",
+        lambda i: [word(l2_at(i), COPIED | 0x2000)],
+        "data-file",
+        lambda _: (0x2000, CLUSTER, 0),
+    ),
+    "past-data-file": (
+        "data-file",
+        lambda i: [word(l2_at(i) + 8 * 500, COPIED | 500 << 12)],
+        "beyond-end",
+        lambda _: (500 << 12, CLUSTER, 500 << 12),
+    ),
+    "zero-flag": (
+        "version-2",
+        lambda i: [word(l2_at(i) + 8 * 60, 1)],
+        "zero-flag",
+        lambda _: (None, None, 60 * CLUSTER),
+    ),
     # a data cluster that is the L1 table's, whose refcount fits
     "overlap": (
         "plain",
         lambda i: [word(l2_at(i) + 8 * 60, l1_at(i)), word(block_at(i) + l1_at(i) // CLUSTER * 2, 2, ">H")],
         "overlap",
+        lambda i: (l1_at(i), CLUSTER, 60 * CLUSTER),
     ),
 }
 """What qemu-img says nothing of, though it may count something else for it."""
@@ -125,9 +243,10 @@ HIDDEN = {
 
 @pytest.mark.parametrize("name", HIDDEN)
 def test_not_silent(name, made):
-    kind, change, expected = HIDDEN[name]
-    warned = [each["kind"] for each in patched(made(kind), kind, change) if each["severity"] == "warning"]
-    assert expected in warned
+    kind, change, expected, where = HIDDEN[name]
+    findings = patched(made(kind), kind, change)
+    warned = [place(each) for each in findings if (each["kind"], each["severity"]) == (expected, "warning")]
+    assert where((made(kind) / TOP).read_bytes()) in warned
 
 
 def test_users_are_named(made):
