@@ -47,9 +47,13 @@ if TYPE_CHECKING:
     from blockstrata.graph.chain import Chain, Layer, open_chain
     from blockstrata.guest.merge import alone, in_place, merged
     from blockstrata.guest.view import Run, View
+    from blockstrata.questions.anatomy import Anatomy, HostRun, anatomy
     from blockstrata.questions.audit import Conclusion, Judged, audit, conclusions
     from blockstrata.questions.check import Check, check
+    from blockstrata.questions.checking.canvas import HostRuns, HostUse
     from blockstrata.questions.checking.findings import Finding, Severity
+    from blockstrata.questions.checking.host_walk import Sums
+    from blockstrata.questions.checking.users import User
     from blockstrata.questions.trace import Rule, Step, Trace, trace
     from blockstrata.semantics import SEMANTICS
     from blockstrata.semantics.audit import Judgement, Question, Verdict
@@ -69,6 +73,7 @@ __all__ = [
     "SEMANTICS",
     "SYNTHESISED",
     "Access",
+    "Anatomy",
     "BackingLoopError",
     "BadImageError",
     "BadRangeError",
@@ -85,6 +90,9 @@ __all__ = [
     "Extents",
     "Finding",
     "HostNode",
+    "HostRun",
+    "HostRuns",
+    "HostUse",
     "Judged",
     "Judgement",
     "Layer",
@@ -101,13 +109,16 @@ __all__ = [
     "Severity",
     "Step",
     "Storage",
+    "Sums",
     "TableEntry",
     "Trace",
     "Traits",
     "UnsupportedError",
+    "User",
     "Verdict",
     "View",
     "alone",
+    "anatomy",
     "audit",
     "check",
     "conclusions",
@@ -122,8 +133,12 @@ __all__ = [
 
 _HOME: Final = {
     "blockstrata.access": "Access Consent Probe",
+    "blockstrata.questions.anatomy": "Anatomy HostRun anatomy",
     "blockstrata.questions.audit": "Conclusion Judged audit conclusions",
     "blockstrata.questions.check": "Check check",
+    "blockstrata.questions.checking.canvas": "HostRuns HostUse",
+    "blockstrata.questions.checking.host_walk": "Sums",
+    "blockstrata.questions.checking.users": "User",
     "blockstrata.questions.checking.findings": "Finding Severity",
     "blockstrata.graph.chain": "Chain Layer open_chain",
     "blockstrata.facts.node": "Driver HostNode",

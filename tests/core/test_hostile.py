@@ -263,6 +263,59 @@ def test_check_of_more_clusters_than_qemu_checks(work):
         assert "more than the limit" in refusal("check", "top.qcow2", cwd=work)
 
 
+def anatomy(cwd: Path) -> dict[str, object]:
+    """Return what anatomy says of top.qcow2, its runs checked and left out."""
+    found = json.loads(limited("anatomy", "--output", "json", "top.qcow2", cwd=cwd).stdout)
+    assert sum(each["bytes"] for each in found["totals"].values()) == found["length"]
+    assert sum(each["length"] for each in found.pop("runs") if each["use"] != "beyond-end") == found["length"]
+    return found
+
+
+def test_anatomy_of_a_table_that_is_named_four_million_times(work):
+    named = np.full(MAX_L1, COPIED | np.uint64(_TABLES_AT))
+    write_checked(work / "top.qcow2", named, np.full(8192, COPIED | np.uint64(100 << 20)))
+    found = anatomy(work)
+    assert found["totals"]["shared"]["bytes"] == _SIZE
+    assert found["fragmentation"]["allocated-clusters"] == MAX_L1 * 8192
+
+
+@pytest.mark.parametrize(
+    ("flags", "reach"), [(1 << 62 | 255 << 54, 30), (1 << 63, 41)], ids=["inside", "past"]
+)
+def test_anatomy_of_millions_of_entries_at_random(work, flags, reach):
+    """Each cluster of the file is named by hundreds of compressed ones, or nearly all lie past its end."""
+    hosts = np.random.default_rng(1).integers(0, 1 << reach, 1024 * 8192, dtype=np.uint64)
+    if flags == COPIED:
+        hosts &= np.uint64(~(_SIZE - 1) & 2**64 - 1)
+    write_checked(work / "top.qcow2", neighbours(1024), hosts | np.uint64(flags), blocks=512)
+    found = anatomy(work)
+    assert (found["references-beyond-end"] > 1024 * 8192 * 0.99) == (reach > 30)
+    assert (found["totals"]["overlap"]["bytes"] > (60 << 20)) == (reach == 30)
+
+
+def test_anatomy_of_a_long_file_of_which_little_is_stored(work):
+    """A hundred million clusters: one window after the other, most of them empty."""
+    write_checked(work / "top.qcow2", neighbours(1), np.full(8192, COPIED | np.uint64(1 << 42)), 1, 100 << 36)
+    assert anatomy(work)["totals"]["shared"]["bytes"] == _SIZE
+
+
+@pytest.mark.parametrize(
+    ("l1", "l2", "blocks"),
+    [
+        (neighbours(1), np.zeros(8192, np.uint64), 1 << 16),
+        (
+            np.arange(1 << 14, dtype=np.uint64) * np.uint64(512) + np.uint64(_TABLES_AT) | COPIED,
+            np.ones(1 << 21, np.uint64),
+            1,
+        ),
+    ],
+    ids=["blocks", "odd"],
+)
+def test_anatomy_refuses_what_check_refuses(work, l1, l2, blocks):
+    write_checked(work / "top.qcow2", l1, l2, blocks)
+    assert "again and again" in (said := refusal("anatomy", "top.qcow2", cwd=work)) or "not aligned" in said
+
+
 # ---------------------------------------------------------------- claims about nothing
 
 

@@ -45,6 +45,7 @@ PATIENCE = 120
 THEIR_SECONDS = 5
 """How long QEMU is waited for; it takes hours for some."""
 
+ANATOMY = ("anatomy", "--output", "json")
 COMMANDS = (
     ("map", "--output", "human"),
     ("map", "--output", "csv"),
@@ -55,6 +56,8 @@ COMMANDS = (
     ("info", "--quick"),
     ("info", "--output", "json"),
     ("check", "--chain"),
+    ("anatomy",),
+    ANATOMY,
 )
 """What else is asked of each mutant, one at a time; the last word is the image."""
 KEYS = ("keys",)
@@ -171,6 +174,22 @@ def theirs(image: str, directory: Path) -> Answer | None:
 def answer(outcome: Outcome) -> Answer:
     """Return a map of ours."""
     return Answer(json.loads(outcome.out)) if outcome.code == 0 else Answer(None, outcome.error)
+
+
+def uncovered(outcome: Outcome, directory: Path) -> str:
+    """Say which byte of the file an anatomy leaves out or has twice; an empty string if none."""
+    if outcome.code == 1:
+        return ""
+    found, at = json.loads(outcome.out), 0
+    for run in found["runs"]:
+        if run["use"] == "beyond-end":
+            break
+        if run["host"] != at or run["length"] < 1:
+            return f"after {at} comes {run}"
+        at += run["length"]
+    totals = sum(each["bytes"] for each in found["totals"].values())
+    length = (directory / TOP).stat().st_size
+    return "" if at == totals == length else f"{at} bytes in runs, {totals} in totals, {length} in the file"
 
 
 def disagreement(theirs: Answer | None, ours: Answer) -> str:

@@ -20,7 +20,19 @@ import pytest
 from corpus import TOP, cases
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from mutants import COMMANDS, MAPS, PICTURES, again, answer, disagreement, make, ours, theirs
+from mutants import (
+    ANATOMY,
+    COMMANDS,
+    MAPS,
+    PICTURES,
+    again,
+    answer,
+    disagreement,
+    make,
+    ours,
+    theirs,
+    uncovered,
+)
 from mutations import mutations, weighted
 
 SEED = int(os.environ.get("BLOCKSTRATA_MUTANTS_SEED") or time.time())
@@ -51,7 +63,8 @@ def fault(directory: Path, name, changes, command) -> str:
         if wrong:
             return f"map of {what}\n{wrong}"
     found = ours((*command, TOP), directory)
-    return f"{' '.join(command)}\n{found.fault}" if found.fault else ""
+    wrong = found.fault or (uncovered(found, directory) if command == ANATOMY else "")
+    return f"{' '.join(command)}\n{wrong}" if wrong else ""
 
 
 def without_the_needless(directory: Path, name, changes, command):

@@ -10,19 +10,17 @@ the same for the cluster that it names.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blockstrata.errors import UnsupportedError
 from blockstrata.facts.codes import Mapping
-from blockstrata.facts.node import whole_sectors
-from blockstrata.formats.qcow2.metadata import Use, read_metadata
+from blockstrata.formats.qcow2.metadata import Use
 from blockstrata.formats.qcow2.node import HeaderNode, Qcow2Node
-from blockstrata.formats.qcow2.refcount_blocks import read_refcount_table
-from blockstrata.formats.qcow2.references import l2_batches, l2_tables, read_l1_words
+from blockstrata.formats.qcow2.references import l2_batches
 from blockstrata.formats.qcow2.tables import COPIED, OFFSET_MASK
 from blockstrata.graph.chain import Layer
 from blockstrata.questions.checking.counter import COUNT, TooOftenError
@@ -37,21 +35,15 @@ from blockstrata.questions.checking.findings import (
     bad_blocks,
     region_past_end,
 )
+from blockstrata.questions.checking.named import distinct, read_named
 from blockstrata.questions.checking.spans import Spans, spans_of
 from blockstrata.questions.checking.tally import Tally
 from blockstrata.questions.checking.users import UserSearch
 from blockstrata.questions.checking.warnings import warnings
 
-_MOST_CLUSTERS: Final = 2**31 - 1
-"""Clusters of a file that QEMU checks."""
 _WINDOW: Final = 1 << 27
 """Clusters counted at once: half a GiB of counters."""
-_MOST_REPEATED: Final = 1 << 26
-"""Refcounts of blocks that are named again; an image that is merely damaged has a block or two of them."""
 _L1_RESERVED: Final = ~(OFFSET_MASK | COPIED) & 2**64 - 1
-
-
-_Number = TypeVar("_Number", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,41 +96,19 @@ class _Checker:
     """One image, while it is checked: in windows of host clusters, nearly always one."""
 
     def __init__(self, node: Qcow2Node) -> None:
-        self.node, header, file = node, node.header, node.file
-        self.header = header
-        clusters = -(-whole_sectors(file.length) // header.cluster_size)
-        if clusters > _MOST_CLUSTERS:
-            what = f"{clusters} clusters are more than the limit of {_MOST_CLUSTERS}"
-            raise UnsupportedError(file.name, "", what)
-        snapshots = node.read_snapshots()
-        self.metadata = read_metadata(file, header, snapshots, node.read_bitmaps())
-        self.findings = Findings([f"'{each.id}'" for each in snapshots])
-        l1_tables = [each for each in self.metadata.regions if each.use is Use.SNAPSHOT_L1]
-        self.words = read_l1_words(
-            file, header, [(each.owner, each.host, each.length // 8) for each in l1_tables]
+        self.node, self.header = node, node.header
+        named = read_named(node)
+        self.metadata, self.words, self.table, self.tables = (
+            named.metadata,
+            named.words,
+            named.blocks,
+            named.tables,
         )
-        self.table = read_refcount_table(file, header)
-        self._check_repeats()
-        tables = l2_tables(self.words)
-        # what cluster 0 would say as an L2 table is counted, and its flags are not looked at; nor are those
-        # of a table whose own refcount cannot be read
-        blind = (tables.host == 0) | self.table.cannot_read(tables.host >> header.cluster_bits)
-        self.tables = replace(tables, looked=np.where(blind, 0, tables.active))
-        self.tally = Tally(header, file.length, self.table, self.findings)
-        self.entries = EntryCheck(
-            self.tally, node.host.length, [*(each.disk_size for each in snapshots), header.size]
-        )
+        self.findings = Findings([f"'{each.id}'" for each in node.read_snapshots()])
+        self.tally = Tally(self.header, node.file.length, self.table, self.findings)
+        sizes = [*(each.disk_size for each in node.read_snapshots()), self.header.size]
+        self.entries = EntryCheck(self.tally, node.host.length, sizes)
         self.check_errors = self.leaks = self.highest = 0
-
-    def _check_repeats(self) -> None:
-        """``UnsupportedError`` if refcount blocks are named again and again, each time for clusters more."""
-        offsets = self.table.offsets[~self.table.unreadable]
-        # what the file does not have costs nothing, and garbage names it often
-        offsets = offsets[(offsets != 0) & (offsets < np.uint64(self.node.file.length))]
-        repeats = len(offsets) - len(_distinct(offsets))
-        if repeats * self.table.per_block > _MOST_REPEATED:
-            what = "names the same refcount blocks again and again"
-            raise UnsupportedError(self.node.file.name, "qcow2 refcount table", what)
 
     def run(self, progress: Callable[[int, int], None]) -> Check:
         """Count, compare, and tell."""
@@ -172,9 +142,9 @@ class _Checker:
             corruptions=tally.corruptions,
             leaks=self.leaks,
             total_clusters=-(-header.size // header.cluster_size),
-            allocated_clusters=self.entries.allocated,
-            fragmented_clusters=self.entries.fragmented,
-            compressed_clusters=self.entries.compressed,
+            allocated_clusters=self.entries.fragments.allocated,
+            fragmented_clusters=self.entries.fragments.fragmented,
+            compressed_clusters=self.entries.fragments.compressed,
             findings=self.findings.told(),
         )
 
@@ -303,7 +273,7 @@ class _Checker:
             yield several[several < top]
         blocks = self.table.offsets
         blocks = blocks[(blocks != 0) & (blocks < np.uint64(counter.last << bits))].astype(np.int64)
-        parts = self.metadata.bits >> bits, self.tables.host >> bits, _distinct(blocks) >> bits
+        parts = self.metadata.bits >> bits, self.tables.host >> bits, distinct(blocks) >> bits
         times = [np.ones(len(parts[0]), np.int64), self.tables.times, np.ones(len(parts[2]), np.int64)]
         clusters, place, uses = np.unique(np.concatenate(parts), return_inverse=True, return_counts=True)
         own = np.bincount(place, np.concatenate(times), len(clusters))
@@ -323,7 +293,7 @@ class _Checker:
             return
         search = UserSearch(self.node.file, self.header, self.findings, clusters)
         users = search.find(self.metadata, self.tables, self.table)
-        named = {cluster << bits: (str(who), who.guest) for cluster, who in users.items() if who.names}
+        named = {cluster << bits: (str(who), who.guest) for cluster, who in users.items() if who.count}
         self.findings.explain("refcount-low", named, self.header.cluster_size)
         for cluster in overlaps:
             who, guest = named.get(cluster << bits, ("several", None))
@@ -364,10 +334,3 @@ class _Checker:
                 "refcount-high", Severity.LEAK, high << self.tally.bits, self.tally.size, says
             )
         self.highest = max(self.highest, counter.highest)
-
-
-def _distinct(numbers: NDArray[_Number]) -> NDArray[_Number]:
-    """Return numbers sorted, each once; numpy's own way hashes them, which takes long for multiples."""
-    ordered = np.sort(numbers)
-    is_first = np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]
-    return np.asarray(ordered[is_first], numbers.dtype)

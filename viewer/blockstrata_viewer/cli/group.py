@@ -16,6 +16,7 @@ from blockstrata_viewer.cli.output import manners
 from blockstrata_viewer.process.memory import bound_memory
 
 COMMANDS: Final = {
+    "anatomy": "Say what each byte of an image's file is used for; exit status 3 if some leak or overlap.",
     "audit": "Compare today's answers with the proposed tables; exit status 3 if there are findings.",
     "check": "Check a qcow2 image as qemu-img check does; exit status 3 if something is damaged or leaks.",
     "demo": "Make a small real chain in a temporary directory and open it.",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -112,6 +113,18 @@ class RefcountTable:
             for start in range(0, len(inside), step):
                 part = inside[start : start + step]
                 yield cluster[part], self._decoded(host[part], piece)
+
+    def stretches(self, first: int, last: int) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Yield what :meth:`stored` does, joined and cut to the window, and where each starts in it."""
+        if first == last:
+            return
+        for cluster, refcounts in self.stored(first, last):
+            bounds = np.flatnonzero(np.append(True, np.diff(cluster) != refcounts.shape[1])).tolist()
+            for at, stop in pairwise([*bounds, len(cluster)]):
+                start = int(cluster[at]) - first
+                flat = refcounts[at:stop].reshape(-1)[max(0, -start) :]
+                start = max(0, start)
+                yield start, flat[: last - first - start]
 
     def _decoded(self, host: NDArray[np.int64], piece: int) -> NDArray[Any]:
         order = self.header.refcount_order

@@ -9,7 +9,6 @@ One uint32 a cluster, so that what is asked of a cluster while it is counted cos
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -57,24 +56,12 @@ class Counter:
         self._table = table
         self._words = np.zeros(last - first, np.uint32)
         self._spent = 0
-        for start, refcounts in self._stored():
+        for start, refcounts in self._table.stretches(self.first, self.last):
             is_one = refcounts == 1
             flags = IS_ONE if is_one.all() else is_one * IS_ONE
             self._words[start : start + len(refcounts)] = flags
         for start, end in table.unreadable_runs(first, last):
             self._words[start - first : end - first] = UNREADABLE
-
-    def _stored(self) -> Iterator[tuple[int, NDArray[Any]]]:
-        """Yield stretches of stored refcounts, with where they start in this window."""
-        if not len(self._words):
-            return
-        for cluster, refcounts in self._table.stored(self.first, self.last):
-            bounds = np.flatnonzero(np.append(True, np.diff(cluster) != refcounts.shape[1])).tolist()
-            for at, stop in pairwise([*bounds, len(cluster)]):
-                start = int(cluster[at]) - self.first
-                flat = refcounts[at:stop].reshape(-1)[max(0, -start) :]
-                start = max(0, start)
-                yield start, flat[: len(self._words) - start]
 
     def at(self, clusters: NDArray[np.int64]) -> NDArray[np.uint32]:
         """Return what is known of clusters of the window, uint32 (n,)."""
@@ -182,7 +169,7 @@ class Counter:
         """
         size = last - self.first
         highest = -1
-        for start, stored in self._stored():
+        for start, stored in self._table.stretches(self.first, self.last):
             for at in range(0, len(stored), _COMPARED):
                 part = stored[at : at + _COMPARED][: max(0, size - start - at)]
                 words = self._words[start + at : start + at + len(part)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,32 +20,14 @@ from blockstrata.formats.qcow2.tables import (
     compressed_spans,
 )
 from blockstrata.questions.checking.findings import PAST_DATA_END, PAST_END, Places, Severity
-from blockstrata.questions.checking.tally import Tally, Times, chosen, summed
+from blockstrata.questions.checking.rows import Fragments, Rows, chosen, plain_runs, rows_of
+from blockstrata.questions.checking.tally import Tally
 
 _RESERVED: Final = 0x3F000000000001FE
-_LONG: Final = 64
-"""Entries a run, on average, from which on runs are quicker than entries."""
-
-
-class _Rows(NamedTuple):
-    """n entries that are not zero.
-
-    ``rows`` int64 (n,), which of the batch's; ``words`` and, of extended ones, ``bitmaps``, uint64 (n,);
-    ``table`` int64 (n,), which table each stands in; ``times`` how often each counts, ``active`` how often
-    for the disk itself, ``looked`` how often its COPIED flag is looked at.
-    """
-
-    rows: NDArray[np.int64]
-    words: NDArray[np.uint64]
-    bitmaps: NDArray[np.uint64] | None
-    table: NDArray[np.int64]
-    times: Times
-    active: Times
-    looked: Times
 
 
 class EntryCheck:
-    """Looks at the entries of one image after another, and adds up what qemu-img calls fragmentation."""
+    """Looks at the entries of one image after another, with what qemu-img calls fragmentation."""
 
     def __init__(self, tally: Tally, data_length: int, disk_sizes: Sequence[int]) -> None:
         """``data_length``: bytes of the file that has the guest's data.
@@ -56,13 +38,13 @@ class EntryCheck:
         self._disk_sizes = np.minimum(np.array(disk_sizes, np.uint64), np.uint64(2**62)).astype(np.int64)
         self._tally = tally
         self._header = tally.header
-        self.allocated = self.fragmented = self.compressed = 0
+        self.fragments = Fragments(tally.size)
 
     def look(self, batch: Batch) -> None:
         """Look at a batch."""
-        if self._is_plain(batch) and self._look_at_runs(batch):
+        if self._look_at_runs(batch):
             return
-        found = self._rows(batch)
+        found = rows_of(self._header, batch)
         if found is None:
             return
         words, bitmaps, header = found.words, found.bitmaps, self._header
@@ -99,7 +81,7 @@ class EntryCheck:
 
     def _clusters(
         self,
-        found: _Rows,
+        found: Rows,
         present: NDArray[np.bool_],
         host: NDArray[np.int64],
         is_set: NDArray[np.bool_],
@@ -111,7 +93,7 @@ class EntryCheck:
             host, is_set, at = host[present], is_set[present], at.take(present)
         table, times = found.table[present], chosen(found.times, present)
         if tally.is_first:
-            self._fragments(table, host, chosen(found.active, present))
+            self.fragments.add(table, host, chosen(found.active, present))
         looked = chosen(found.looked, present)
         if self._header.has_data_file:
             # refcounts are not of the data file's clusters, all of which have one user
@@ -137,7 +119,7 @@ class EntryCheck:
         if wrong is not None:
             tally.tell_copied(wrong, is_set, at, host)
 
-    def _cut(self, found: _Rows, rows: NDArray[np.intp], host: NDArray[np.int64], at: Places) -> None:
+    def _cut(self, found: Rows, rows: NDArray[np.intp], host: NDArray[np.int64], at: Places) -> None:
         """Warn of clusters that the file ends in, before the last of what is read from them.
 
         QEMU itself leaves out what is not: subclusters, and what lies past the disk's end.
@@ -166,7 +148,7 @@ class EntryCheck:
         self._tally.warn("data-file", says, host != entries.guest, entries, host)
         self._tally.warn("beyond-end", PAST_DATA_END, host >= self._data_length, entries, host)
 
-    def _compressed(self, found: _Rows, compressed: NDArray[np.bool_], at: Places) -> None:
+    def _compressed(self, found: Rows, compressed: NDArray[np.bool_], at: Places) -> None:
         """Count what compressed clusters take: whole sectors, up to the end of the last one."""
         tally, words = self._tally, found.words
         says = "a compressed cluster is marked COPIED, which is not allowed"
@@ -182,11 +164,7 @@ class EntryCheck:
             tally.fault("subclusters", says, mixed, found.times, at)
             compressed = compressed & ~mixed
         if tally.is_first:
-            number = summed(found.active, compressed)
-            self.allocated += number
-            self.compressed += number
-            # each is read by itself
-            self.fragmented += number
+            self.fragments.add_compressed(found.active, compressed)
         offset, length = compressed_spans(self._header, words[compressed])
         cut = offset + length > tally.length
         beyond = tally.count(offset, length, chosen(found.times, compressed))
@@ -201,65 +179,15 @@ class EntryCheck:
         says = "the compressed data ends past the file's end: reading it may fail"
         tally.warn("beyond-end", says, cut & ~lost, where)
 
-    def _fragments(self, table: NDArray[np.int64], host: NDArray[np.int64], active: Times) -> None:
-        """Add what the disk's own tables allocate, and what of it does not follow the entry before."""
-        everything = np.ones(len(host), np.bool_)
-        self.allocated += summed(active, everything)
-        apart = np.zeros(len(host), np.bool_)
-        apart[1:] = (table[1:] == table[:-1]) & (host[1:] != host[:-1] + self._tally.size)
-        self.fragmented += summed(active, apart)
-
-    def _rows(self, batch: Batch) -> _Rows | None:
-        words, bitmaps = batch.words, None
-        if self._header.extended_l2:
-            words, bitmaps = words[:, 0], words[:, 1]
-            rows = np.flatnonzero(words | bitmaps)
-            bitmaps = bitmaps[rows]
-        else:
-            rows = np.flatnonzero(words)
-        if not len(rows):
-            return None
-        table = batch.table_of(rows)
-        times, active, looked = (
-            _weights(column, batch.table, table)
-            for column in (batch.tables.times, batch.tables.active, batch.tables.looked)
-        )
-        return _Rows(rows, words[rows], bitmaps, table, times, active, looked)
-
-    def _is_plain(self, batch: Batch) -> bool:
-        """Say whether entries are of data alone, each the only user of its cluster, in tables named once."""
-        header, tables = self._header, batch.tables
-        if header.extended_l2 or header.has_data_file:
-            return False
-        named = tables.times[batch.table]
-        if not ((named == 1) & (tables.looked[batch.table] == 1)).all():
-            return False
-        others = ~(COPIED | OFFSET_MASK & ~(header.cluster_size - 1)) & 2**64 - 1
-        anything, everything = np.bitwise_or.reduce(batch.words), np.bitwise_and.reduce(batch.words)
-        return not int(anything) & others and bool(int(everything) & COPIED)
-
     def _look_at_runs(self, batch: Batch) -> bool:
         """Look at plain entries run by run, if runs are long and nothing is wrong; say whether so."""
-        tally, words = self._tally, batch.words
-        is_first = np.ones(len(words), np.bool_)
-        np.not_equal(words[1:] - words[:-1], np.uint64(tally.size), out=is_first[1:])
-        first = np.flatnonzero(is_first)
-        if len(first) * _LONG > len(words):
+        tally, runs = self._tally, plain_runs(self._header, batch)
+        if runs is None or not runs.host.all():
             return False
-        host = (words[first] & np.uint64(OFFSET_MASK)).astype(np.int64)
-        lengths = np.diff(first, append=len(words))
-        if not host.all() or int((host + lengths * tally.size).max()) > tally.length:
+        if int((runs.host + runs.lengths * tally.size).max()) > tally.length:
             return False
-        clusters = host >> tally.bits
-        if not tally.counter.add_sole_users(clusters, lengths):
+        if not tally.counter.add_sole_users(runs.host >> tally.bits, runs.lengths):
             return False
         if tally.is_first:
-            self.allocated += len(words)
-            starts = np.flatnonzero(np.diff(batch.table, prepend=-1)) * batch.per_piece
-            self.fragmented += len(first) - int(np.count_nonzero(is_first[starts]))
+            self.fragments.add_runs(runs)
         return True
-
-
-def _weights(column: NDArray[np.int64], of_piece: NDArray[np.int64], of_row: NDArray[np.int64]) -> Times:
-    first = int(column[of_piece[0]])
-    return first if (column[of_piece] == first).all() else column[of_row]

@@ -10,20 +10,8 @@ from blockstrata.formats.qcow2.header import Header
 from blockstrata.formats.qcow2.refcount_blocks import RefcountTable
 from blockstrata.questions.checking.counter import Counter
 from blockstrata.questions.checking.findings import Entries, Findings, Places, Severity
+from blockstrata.questions.checking.rows import Times, chosen, summed
 from blockstrata.questions.checking.spans import Spans
-
-Times = NDArray[np.int64] | int
-"""How often each of some entries counts; one number for all where it is the same."""
-
-
-def summed(times: Times, which: NDArray[np.bool_]) -> int:
-    """Return how often some of n entries count together."""
-    return times * int(np.count_nonzero(which)) if isinstance(times, int) else int(times[which].sum())
-
-
-def chosen(times: Times, which: NDArray[np.bool_]) -> Times:
-    """Return how often each of some of n entries counts."""
-    return times if isinstance(times, int) else times[which]
 
 
 class Tally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ from blockstrata.formats.qcow2.tables import COMPRESSED, OFFSET_MASK, compressed
 from blockstrata.questions.checking.findings import Findings, Places
 
 _NAMED: Final = 3
-"""Users that are told of each cluster."""
+_LISTED: Final = 100
+"""Users that are told of each of many clusters, and of one."""
 _NOWHERE: Final = -(1 << 40)
 _AT_ONCE: Final = 1 << 20
 """References that are looked through at once."""
@@ -29,33 +30,47 @@ _Names = Callable[[NDArray[np.intp]], Iterable[tuple[str, int | None]]]
 """Gives what some rows are in words, and the guest bytes that are read there."""
 
 
+class User(NamedTuple):
+    """Who names a cluster, in words, and the guest byte that is read there, None where none is."""
+
+    name: str
+    guest: int | None = None
+
+
 @dataclass(slots=True)
 class Users:
-    """Who names one cluster: the first few in words, how many there are, and where one of them is read."""
+    """Who names one cluster: the first few in words, and how many there are."""
 
-    names: list[str] = field(default_factory=list)
-    guest: int | None = None
+    first: list[User] = field(default_factory=list)
     count: int = 0
+    guest: int | None = None
 
-    def add(self, name: str, guest: int | None) -> None:
-        """Add one in words."""
-        if len(self.names) < _NAMED:
-            self.names.append(name)
+    def add(self, user: User, most: int) -> None:
+        """Add one in words, if they are not ``most`` yet."""
+        if len(self.first) < most:
+            self.first.append(user)
         if self.guest is None:
-            self.guest = guest
+            self.guest = user.guest
 
     def __str__(self) -> str:
         """Return them in words."""
-        more = self.count - len(self.names)
-        return " and ".join([*self.names, *([f"{more} more"] if more else [])])
+        more = self.count - len(self.first)
+        return " and ".join([*(each.name for each in self.first), *([f"{more} more"] if more else [])])
 
 
 class UserSearch:
     """Looks through all that names clusters for the users of a few: int64 (n,), ascending."""
 
     def __init__(
-        self, file: HostNode, header: Header, findings: Findings, clusters: NDArray[np.int64]
+        self,
+        file: HostNode,
+        header: Header,
+        findings: Findings,
+        clusters: NDArray[np.int64],
+        byte: int | None = None,
     ) -> None:
+        """``byte``: of compressed clusters those alone count that may reach to this host byte."""
+        self._byte, self._most = byte, _NAMED if byte is None else _LISTED
         self._file, self._header, self._findings, self._clusters = file, header, findings, clusters
         self._found = [Users() for _ in clusters]
         self._count = np.zeros(len(clusters), np.int64)
@@ -88,14 +103,14 @@ class UserSearch:
         rows = np.flatnonzero(high > low)
         group, nth = counting((high - low)[rows])
         rows, which = rows[group], low[rows][group] + nth
-        lacking = (self._count < _NAMED) | ~self._is_read
+        lacking = (self._count < self._most) | ~self._is_read
         self._count += np.bincount(which, minlength=len(self._count))
         rows, which = rows[lacking[which]], which[lacking[which]]
         order = np.argsort(which, kind="stable")
         _, nth = counting(np.bincount(which))
-        told = order[nth < _NAMED]
+        told = order[nth < self._most]
         for at, (name, guest) in zip(which[told].tolist(), names(rows[told]), strict=True):
-            self._found[at].add(name, guest)
+            self._found[at].add(User(name, guest), self._most)
             self._is_read[at] |= guest is not None
 
     def _look(self, batch: Batch) -> None:
@@ -107,10 +122,14 @@ class UserSearch:
         host[compressed], length[compressed] = compressed_spans(self._header, words[compressed])
         if self._header.has_data_file:
             host[:] = _NOWHERE
+        into = np.zeros(len(words), np.int64)
+        if self._byte is not None:
+            into[~compressed] = self._byte - host[~compressed]
+            host[compressed & ((host > self._byte) | (host + length <= self._byte))] = _NOWHERE
 
         def names(rows: NDArray[np.intp]) -> Iterator[tuple[str, int | None]]:
             at = Places(batch, rows, self._header).entries()
-            for nth, guest in enumerate(at.guest.tolist()):
+            for nth, guest in enumerate((at.guest + into[rows]).tolist()):
                 yield self._findings.entry_name(at, nth, nth), guest
 
         self._note(host, length, names)
