@@ -104,7 +104,7 @@ SCREENS: Final = (
     Picture(
         "file",
         "A file on its own axis",
-        "`v` shows the selected layer's file, and what the protocol layer says of each of its bytes.",
+        "`v` shows the selected layer's file: what each of its bytes is for, and on what storage it lies.",
         '--demo web-server --at 0x1e60000 --layer 1 --press "v +"',
     ),
     Picture(

@@ -297,7 +297,8 @@ async def test_the_file_on_its_own_axis(viewer):
     assert inside.disk.is_file
     assert inside.cursor == host
     assert "file · host bytes" in screen_text(app)
-    assert {state.letters for state in inside.track.states(inside.semantics)} <= {"·AO", "Z·O"}
+    storage = inside.disk.tracks[0]
+    assert {state.letters for state in storage.states(inside.semantics)} <= {"·AO", "Z·O"}
     back = await press("v")
     assert back.disk is guest.disk
     assert back.cursor == guest.cursor

@@ -16,6 +16,7 @@ from blockstrata.errors import BlockstrataError, ConsentError
 from blockstrata.semantics import by_name
 from blockstrata.text.printable import printable
 from blockstrata_viewer.app.bindings import footer_keys
+from blockstrata_viewer.app.dissecting import Dissecting
 from blockstrata_viewer.app.images import Images, Opened
 from blockstrata_viewer.app.lesson_guide import LessonGuide
 from blockstrata_viewer.app.setup import Setup
@@ -65,6 +66,7 @@ class ImagePane(Container):
         self.setup = setup
         self.settled = settled
         self.images = Images(self, setup)
+        self.dissecting = Dissecting(self)
         self.guide = LessonGuide(setup.course)
         self.theme_name = setup.theme
         self.inspector_shown = True
@@ -102,8 +104,8 @@ class ImagePane(Container):
 
     @property
     def footnote(self) -> str:
-        """What the footer says instead of keys: a count that is being typed, or the last note."""
-        return f"{self.count} …" if self.count else self.note
+        """What the footer says instead of keys: a count that is being typed, the last note, how far it is."""
+        return f"{self.count} …" if self.count else self.note or str(self.dissecting)
 
     def watch_note(self) -> None:
         """Have the footer say it."""
@@ -262,6 +264,27 @@ class ImagePane(Container):
         """Make a scene the one on the screen."""
         self.images.shown.scene = self.scene = scene
         self.images.read_again()
+        self.dissecting.follow(scene)
+
+    @on(Dissecting.Found)
+    def take_uses(self, message: Dissecting.Found) -> None:
+        """Show what the bytes of a file are for, if it is still on the screen."""
+        scene = self.current
+        if self.dissecting.is_awaited(message.disk) and scene and scene.disk is message.disk:
+            inside = scene.dissected(message.uses)
+            # a step of a lesson speaks of the storage
+            self.show(inside.select(scene.selected) if self.guide.course else inside)
+
+    @on(Dissecting.Failed)
+    def tell_why_not(self, message: Dissecting.Failed) -> None:
+        """Say why nobody knows what the bytes of a file are for."""
+        if self.dissecting.is_awaited(message.disk):
+            self.say(str(message.error))
+
+    @on(Dissecting.Went)
+    def tell_how_far(self) -> None:
+        """Have the footer say how far it is."""
+        self.watch_note()
 
     def change(self, change: Callable[[Scene], Scene], *, jumps: bool = False) -> None:
         """Show what a change makes of the scene, if there is one yet.

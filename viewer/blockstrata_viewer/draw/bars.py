@@ -22,7 +22,8 @@ from blockstrata_viewer.model.switch import switches
 _DIFFERENCES: Final = "differences only"
 _ASKED: Final = "the legend is hidden until you answer the question"
 _LEGEND_ROWS: Final = 2
-"""Rows that the legend has at most."""
+_OF_USES: Final = 4
+"""Rows that the legend has at most; that of what a file is used for, where there is room."""
 _SHAPES: Final = ((True, 2), (True, 1), (False, 2), (False, 1))
 """Whether the legend has shares, and the cells between its entries: the first that there is room for."""
 
@@ -93,6 +94,7 @@ class _Entry:
         self.short = short
         self.amount = 0
         self.share = ""
+        """Its part of the selected track: a percentage, or bytes where that is what a file is used for."""
 
     def parts(self, *, shares: bool) -> list[str]:
         """Return what is said of it, in its three inks; what is empty is left out."""
@@ -107,7 +109,7 @@ def legend_rows(scene: Scene, width: int) -> int:
     """Return how many rows the legend takes, whichever layer is selected, today or proposed."""
     compared = {scene.semantics} if scene.disk.round_trip else {scene.semantics, HISTORIC, PROPOSED}
     kept = scene.disk.guest.kept
-    key = ("legend rows", width, frozenset(each.name for each in compared), scene.differences)
+    key = ("legend rows", width, frozenset(each.name for each in compared), scene.differences, scene.selected)
     if key not in kept:
         kept[key] = max(_rows_under(scene.drawn(semantics=each), width) for each in compared)
     rows: int = kept[key]
@@ -118,8 +120,12 @@ def _rows_under(scene: Scene, width: int) -> int:
     entries = _entries(scene)
     for entry in entries:
         # whatever the share is that it has in a layer
-        entry.share = "100.0%"
-    return len(_arranged(entries, scene, width, _LEGEND_ROWS)[0])
+        entry.share = entry.share if scene.uses else "100.0%"
+    return len(_arranged(entries, scene, width, _most_rows(scene, width))[0])
+
+
+def _most_rows(scene: Scene, width: int) -> int:
+    return _OF_USES - (width < NARROW) if scene.uses else _LEGEND_ROWS
 
 
 def draw_legend(scene: Scene, width: int, height: int = _LEGEND_ROWS) -> list[Line]:
@@ -145,6 +151,7 @@ def draw_legend(scene: Scene, width: int, height: int = _LEGEND_ROWS) -> list[Li
     if scene.differences:
         ink = Ink(palette.accent, palette.page, bold=True)
         rows[0].put(width - len(_DIFFERENCES) - 2, _DIFFERENCES, ink)
+    if scene.differences or scene.uses:
         return rows
     # on a round trip, D and Z say more than H and Z
     lettered = (scene.wire.base if scene.wire else scene.semantics).lettered(is_protocol=scene.disk.is_file)
@@ -227,7 +234,8 @@ def _entries(scene: Scene) -> list[_Entry]:
     """
     disk = scene.disk
     found: dict[tuple[Paint, str, str], _Entry] = {}
-    for track in (disk.guest, *disk.tracks):
+    # what a file is used for is enough to say, and what its storage is has letters
+    for track in (scene.uses,) if scene.uses else (disk.guest, *disk.tracks):
         for state, total in track.by_state(scene.semantics).items():
             key = state.paint, state.letters, state.short
             entry = found.setdefault(key, _Entry(*key))
@@ -235,7 +243,9 @@ def _entries(scene: Scene) -> list[_Entry]:
     entries = [found[key] for key in sorted(found)]
     if disk.round_trip:
         entries = _together(entries)
-    for entry, share in zip(entries, percents([entry.amount for entry in entries]), strict=True):
+    amounts = [entry.amount for entry in entries]
+    shares = list(map(format_size, amounts)) if scene.uses else percents(amounts)
+    for entry, share in zip(entries, shares, strict=True):
         entry.share = share if entry.amount else ""
     return entries
 

@@ -180,7 +180,9 @@ def columns_of(scene: Scene, width: int) -> list[Column]:
     """
     track, semantics = scene.track, scene.semantics
     states = track.states(semantics)
-    widest = max((len(state.letters) for state in states), default=0)
+    # uses have no letters
+    head = "use" if scene.uses else "flags"
+    widest = max((len(state.label if scene.uses else state.letters) for state in states), default=0)
     short = max((len(state.short) for state in states), default=0)
     words = max((len(state.words) for state in states), default=0)
     host = len(f"{track.highest_host:#x}") if track.highest_host != NO_HOST else 0
@@ -188,7 +190,7 @@ def columns_of(scene: Scene, width: int) -> list[Column]:
     widths = {
         "start": max(len("start") + 1, len(f"{track.size:#x}")),
         "length": max(len("length") + 1, _LENGTH),
-        "letters": _SWATCH + max(len("flags") + 1, widest),
+        "letters": _SWATCH + max(len(head) + 1, widest),
         "words": max(len("state") + 1, short),
         "host": max(len("host") + 1, host),
     }
@@ -212,19 +214,19 @@ def columns_of(scene: Scene, width: int) -> list[Column]:
         widths["words"] = words
     if left >= _PLACE + _GAP:
         widths["place"] = left - _GAP
-    return _placed(widths)
+    return _placed(widths, head)
 
 
 def _taken(widths: dict[str, int]) -> int:
     return 2 * _MARGIN - _GAP + sum(wide + _GAP for wide in widths.values())
 
 
-def _placed(widths: dict[str, int]) -> list[Column]:
+def _placed(widths: dict[str, int], letters: str) -> list[Column]:
     heads = (
         ("number", "#", True),
         ("start", "start", True),
         ("length", "length", True),
-        ("letters", "flags", False),
+        ("letters", letters, False),
         ("words", "state", False),
         ("layer", "layer", False),
         ("depth", "layer", False),
@@ -262,7 +264,7 @@ def _row(row: Row, columns: list[Column], palette: Palette, width: int, *, is_ch
                 line.put(x, f"{format_size(row.length):>{wide}}", text)
             case "letters":
                 draw_swatch(line, x, state.paint, palette)
-                line.put(x + _SWATCH, state.letters, text)
+                line.put(x + _SWATCH, state.label if column.head == "use" else state.letters, text)
             case "words":
                 said = state.words if len(state.words) <= wide else state.short
                 line.put(x, clip(said, wide), text)

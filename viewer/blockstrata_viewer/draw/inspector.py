@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from blockstrata.text.printable import base_name
@@ -12,8 +13,10 @@ from blockstrata_viewer.draw.palette import palette_of
 from blockstrata_viewer.draw.sample import draw_sample
 from blockstrata_viewer.draw.strips import draw_swatch, solid_cell
 from blockstrata_viewer.draw.units import counted, in_parts, percents, sizes
+from blockstrata_viewer.draw.use import draw_use
 from blockstrata_viewer.model.round_trip import kind_of
 from blockstrata_viewer.model.scene import GUEST, Scene
+from blockstrata_viewer.model.states import State
 from blockstrata_viewer.model.switch import word_of
 from blockstrata_viewer.model.track import LENGTHS
 
@@ -49,16 +52,26 @@ def draw_inspector(scene: Scene, width: int, height: int, *, side: bool) -> list
     for wraps in (True, False):
         rows = _blank(scene, width, height)
         pen = Pen(rows, 2, split - 2, scene, wraps=wraps)
-        draw_extent(pen, scene, is_tall=False)
+        _draw_here(pen, scene, is_tall=False)
         if pen.used <= height:
             # words go on in the next row only where nothing is lost by it
             break
     for row in rows:
         row.put(split, "│", Ink(palette.rule, palette.panel))
+    if scene.uses:
+        _draw_layer(rows, split + 2, width - 1, scene)
+        return rows
     rest = rows[_draw_through(rows, split + 2, width - 1, scene) + 1 :]
     if len(rest) >= _LEAST_SHARES and not scene.disk.round_trip and not scene.disk.is_file:
         _draw_suppliers(rest, split + 2, width - 1, scene)
     return rows
+
+
+def _draw_here(pen: Pen, scene: Scene, *, is_tall: bool) -> None:
+    if scene.uses and not scene.span:
+        draw_use(pen, scene, scene.uses, is_tall=is_tall)
+    else:
+        draw_extent(pen, scene, is_tall=is_tall)
 
 
 def _blank(scene: Scene, width: int, height: int) -> list[Line]:
@@ -69,16 +82,18 @@ def _blank(scene: Scene, width: int, height: int) -> list[Line]:
 def _draw_beside(scene: Scene, rows: list[Line], width: int) -> None:
     """Draw all parts one under the other, with a row between them; what has no room is left out."""
     pen = Pen(rows, 2, width - 2, scene, wraps=True)
-    draw_extent(pen, scene, is_tall=True)
+    _draw_here(pen, scene, is_tall=True)
     rows = rows[pen.used + 1 :]
     layer_rows = len(scene.track.by_state(scene.semantics)) + 2
-    used = _draw_through(rows[: max(_LEAST_SAMPLE, len(rows) - layer_rows - 1)], 2, width - 2, scene)
-    rows = rows[used + 1 :]
+    if not scene.uses:
+        room = max(_LEAST_SAMPLE, len(rows) - layer_rows - 1)
+        rows = rows[_draw_through(rows[:room], 2, width - 2, scene) + 1 :]
     _draw_layer(rows[:layer_rows], 2, width - 2, scene)
     rows = rows[layer_rows + 1 :]
     if not scene.disk.round_trip and not scene.disk.is_file:
         rows = rows[_draw_suppliers(rows, 2, width - 2, scene) + 1 :]
-    rows = rows[_draw_flags(rows, 2, width - 2, scene) + 1 :]
+    if not scene.uses:
+        rows = rows[_draw_flags(rows, 2, width - 2, scene) + 1 :]
     _draw_lengths(rows, 2, width - 2, scene)
 
 
@@ -126,13 +141,27 @@ def _draw_layer(rows: list[Line], x: int, end: int, scene: Scene) -> None:
     totals = sorted(track.by_state(scene.semantics).items(), key=lambda item: item[0].paint)
     title = "STATION" if scene.disk.round_trip else "FILE" if scene.disk.is_file else "LAYER"
     title = "GUEST" if title == "LAYER" and scene.selected == GUEST else title
+    if scene.uses:
+        # in little room, what most of the file is for
+        totals.sort(key=lambda item: -item[1])
+        totals = _fewer(totals, len(rows) - 2)
     amounts = [total for _, total in totals]
     inks = [solid_cell(state.paint, palette) for state, _ in totals]
     _draw_shares(rows, x, end, scene, title, amounts, inks)
     for row, (state, _) in zip(rows[2:], totals, strict=False):
         draw_swatch(row, x, state.paint, palette)
-        at = row.put(x + 3, f"{state.letters:<4} ", Ink(palette.text, palette.panel))
+        letters = f"{state.letters:<4} " if state.letters or not scene.uses else ""
+        at = row.put(x + 3, letters, Ink(palette.text, palette.panel))
         row.put(at, clip(state.short, end - at - _AMOUNTS), Ink(palette.dim, palette.panel))
+
+
+def _fewer(totals: list[tuple[State, int]], rows: int) -> list[tuple[State, int]]:
+    """Return as many totals as there are rows, the last of them that of all others together."""
+    if len(totals) <= rows or rows < 1:
+        return totals
+    rest = totals[rows - 1 :]
+    others = replace(rest[0][0], short=f"{len(rest)} others", letters="")
+    return [*totals[: rows - 1], (others, sum(total for _, total in rest))]
 
 
 def _draw_suppliers(rows: list[Line], x: int, end: int, scene: Scene) -> int:

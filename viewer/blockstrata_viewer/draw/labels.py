@@ -23,6 +23,11 @@ def label_of(scene: Scene, selected: int, rows: int) -> list[str]:
         # how much was gained or lost would tell what a lesson asks
         return [name, "" if scene.asking else details][:rows]
     name = scene.name_of(selected)
+    if disk.uses:
+        node = disk.layers[0].node
+        if selected == GUEST:
+            return [name, base_name(node.name), _size(disk.uses), ""][:rows]
+        return ["storage", f"{node.driver} · host bytes", _size(disk.tracks[0]), ""][:rows]
     if disk.is_file:
         node = disk.layers[0].node
         return [base_name(node.name), f"{node.driver} · host bytes", _size(disk.guest), ""][:rows]

@@ -180,7 +180,7 @@ class _Painter:
         """Draw the label of a track and its strip; return its rows."""
         scene, span = self.scene, self.layout.rows_of(selected)
         rows, track = self.rows[span.start : span.stop], scene.disk.track(selected)
-        chosen = selected == scene.selected or scene.disk.is_file
+        chosen = selected == scene.selected or (scene.disk.is_file and not scene.disk.uses)
         palette = self.palette
         ground = palette.selected if chosen else palette.page
         inks = [self.ink(palette.text, ground, bold=chosen or selected == GUEST)]
@@ -224,6 +224,7 @@ class _Painter:
         """Draw the line through all tracks at the cursor, heavy in the selected one."""
         layout = self.layout
         if self.scene.disk.size:
-            selected = layout.rows_of(GUEST if self.scene.disk.is_file else self.scene.selected)
+            one = self.scene.disk.is_file and not self.scene.disk.uses
+            selected = layout.rows_of(GUEST if one else self.scene.selected)
             for y in range(layout.guest_top, layout.used):
                 draw_drill(self.rows[y], self.drill_at, self.palette, heavy=y in selected)

@@ -130,6 +130,10 @@ _PAINTS: Final[dict[Paint, tuple[str | int, ...]]] = {
     Paint.NO_OFFSET: ("#1f5f99", "#0b3d66", 24, 23, 4),
     Paint.RESERVED: ("#ffd166", "#ffc20a", 221, 220, 11),
     Paint.RESERVED_NOWHERE: ("#6b4c24", "#6b4c24", 94, 94, 3),
+    Paint.TABLES: ("#9b9b94", "#7d7d78", 102, 102, 7),
+    Paint.SNAPSHOT: ("#b44bff", "#9933ff", 135, 135, 5),
+    Paint.BITMAP: ("#8fd98f", "#7cb342", 114, 71, 2),
+    Paint.SHARED: ("#00a58a", "#00897b", 36, 30, 6),
     Paint.SUSPICIOUS: ("#d55e00", "#d55e00", 172, 172, 9),
     Paint.INVALID: ("#b8326a", "#a3195b", 125, 125, 13),
     Paint.UNREAD: ("#26303c", "#d2dae3", 238, 252, 8),
@@ -196,24 +200,24 @@ LIGHT: Final = _true("light", 1, "#7b2d8e", "#d9c2ea")
 DARK_256: Final = _palette(
     "dark",
     2,
-    on_paints=(16, 231, 16, 231, 16, 231, 231, 251, 251, 251, 244),
-    dimmed=(23, 17, 94, 58, 52, 53, 235, 235, 235, 235, 234),
+    on_paints=(16, 231, 16, 231, 16, 16, 16, 16, 16, 231, 231, 251, 251, 251, 244),
+    dimmed=(23, 17, 94, 58, 239, 54, 22, 23, 52, 53, 235, 235, 235, 235, 234),
     dimmed_inks=(238, 238, 23),
     ramp=(218, 176, 140, 97, 61),
 )
 LIGHT_256: Final = _palette(
     "light",
     3,
-    on_paints=(231, 231, 16, 231, 16, 231, 16, 239, 239, 239, 243),
-    dimmed=(153, 146, 230, 187, 223, 224, 255, 255, 255, 255, 255),
+    on_paints=(231, 231, 16, 231, 16, 16, 16, 231, 16, 231, 16, 239, 239, 239, 243),
+    dimmed=(153, 146, 230, 187, 251, 189, 194, 152, 223, 224, 255, 255, 255, 255, 255),
     dimmed_inks=(251, 251, 152),
     ramp=(90, 97, 140, 176, 183),
 )
 DARK_16: Final = _palette(
     "dark",
     4,
-    on_paints=(0, 15, 0, 0, 0, 0, 15, 7, 7, 7, 8),
-    dimmed=(6, 4, 3, 3, 1, 5, 8, 0, 0, 0, 0),
+    on_paints=(0, 15, 0, 0, 0, 0, 0, 0, 0, 0, 15, 7, 7, 7, 8),
+    dimmed=(6, 4, 3, 3, 7, 5, 2, 6, 1, 5, 8, 0, 0, 0, 0),
     dimmed_inks=(8, 8, 2),
     ramp=(15, 13, 5, 8),
 )
@@ -261,10 +265,13 @@ def _patterned(colours: str, theme: str) -> Palette:
     return replace(palette_for(colours, theme), patterned=True)
 
 
-MONO_GLYPHS: Final = ("█", "▓", "▒", "▚", "!", "╳", "╱", "╌", "⢕", "⡇", " ")
+MONO_GLYPHS: Final = ("█", "▓", "▒", "▚", "╬", "╲", "⠶", "━", "!", "╳", "╱", "╌", "⢕", "⡇", " ")
 """By :class:`Paint`, for terminals without colour: the glyph of a cell's dominant state."""
 
-PATTERNS: Final = (" ", "╱", "╳", "╲", "┼", " ", " ", " ", " ", " ", " ")
+MARKS: Final[dict[Paint, str]] = {Paint.SNAPSHOT: "╲", Paint.BITMAP: "⠶", Paint.SHARED: "━"}
+"""What is always on a cell of one solid state: no more colours can be told apart by all eyes."""
+
+PATTERNS: Final = (" ", "╱", "╳", "╲", " ", "╲", "⠶", "━", "┼", " ", " ", " ", " ", " ", " ")
 """By :class:`Paint`: what is on a cell of one solid state, for eyes that cannot tell the colours."""
 
 FLOOR: Final = "⣀"

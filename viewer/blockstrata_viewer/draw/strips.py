@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 
 from blockstrata.semantics.table import Semantics
 from blockstrata_viewer.draw.lines import Cell, CellRow, Ink, Line
-from blockstrata_viewer.draw.palette import EMPTY, FLOOR, HALVES, MONO_GLYPHS, PATTERNS, TEXTURES, Palette
+from blockstrata_viewer.draw.palette import (
+    EMPTY,
+    FLOOR,
+    HALVES,
+    MARKS,
+    MONO_GLYPHS,
+    PATTERNS,
+    TEXTURES,
+    Palette,
+)
 from blockstrata_viewer.model.columns import ALL, LEVELS, NO_BOUNDARY, Columns, Shown, columns_of, levels
 from blockstrata_viewer.model.states import Paint
 from blockstrata_viewer.model.track import Track
@@ -210,7 +219,8 @@ def solid_cell(paint: Paint, palette: Palette) -> Cell:
         return "╱", Ink(colour, palette.track)
     if paint is Paint.FALLS_THROUGH and palette.track == palette.page:
         return FLOOR, Ink(palette.faint, colour)
-    return PATTERNS[paint] if palette.patterned else " ", Ink(palette.pattern_ink(paint), colour)
+    mark = PATTERNS[paint] if palette.patterned else MARKS.get(paint, " ")
+    return mark, Ink(palette.pattern_ink(paint), colour)
 
 
 def ground_of(paint: Paint, palette: Palette) -> str:

@@ -21,6 +21,7 @@ from blockstrata.questions.faults import faults_in, is_fault
 from blockstrata.text.printable import base_name, printable
 from blockstrata_viewer.model.round_trip import RoundTripTracks
 from blockstrata_viewer.model.track import Track, TrackSummary
+from blockstrata_viewer.model.uses import UseTrack
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,9 @@ class Disk:
 
     ``tracks`` by depth; ``guest`` is what the guest sees.  ``loading`` tells how far reading is, and is None
     once all is read.
-    ``is_file``: the one layer is a protocol node, shown over its own bytes.  ``round_trip``: the tracks are
-    not the layers, but the stations of a round trip.
+    ``is_file``: the one layer is a protocol node, shown over its own bytes; once ``uses`` says what these are
+    for, they are where the guest's view is else.  ``round_trip``: the tracks are not the layers, but the
+    stations of a round trip.
     """
 
     chain: Chain
@@ -64,6 +66,7 @@ class Disk:
     tracks: tuple[Track, ...]
     loading: Loading | None = None
     is_file: bool = False
+    uses: UseTrack | None = None
     round_trip: RoundTripTracks | None = None
     notices: tuple[str, ...] = ()
     """What the user should know of how it was read."""
@@ -181,6 +184,11 @@ def file_of(layer: Layer) -> Disk:
     file = Layer(0, layer.node.host)
     track = Track(alone(file, 0, file.size))
     return Disk(Chain((file,)), track, (track,), is_file=True)
+
+
+def dissected(disk: Disk, uses: UseTrack) -> Disk:
+    """Return a file of which it is known what its bytes are for."""
+    return replace(disk, guest=uses, uses=uses)
 
 
 def round_trip_of(disk: Disk, depth: int) -> Disk:

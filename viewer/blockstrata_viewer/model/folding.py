@@ -10,13 +10,13 @@ from blockstrata_viewer.model.track import Track
 
 
 def tracks_of(scene: Scene) -> tuple[int | range, ...]:
-    """Return the layers by depth, neighbours that are folded into one as a range; none of a file.
+    """Return the layers by depth, neighbours that are folded into one as a range; of a file its storage.
 
     The selected layer and the one that answers the guest at the cursor stand for themselves.
     """
     disk = scene.disk
     if disk.is_file:
-        return ()
+        return (0,) if disk.uses else ()
     # a fold would say what a lesson asks
     if not scene.folded or scene.asking or disk.round_trip:
         return tuple(range(len(disk.tracks)))

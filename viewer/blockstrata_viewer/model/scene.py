@@ -14,11 +14,12 @@ from blockstrata.semantics.nbd import NBD_6_0, WIRES, Wire, wire_of
 from blockstrata.semantics.proposed import PROPOSED
 from blockstrata.semantics.table import Semantics
 from blockstrata.text.printable import base_name
-from blockstrata_viewer.model.disk import Disk, file_of, round_trip_of
+from blockstrata_viewer.model.disk import Disk, dissected, file_of, round_trip_of
 from blockstrata_viewer.model.round_trip import STATIONS
 from blockstrata_viewer.model.states import Paint, State
 from blockstrata_viewer.model.switch import word_of
 from blockstrata_viewer.model.track import Track
+from blockstrata_viewer.model.uses import UseTrack
 from blockstrata_viewer.model.viewport import Viewport
 
 GUEST = -1
@@ -81,11 +82,20 @@ class Scene:
         """The selected track."""
         return self.disk.track(self.selected)
 
+    @property
+    def uses(self) -> UseTrack | None:
+        """The selected track if it is what the bytes of a file are for."""
+        return self.disk.uses if self.selected == GUEST else None
+
     def name_of(self, selected: int) -> str:
         """Return what a track is called."""
         if self.disk.round_trip and self.wire:
             return self.disk.round_trip.label(selected, self.wire)[0]
-        return "guest sees" if selected == GUEST else base_name(self.disk.layers[selected].name)
+        if self.disk.uses:
+            return "used for" if selected == GUEST else "storage"
+        if selected == GUEST:
+            return "guest sees"
+        return base_name(self.disk.layers[selected].name)
 
     @property
     def run(self) -> int | None:
@@ -290,12 +300,19 @@ class Scene:
             scene = scene.file_axis()
         return scene.go_to(offset)
 
+    def dissected(self, uses: UseTrack) -> Scene:
+        """Return the scene of a file once it is known what its bytes are for, that track selected."""
+        return replace(self, disk=dissected(self.disk, uses), selected=GUEST)
+
     def leave(self) -> Scene:
         """Return from a file's axis or a round trip; the cursor is where the same byte is."""
         if self.entered_from is None:
             return self
-        back = self.entered_from
+        # no use is a state of the chain
+        back = self.entered_from.isolate("") if self.disk.uses and self.isolated else self.entered_from
         offset = self.cursor if self.disk.round_trip else back.track.guest_of(self.cursor, self.file_depth)
+        if offset is None and self.disk.uses and back.selected in (GUEST, self.file_depth):
+            offset = self.disk.uses.guest_at(self.cursor)
         return back if offset is None else back.go_to(offset)
 
     def round_trip(self) -> Scene:

@@ -39,6 +39,7 @@ def sentence_of(scene: Scene) -> Sentence:
     code, answers = int(view.extents.facts[answering]), int(view.source[answering])
     mapping = mapping_of(code)
     if disk.is_file:
+        code = int(disk.tracks[0].view.extents.facts[disk.tracks[0].run_at(scene.cursor) or 0])
         return Sentence("", _STORED.get(storage_of(code), ""))
     if mapping is Mapping.UNREAD:
         return Sentence("", "This is not read yet.")

@@ -30,13 +30,17 @@ class Paint(IntEnum):
     NO_OFFSET = 1
     RESERVED = 2
     RESERVED_NOWHERE = 3
-    SUSPICIOUS = 4
-    INVALID = 5
-    UNREAD = 6
-    ZERO = 7
-    ZERO_AT_OFFSET = 8
-    DEFERRED_RESERVED = 9
-    FALLS_THROUGH = 10
+    TABLES = 4
+    SNAPSHOT = 5
+    BITMAP = 6
+    SHARED = 7
+    SUSPICIOUS = 8
+    INVALID = 9
+    UNREAD = 10
+    ZERO = 11
+    ZERO_AT_OFFSET = 12
+    DEFERRED_RESERVED = 13
+    FALLS_THROUGH = 14
 
 
 class Short(StrEnum):

@@ -16,7 +16,10 @@ from blockstrata.text.printable import printable
 from blockstrata_viewer.reports.told import Spot, Told
 
 if TYPE_CHECKING:  # a trace needs no more of the viewer than this page
+    from collections.abc import Iterator
+
     from blockstrata_viewer.model.scene import Scene
+    from blockstrata_viewer.model.uses import UseTrack
 
 _PREVIEW: Final = 64
 """Bytes of the extent that are shown."""
@@ -46,9 +49,12 @@ def describe(scene: Scene, width: int = _FULL) -> list[Told]:
         Told(f"end      {end:#x}", Spot(depth, end, is_file) if leads and end < scene.track.size else None),
         Told(""),
     ]
-    for name, state, _ in scene.meanings(run):
-        text = f"{name:<8} {state.letters or state.short:<8} {state.words}"
-        lines.append(Told(text, None, state.paint, 9))
+    if scene.uses:
+        lines += _uses(scene, scene.uses)
+    else:
+        for name, state, _ in scene.meanings(run):
+            text = f"{name:<8} {state.letters or state.short:<8} {state.words}"
+            lines.append(Told(text, None, state.paint, 9))
     lines += [Told(""), *map(Told, fact_lines(code))]
     if lost := lost_words(layer, code):
         lines.append(Told(f"fault    {lost}"))
@@ -80,6 +86,29 @@ def fact_lines(code: int) -> list[str]:
     """Return the line that names a fact, and one about storage that another file has too."""
     lines = [f"fact     {fact_words(code)}"]
     return [*lines, f"         {SHARED_WORDS}"] if storage_of(code) is Storage.SHARED else lines
+
+
+def _uses(scene: Scene, uses: UseTrack) -> Iterator[Told]:
+    """Yield what the byte is for, and who uses it: each line leads to the guest byte that stands there."""
+    run = uses.run_at(scene.cursor)
+    if run is None:
+        return
+    state = uses.state_at(run, scene.semantics)
+    yield Told(f"used for {state.short:<8} {state.words}", None, state.paint, 9)
+    try:
+        users, count = uses.anatomy.users_of(scene.cursor)
+    except BlockstrataError as error:
+        yield Told(f"users    {error}")
+        return
+    yield Told(f"users    {count:,}")
+    depth = scene.file_depth
+    size = scene.chain_scene.disk.layers[depth].size
+    for user in users:
+        where = "" if user.guest is None else f"guest {user.guest:#x}, "
+        spot = None if user.guest is None or user.guest >= size else Spot(depth, user.guest)
+        yield Told(f"         {where}{printable(user.name)}", spot)
+    if count > len(users):
+        yield Told(f"         … {count - len(users):,} more")
 
 
 def entry_lines(node: Qcow2Node, at: TableEntry, offset: int) -> list[str]:

@@ -31,8 +31,9 @@ _LAYER = (
     "falls through to the layer below."
 )
 _FILE = (
-    "This is the layer's file on its own axis: what the protocol layer says of every host byte. v or escape "
-    "goes back to the guest's axis."
+    "This is the layer's file on its own axis: what each of its bytes is used for, and below that its "
+    "storage, as the protocol layer says. enter lists all users of a byte; each leads to the guest. v or "
+    "escape goes back to the guest's axis, to the byte that is stored under the cursor."
 )
 _TRIP = (
     "This is a round trip through NBD: what the image means, what a server says of it on the wire, what the "

@@ -90,7 +90,8 @@ class ChainView(SceneWidget):
             self._look_at(event.x, jumps=True)
             return
         offset = self._offset_at(event.x, event.y)
-        selected = None if scene.disk.is_file else self.layout_for(scene).layer_at(event.y)
+        is_one = scene.disk.is_file and not scene.disk.uses
+        selected = None if is_one else self.layout_for(scene).layer_at(event.y)
         if offset is not None or selected is not None:
             self._turn(lambda scene: _placed(scene, offset, selected), jumps=True)
         if offset is not None:
