@@ -153,6 +153,21 @@ async def test_it_is_found_out_beside_the_screen(image):
         assert app.scene.entered_from is None
 
 
+async def test_a_place_in_the_file_is_gone_to_and_come_back_to(image, monkeypatch):
+    """Nothing is found out a second time."""
+    app = ViewerApp(Setup([image]))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("v")
+        await until(pilot, lambda: app.scene.disk.uses)
+        monkeypatch.setattr(dissecting, "read_uses", None)
+        uses = app.scene.uses
+        there = app.scene.at(0, 3 * CLUSTER, app.scene.semantics, in_file=True)
+        assert (there.uses, there.cursor) == (uses, 3 * CLUSTER)
+        await pilot.press("v", "v")
+        await until(pilot, lambda: app.scene.uses is uses)
+
+
 async def test_leaving_ends_it(image, monkeypatch):
     began, ended = threading.Event(), threading.Event()
 

@@ -16,6 +16,13 @@ from blockstrata_viewer.model.uses import UseTrack, read_uses
 from blockstrata_viewer.process.memory import TAKES_TOO_MUCH
 
 
+@dataclass
+class _Share:
+    """How far one file is taken apart; another one's is another."""
+
+    percent: int = 0
+
+
 class Dissecting:
     """Takes apart the file that a scene shows; what it finds comes to ``host`` in messages."""
 
@@ -40,49 +47,59 @@ class Dissecting:
         self._host = host
         self._disk: Disk | None = None
         self._worker: Worker[None] | None = None
-        self.percent: int | None = None
+        self._kept: tuple[Disk, UseTrack] | None = None
+        """The last file and its uses, for one who comes back."""
+        self._share: _Share | None = None
         """How far it is, None while nothing is taken apart."""
 
     def __str__(self) -> str:
         """Return it in words; empty while nothing is taken apart."""
-        return "" if self.percent is None else f"what the bytes are for: {self.percent} % · v leaves"
+        return f"what the bytes are for: {self._share.percent} % · v leaves" if self._share else ""
 
     def follow(self, scene: Scene) -> None:
         """Take apart the file that is on the screen, if that is one; any other is given up."""
         disk = scene.disk if scene.entered_from and scene.disk.is_file else None
-        if disk is not None and disk.uses:
+        if disk is not None and (disk.uses or disk is self._disk):
             return
-        if self._disk is not None and disk is not None and disk.is_same_opening(self._disk):
+        goes_on = self._disk is not None and disk is not None and disk.is_same_opening(self._disk)
+        self._disk = disk
+        if goes_on and self._share:
             return
         if self._worker:
             self._worker.cancel()
-        self._disk, self._worker, self.percent = disk, None, None
-        if disk is not None:
-            self.percent = 0
-            take = partial(self._take, scene, disk)
-            self._worker = self._host.run_worker(take, group="dissect", thread=True)
+        self._worker = self._share = None
+        if disk is None:
+            return
+        if self._kept and disk.is_same_opening(self._kept[0]):
+            self._host.post_message(self.Found(disk, self._kept[1]))
+            return
+        self._share, self._kept = _Share(), None
+        take = partial(self._take, scene, disk, self._share)
+        self._worker = self._host.run_worker(take, group="dissect", thread=True)
 
     def is_awaited(self, disk: Disk) -> bool:
         """Say whether a file is the one that is on the screen; then nothing is taken apart any more."""
-        if disk is not self._disk:
+        if self._disk is None or not disk.is_same_opening(self._disk):
             return False
-        self.percent = None
+        self._share = None
         return True
 
-    def _take(self, scene: Scene, disk: Disk) -> None:
+    def _take(self, scene: Scene, disk: Disk, share: _Share) -> None:
         worker = get_current_worker()
 
         def tick(done: int, whole: int) -> None:
             if worker.is_cancelled:
                 raise WorkerCancelled
             percent = min(99, done * 100 // max(1, whole))
-            if self._disk is disk and percent != self.percent:
-                self.percent = percent
+            if percent != share.percent:
+                share.percent = percent
                 self._host.post_message(self.Went())
 
         layer = scene.chain_scene.disk.layers[scene.file_depth]
         try:
-            self._host.post_message(self.Found(disk, read_uses(layer, disk.layers[0], tick)))
+            uses = read_uses(layer, disk.layers[0], tick)
+            self._kept = (disk, uses)
+            self._host.post_message(self.Found(disk, uses))
         except WorkerCancelled:
             return
         except BlockstrataError as error:

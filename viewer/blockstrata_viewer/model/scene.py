@@ -294,6 +294,8 @@ class Scene:
 
     def at(self, depth: int, offset: int, semantics: Semantics, *, in_file: bool) -> Scene:
         """Return the scene at a byte of a layer, or of its file on its own axis, under a semantics."""
+        if in_file and self.disk.is_file and self.entered_from and self.file_depth == depth:
+            return replace(self.under(semantics), markers=()).go_to(offset)
         scene = self.chain_scene.under(semantics).select(depth)
         scene = replace(scene, markers=())
         if in_file and not scene.disk.is_file:
@@ -308,8 +310,7 @@ class Scene:
         """Return from a file's axis or a round trip; the cursor is where the same byte is."""
         if self.entered_from is None:
             return self
-        # no use is a state of the chain
-        back = self.entered_from.isolate("") if self.disk.uses and self.isolated else self.entered_from
+        back = self.entered_from
         offset = self.cursor if self.disk.round_trip else back.track.guest_of(self.cursor, self.file_depth)
         if offset is None and self.disk.uses and back.selected in (GUEST, self.file_depth):
             offset = self.disk.uses.guest_at(self.cursor)
