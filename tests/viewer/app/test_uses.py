@@ -49,7 +49,7 @@ def scene(image):
     disk = load_whole(image)
     inside = Scene(disk, Viewport(disk.size, 100).fit(), by_name("proposed")).file_axis()
     layer = inside.chain_scene.disk.layers[0]
-    yield inside.dissected(read_uses(layer, inside.disk.layers[0], lambda *_: None))
+    yield inside.dissected(read_uses(layer, inside.disk.layers[0], lambda *_: None)).select(GUEST)
     disk.chain.close()
 
 

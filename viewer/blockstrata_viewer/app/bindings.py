@@ -185,7 +185,7 @@ KEYS: Final = (
     Key(
         "axis.file",
         "v",
-        lambda scene, _: scene.file_axis(),
+        lambda scene, _: scene.uses_axis(),
         "the layer's file, on its own axis",
         footer="file",
         jumps=True,

@@ -271,9 +271,7 @@ class ImagePane(Container):
         """Show what the bytes of a file are for, if it is still on the screen."""
         scene = self.current
         if self.dissecting.is_awaited(message.disk) and scene and scene.disk.is_file:
-            inside = scene.dissected(message.uses)
-            # a step of a lesson speaks of the storage
-            self.show(inside.select(scene.selected) if self.guide.course else inside)
+            self.show(scene.dissected(message.uses))
 
     @on(Dissecting.Failed)
     def tell_why_not(self, message: Dissecting.Failed) -> None:

@@ -93,7 +93,7 @@ class Scene:
             return self.disk.round_trip.label(selected, self.wire)[0]
         if self.disk.uses:
             return "used for" if selected == GUEST else "storage"
-        if selected == GUEST:
+        if selected == GUEST and not (self.disk.is_file and self.entered_from):
             return "guest sees"
         return base_name(self.disk.layers[selected].name)
 
@@ -303,8 +303,8 @@ class Scene:
         return scene.go_to(offset)
 
     def dissected(self, uses: UseTrack) -> Scene:
-        """Return the scene of a file once it is known what its bytes are for, that track selected."""
-        return replace(self, disk=dissected(self.disk, uses), selected=GUEST)
+        """Return the scene of a file once it is known what its bytes are for."""
+        return replace(self, disk=dissected(self.disk, uses))
 
     def leave(self) -> Scene:
         """Return from a file's axis or a round trip; the cursor is where the same byte is."""
@@ -341,6 +341,11 @@ class Scene:
         disk = file_of(self.disk.layers[depth])
         inside = self._enter(disk, selected=0, file_depth=depth)
         return inside.go_to(self.track.host_of(self.cursor) or 0)
+
+    def uses_axis(self) -> Scene:
+        """Return the same, with what the bytes are used for selected, once that is known."""
+        there = self.file_axis()
+        return there.select(GUEST) if there.entered_from else there
 
     def _enter(self, disk: Disk, **changes: Any) -> Scene:
         """Return the scene of all of a disk that leads back to this one.

@@ -123,6 +123,8 @@ def read_uses(layer: Layer, file: Layer, tick: Tick) -> UseTrack:
             raise OpenError(found.filename, "", f"more than {_MOST_RUNS:,} runs; anatomy --map lists them")
         if int(runs.edges[0]) < found.length:
             parts.append(runs)
+    if not parts:
+        raise UnsupportedError(found.filename, "", "has no bytes, so nothing is used for anything")
     edges = np.concatenate([*(each.edges[:-1] for each in parts), parts[-1].edges[-1:]])
     use, guest, owner = (np.concatenate(each) for each in zip(*(part[1:] for part in parts), strict=True))
     return UseTrack(file, found, HostRuns(edges, use, guest, owner))

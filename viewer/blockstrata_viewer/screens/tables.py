@@ -80,8 +80,10 @@ class TablesScreen(ListScreen[tuple[Table, Place] | None]):
         scene, rows = self._scene, entries_of(self.view.tables)
         scene = scene.leave() if scene.disk.round_trip else scene
         semantics = self._scene.semantics
-        known = scene.run is not None and not scene.asking
-        letters = scene.track.state_at(scene.run or 0, semantics).letters if known else ""
+        # what a byte is used for has no letters, its storage has
+        track = scene.disk.tracks[0] if scene.uses else scene.track
+        run = track.run_at(scene.cursor)
+        letters = "" if run is None or scene.asking else track.state_at(run, semantics).letters
         under = [
             at
             for at, (table, _) in enumerate(rows)
