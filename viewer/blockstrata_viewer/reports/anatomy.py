@@ -9,6 +9,7 @@ from typing import Any, Final
 from blockstrata.facts.codes import Storage
 from blockstrata.questions.anatomy import Anatomy, HostRun
 from blockstrata.questions.checking.canvas import NUMBER, USES, HostUse
+from blockstrata.questions.checking.host_walk import Tick
 from blockstrata.text.printable import printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.units import counted, percents
@@ -92,16 +93,16 @@ def _sums(found: Anatomy) -> dict[str, Any]:
     }
 
 
-def human_lines(found: Anatomy, *, with_map: bool = False) -> Iterator[str]:
+def human_lines(found: Anatomy, *, with_map: bool = False, tick: Tick | None = None) -> Iterator[str]:
     """Yield what the bytes are for, how fragmented the guest's are, and where something is wrong.
 
-    ``with_map``: all runs first, as the file is gone through.
+    ``with_map``: all runs first, as the file is gone through; otherwise ``tick`` is told how far that is.
     """
     told: dict[HostUse, list[HostRun]] = {use: [] for use in _WORDS}
     counts = dict.fromkeys(told, 0)
     if with_map:
         yield f"{'host':>18}  {'length':>18}  use\n"
-    for run in found if with_map else _of_uses(found, told):
+    for run in found if with_map else _of_uses(found, told, tick):
         if with_map:
             yield f"{run.host:#18x}  {run.length:#18x}  {run.use}{_user(run)}\n"
         if run.use in told:
@@ -120,10 +121,10 @@ def human_lines(found: Anatomy, *, with_map: bool = False) -> Iterator[str]:
                 yield f"  … {counted(more, 'more run')}, all with --map or --output json\n"
 
 
-def _of_uses(found: Anatomy, uses: dict[HostUse, list[HostRun]]) -> Iterator[HostRun]:
+def _of_uses(found: Anatomy, uses: dict[HostUse, list[HostRun]], tick: Tick | None) -> Iterator[HostRun]:
     """Yield the runs of some uses; of millions of others no record is made."""
     numbers = [int(NUMBER[use]) for use in uses]
-    for runs in found.windows():
+    for runs in found.windows(tick):
         if any((runs.use == number).any() for number in numbers):
             yield from (run for run in found.told(runs) if run.use in uses)
 

@@ -7,6 +7,7 @@ import click
 from blockstrata.questions.anatomy import Anatomy, anatomy
 from blockstrata_viewer.cli.opening import Opening, opening_options
 from blockstrata_viewer.cli.output import EXIT_FINDINGS, tell_notices, write
+from blockstrata_viewer.cli.progress import progress
 from blockstrata_viewer.reports.anatomy import WRONG, human_lines, json_lines
 
 
@@ -20,7 +21,14 @@ def command(image: str, opening: Opening, with_map: bool, output: str) -> int:
     opening = replace(opening, access=replace(opening.access, shows_headers=True))
     with opening.open(image) as chain:
         found = anatomy(chain.layers[0])
-        write(json_lines(found) if output == "json" else human_lines(found, with_map=with_map))
+        if output == "json":
+            write(json_lines(found))
+        elif with_map:
+            write(human_lines(found, with_map=True))
+        else:
+            with progress(f"going through {found.filename}") as step:
+                lines = list(human_lines(found, tick=step))
+            write(lines)
         tell_notices(chain)
     return EXIT_FINDINGS if _is_wrong(found) else 0
 
