@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import pytest
 from oracle import Question, difference, our_answer, run, their_answer
 from recipe import create, io
-from scripted_nbd import ACK, STARTTLS, Server
+from scripted_nbd import ACK, REQ_ONE, STARTTLS, Server
 from servers import nbdkit, nbdkit_tcp, qemu_nbd, qemu_nbd_tcp
 
 from blockstrata.access import Access
@@ -545,6 +545,38 @@ def test_answers_under_tls_are_bounded_as_a_whole(work, certificates, step):
             node.extents(0, 1 << 20)
         assert time.monotonic() - began < 3
         node.close()
+
+
+@pytest.mark.parametrize("extended", [False, True])
+@pytest.mark.parametrize(
+    "after", [[(0, 3)], [(0, 0), (1 << 20, 3)], [(0, 3), (0, 3), (1, 0)]], ids=["last", "more", "twice"]
+)
+def test_what_follows_an_extent_of_no_bytes_is_not_believed(work, after, extended):
+    """It is asked again, as qemu-img asks about all that follows the first extent."""
+
+    def script(talk, _):
+        talk.greet()
+        talk.negotiate(extended=extended)
+        for asked in talk.requests((0, REQ_ONE)):
+            talk.status(asked, (65536 - asked.offset % 65536, 3 if asked.offset >> 16 & 1 else 0), *after)
+
+    with Server(work / "scripted", script) as server:
+        file = {"driver": "nbd", "path": server.uri.partition("socket=")[2]}
+        image = "json:" + json.dumps({"driver": "raw", "file": file})
+        assert_same_map(work, image)
+        assert len(json.loads(ours(work, "map", "--output", "json", image).stdout)) == 16
+
+
+def test_a_first_extent_of_no_bytes_is_refused(work):
+    def script(talk, _):
+        talk.greet()
+        talk.negotiate()
+        for asked in talk.requests((0, REQ_ONE)):
+            talk.status(asked, (0, 3), (asked.length, 0))
+
+    with Server(work / "scripted", script) as server:
+        assert run("qemu-img", "map", "-f", "raw", server.uri, cwd=work).returncode == 1
+        assert "the first extent has no bytes" in error_of(work, "map", "-f", "raw", server.uri)
 
 
 @pytest.mark.parametrize("size", [0, 1, 511, 512, 513, 1000])

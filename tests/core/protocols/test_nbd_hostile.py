@@ -312,7 +312,8 @@ def raw_status(*numbers):
         (lambda t, a: t.chunk(a, BLOCK_STATUS, b""), "a block status chunk of 0 bytes"),
         (lambda t, a: t.status(a), "a block status chunk of 4 bytes"),
         (lambda t, a: t.chunk(a, BLOCK_STATUS, raw_status(1, 4096)), "a block status chunk of 8 bytes"),
-        (lambda t, a: t.status(a, (4096, 0), (0, 3)), "an extent of no bytes"),
+        (lambda t, a: t.status(a, (0, 3), (4096, 0)), "the first extent has no bytes"),
+        (lambda t, a: t.status(a, (0, 0)), "the first extent has no bytes"),
         (lambda t, a: t.status(a, (MIB, 0), (1, 0)), "1 extents are past the requested range"),
         (lambda t, a: t.status(a, *[(0xFFFFFFFF, 0)] * 100_000), "99999 extents are past"),
         (lambda t, a: t.status(a, (MIB, 0), context=2), "context 2 was never agreed on"),
@@ -468,13 +469,13 @@ def test_a_pebibyte_itself_may_be_asked_about(serve):
 
 
 def test_after_a_wrong_answer_nothing_more_is_asked(serve):
-    server = serve(good(lambda t, a: t.status(a, (4096, 0), (0, 3))))
+    server = serve(good(lambda t, a: t.status(a, (0, 3), (4096, 0))))
     node = open_export(server.uri, PATIENT, ())
     try:
         for _ in range(3):
-            with pytest.raises(ServerError, match="an extent of no bytes"):
+            with pytest.raises(ServerError, match="the first extent has no bytes"):
                 node.extents(0, MIB)
-        with pytest.raises(ServerError, match="an extent of no bytes"):
+        with pytest.raises(ServerError, match="the first extent has no bytes"):
             node.read(0, 512)
         assert server.connections == 1
     finally:
@@ -879,7 +880,7 @@ async def test_a_server_that_lies_later_is_a_note_in_the_viewer(serve):
         await pilot.press("v")
         await pilot.pause()
         assert not app.scene.disk.is_file
-        assert "an extent of no bytes" in app.main.pane.footnote
+        assert "the first extent has no bytes" in app.main.pane.footnote
 
 
 def test_closing_wakes_whoever_waits(serve):

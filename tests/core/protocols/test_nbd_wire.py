@@ -79,6 +79,21 @@ def test_extents_are_clipped_at_what_was_asked(extents, asked, extended):
     assert found.lengths.min() > 0
 
 
+@given(
+    before=st.lists(st.integers(1, 1 << 16), max_size=3),
+    after=st.lists(st.integers(0, 2**32 - 1), max_size=3),
+    extended=st.booleans(),
+)
+def test_an_extent_of_no_bytes_ends_what_is_told(before, after, extended):
+    """As libnbd 1.18 and later have it, and QEMU, which looks at the first extent alone."""
+    payload = status_payload([(length, 3) for length in [*before, 0, *after]], extended=extended)
+    if not before:
+        with pytest.raises(WireError, match="the first extent has no bytes"):
+            wire.parse_status(payload, 1 << 20, extended=extended)
+        return
+    assert wire.parse_status(payload, 1 << 20, extended=extended).lengths.tolist() == before
+
+
 def test_sums_of_long_extents_do_not_wrap():
     asked = wire.MAX_STATUS_LENGTH
     found = wire.parse_status(

@@ -325,11 +325,13 @@ def parse_extent(payload: bytes, asked: int, *, extended: bool) -> Extent | None
 def parse_status(payload: bytes, asked: int, *, extended: bool) -> Statuses:
     """Return the extents of a block status chunk, the last one clipped at the ``asked`` length in bytes.
 
-    A server may end before, and may say of the last extent that it goes on past what was asked::
+    A server may end before, and may say of the last extent that it goes on past what was asked.  An extent of
+    no bytes ends what is told, as in libnbd since 1.18; the first must have some, as in QEMU::
 
         asked    ├───────────────────────┤
         answer   ├── 0 ──┼── 3 ──┼───── 0 ────┤     clipped
                  ├── 0 ──┼─ 3 ─┤                    short: the rest is asked again
+                 ├── 0 ──┼┼───── 3 ──────┤          short as well: the second has no bytes
                  ├── 0 ──┼───────── 3 ────┼─ 0 ─┤   more than was asked: WireError
     """
     head = 8 if extended else 4
@@ -340,9 +342,12 @@ def parse_status(payload: bytes, asked: int, *, extended: bool) -> Statuses:
     if extended and int.from_bytes(payload[4:8], "big") != count:
         raise WireError(f"a block status chunk of {count} extents that states another number")
     pairs = np.frombuffer(payload, field, offset=head).reshape(-1, 2).astype(np.uint64)
+    if not pairs[:, 0].all():
+        count = int(pairs[:, 0].argmin())
+        pairs = pairs[:count]
+    if not count:
+        raise WireError("the first extent has no bytes")
     lengths, types = pairs[:, 0], pairs[:, 1].copy()
-    if not lengths.all():
-        raise WireError("an extent of no bytes")
     lengths = np.minimum(lengths, np.uint64(asked))
     # the sum of many long extents does not fit; its rough size tells how many of them can matter
     many = int(np.searchsorted(np.cumsum(lengths.astype(np.float64)), 2.0 * asked)) + 1
