@@ -26,6 +26,11 @@ class BlockstrataError(Exception):
         """Return one printable line."""
         return printable(": ".join(part for part in (self.file, self.field, self.what) if part))
 
+    @property
+    def reason(self) -> str:
+        """What is wrong in the file, and in which part of it, for where the file is named already."""
+        return printable(": ".join(part for part in (self.field, self.what) if part))
+
     def within(self, field: str) -> Self:
         """Return the same error, met on the way through ``field``."""
         error = copy.copy(self)

@@ -24,14 +24,18 @@ _DEFAULT_ACCESS: Final = Access()
 
 
 class MissingNode(Driver):
-    """A layer that is missing or unreadable.  ``length`` is the layer's above: its own is not known."""
+    """A layer that is missing or unreadable.  ``length`` is the layer's above: its own is not known.
+
+    ``cause`` is what is wrong with it, ``error`` the same as one met on the way from the layer above.
+    """
 
     driver = "not opened"
 
-    def __init__(self, name: str, length: int, error: BlockstrataError) -> None:
+    def __init__(self, name: str, length: int, cause: BlockstrataError, above: str) -> None:
         super().__init__(NullNode(name, self.driver, 0, read_zeroes=False))
         self.length = length
-        self.error = error
+        self.cause = cause
+        self.error = cause.within(f"backing file of {above}")
 
     def extents(self, start: int, length: int) -> Extents:
         """Return one INVALID run: nobody knows what would be read here."""
@@ -39,7 +43,7 @@ class MissingNode(Driver):
 
     def fault_at(self, offset: int) -> str:
         """Return why the layer could not be opened."""
-        return f"cannot be opened: {self.error.what}"
+        return f"cannot be opened: {self.cause.reason}"
 
     def features(self) -> Dict[str, object]:
         """Return the error."""
@@ -206,5 +210,4 @@ def open_chain(
 
 def _missing(above: Layer, name: str, error: BlockstrataError) -> Layer:
     """Return what stands for a layer that could not be opened; its error names the layer above too."""
-    error = error.within(f"backing file of {above.name}")
-    return Layer(above.depth + 1, MissingNode(name, above.size, error))
+    return Layer(above.depth + 1, MissingNode(name, above.size, error, above.name))

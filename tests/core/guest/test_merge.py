@@ -428,8 +428,9 @@ def test_only_the_invalid_run_s_own_layer_is_asked_for_the_reason():
 
 def test_a_missing_layer_hides_only_what_is_deferred_to_it():
     error = OpenError("base.qcow2", "", "No such file or directory")
-    chain = chain_of(image(DATA, UNALLOCATED, ZERO), MissingNode("base.qcow2", 3 * SECTOR, error))
-    assert chain.missing is error
+    gone = MissingNode("base.qcow2", 3 * SECTOR, error, "top.qcow2")
+    chain = chain_of(image(DATA, UNALLOCATED, ZERO), gone)
+    assert str(chain.missing) == "base.qcow2: backing file of top.qcow2: No such file or directory"
     view = merged(chain, 0, chain.size)
     assert view.extents.facts.tolist() == [DATA, INVALID, ZERO]
     assert view.depth.tolist() == [0, 1, 0]

@@ -18,7 +18,7 @@ from blockstrata.guest.regions import Region
 from blockstrata.guest.view import View
 from blockstrata.questions.checking.findings import Finding
 from blockstrata.questions.faults import faults_in, is_fault
-from blockstrata.text.printable import base_name, printable
+from blockstrata.text.printable import base_name
 from blockstrata_viewer.model.round_trip import RoundTripTracks
 from blockstrata_viewer.model.track import Track, TrackSummary
 from blockstrata_viewer.model.uses import UseTrack
@@ -110,8 +110,8 @@ class Disk:
         if self.round_trip:
             return ""
         layer = self.layers[depth]
-        error = layer.node.error if isinstance(layer.node, MissingNode) else layer.error
-        return f"{base_name(error.file)}: {printable(error.what)}" if error else ""
+        error = layer.node.cause if isinstance(layer.node, MissingNode) else layer.error
+        return f"{base_name(error.file)}: {error.reason}" if error else ""
 
 
 def disk_of(
