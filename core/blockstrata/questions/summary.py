@@ -14,6 +14,8 @@ from blockstrata.guest.view import View
 from blockstrata.semantics import SEMANTICS
 
 _MOST_FAULTS: Final = 5
+_DATA: Final = (Mapping.NORMAL, Mapping.OPAQUE_DATA)
+"""Mappings that tell nothing of why an offset is not usable, as COMPRESSED does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Total:
     is_invalid: bool = False
     lost: int | None = None
     """The fact code, where that is lost."""
+    is_encrypted: bool = False
+    """Data that has no usable offset because its layer is encrypted."""
 
 
 class Summary:
@@ -96,8 +100,10 @@ class Summary:
         ):
             code = key % CODES
             lost = code if is_lost(code) else None
-            meaning = (*said, is_invalid, lost or 0)
-            nothing = Total(0, 0, dict(zip(names, said, strict=True)), is_invalid, lost)
+            traits = self._layers[key // CODES].node.read_traits()
+            is_encrypted = traits.encrypted and mapping_of(code) in _DATA
+            meaning = (*said, is_invalid, lost or 0, is_encrypted)
+            nothing = Total(0, 0, dict(zip(names, said, strict=True)), is_invalid, lost, is_encrypted)
             before = by_meaning.get(meaning, nothing)
             length, runs = self._sums[key]
             by_meaning[meaning] = replace(before, length=before.length + length, runs=before.runs + runs)

@@ -19,6 +19,7 @@ from blockstrata.semantics import SWITCH, by_name
 from blockstrata_viewer.cli import commands
 from blockstrata_viewer.cli.group import COMMANDS, main
 from blockstrata_viewer.cli.types import SEMANTICS
+from blockstrata_viewer.scenarios import SCENARIOS
 
 
 def run(*words):
@@ -188,6 +189,14 @@ def test_compressed_clusters_are_counted_as_qemu_img_counts_them(demo_image):
     assert f"{images[0]['compressed-clusters']} compressed clusters" in run("info", demo_image).stdout
 
 
+def test_data_that_is_encrypted_is_told_apart_from_compressed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    SCENARIOS["encrypted"].build(tmp_path)
+    lines = run("info", "safe01.qcow2").stdout
+    assert lines.count("at no usable offset (encrypted)\n") == 2
+    assert "compressed" not in lines
+
+
 def test_info_marks_a_gap(demo_image, tmp_path):
     image = tmp_path / "web01-active.qcow2"
     image.write_bytes(Path(demo_image).read_bytes())
@@ -256,6 +265,8 @@ def test_a_chain_whose_middle_lost_its_data_file(tmp_path, monkeypatch):
     assert run("map", "top.qcow2").stderr == error
     done = run("info", "top.qcow2")
     assert (done.exit_code, done.stderr) == (1, f"blockstrata: mid.qcow2: {lost}\n")
+    assert f"fault    cannot be opened: {lost}\n" in run("trace", "top.qcow2", "0").stdout
+    assert f"mid.qcow2: {lost}" in run("view", "top.qcow2").stdout
 
 
 _TABLE_OF_NAMES = b"".join(
@@ -293,6 +304,22 @@ def test_unknown_features_are_called_by_the_names_that_the_image_has(tmp_path, m
     (layer,) = json.loads(done.stdout)["layers"]
     assert layer["virtual-size"] == 3 << 20
     assert layer["features"]["cluster-size"] == 65536
+
+
+def test_info_tells_of_features_that_an_image_has_and_nobody_must_know(tmp_path, monkeypatch):
+    """By the name that the image has for the bit of this kind, if it has one."""
+    monkeypatch.chdir(tmp_path)
+    write_image(tmp_path / "top.qcow2", Image(3 << 20), {})
+    assert "unknown" not in run("info", "top.qcow2").stdout
+    image = bytearray((tmp_path / "top.qcow2").read_bytes())
+    image[80:96] = struct.pack(">QQ", 1 << 9 | 1 << 11, 1 << 9 | 1 << 10)
+    at = struct.unpack_from(">I", image, 100)[0]
+    table = struct.pack(">II", 0x6803F857, len(_TABLE_OF_NAMES)) + _TABLE_OF_NAMES
+    image[at : at + len(table) + 8] = table + bytes(8)
+    (tmp_path / "top.qcow2").write_bytes(image)
+    done = run("info", "top.qcow2")
+    assert done.exit_code == 0
+    assert "unknown-compatible 9 ('not this'), 11, unknown-autoclear 9, 10\n" in done.stdout
 
 
 @pytest.mark.parametrize(

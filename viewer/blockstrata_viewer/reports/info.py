@@ -185,7 +185,8 @@ def _words(line: Total, *, is_protocol: bool) -> str:
     flags = line.flags
     words = PROPOSED.row(flags[PROPOSED.name], is_protocol=is_protocol).words
     is_compressed = flags[HISTORIC.name] & Flag.COMPRESSED
-    words = words.replace("(compressed, encrypted)", "(compressed)") if is_compressed else words
+    if reason := "compressed" if is_compressed else "encrypted" if line.is_encrypted else "":
+        words = words.replace("(compressed, encrypted)", f"({reason})")
     return words if line.lost is None else words_for(words, line.lost)
 
 

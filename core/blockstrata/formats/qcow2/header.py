@@ -61,6 +61,14 @@ class Autoclear(IntFlag):
     RAW_DATA_FILE = 2
 
 
+class FeatureKind(IntEnum):
+    """Which of the header's fields an entry of the feature name table is about."""
+
+    INCOMPATIBLE = 0
+    COMPATIBLE = 1
+    AUTOCLEAR = 2
+
+
 class Encryption(IntEnum):
     """Encryption methods."""
 
@@ -95,7 +103,6 @@ _SIZES: Final = {Extension.ENCRYPTION_HEADER: _ENCRYPTION_HEADER.size, Extension
 
 _FEATURE_NAME: Final = struct.Struct(">BB46s")
 """An entry of the feature name table: kind, bit, and name, padded with NUL."""
-_INCOMPATIBLE: Final = 0
 _MOST_SHOWN: Final = 8
 """Bits that a message names; an image may set every one."""
 
@@ -140,11 +147,23 @@ class Header:
     orphaned_bitmaps: int = 0
     """Bitmaps that are named and not valid, as a writer that does not know them was here since."""
     encryption_header_size: int = 0
+    feature_names: bytes = b""
+    """The feature name table, as it stands in the image."""
 
     @property
     def encryption(self) -> Encryption:
         """How guest data is encrypted."""
         return Encryption(self.crypt_method)
+
+    @property
+    def unknown_compatible(self) -> str:
+        """Which features that a reader need not know are set, and not known here, as :func:`unknown_bits`."""
+        return unknown_bits(self.compatible & ~sum(Compatible), self.feature_names, FeatureKind.COMPATIBLE)
+
+    @property
+    def unknown_autoclear(self) -> str:
+        """Which features that others must switch off are set, and not known here, as :func:`unknown_bits`."""
+        return unknown_bits(self.autoclear & ~sum(Autoclear), self.feature_names, FeatureKind.AUTOCLEAR)
 
     @property
     def compression(self) -> str:
@@ -200,6 +219,7 @@ def read_header(file: HostNode, *, lenient: bool = False) -> Header:
         size=reader.header.size // SECTOR * SECTOR,
         backing_format=c_text(reader.extensions.get(Extension.BACKING_FORMAT, b"")) or None,
         data_file=c_text(reader.extensions.get(Extension.DATA_FILE, b"")) or None,
+        feature_names=reader.extensions.get(Extension.FEATURE_NAMES, b""),
     )
 
 
@@ -250,7 +270,9 @@ class _HeaderReader:
         if unknown:
             with suppress(BlockstrataError):
                 self.read_extensions()
-            what = unknown_bits(unknown, self.extensions.get(Extension.FEATURE_NAMES, b""))
+            what = unknown_bits(
+                unknown, self.extensions.get(Extension.FEATURE_NAMES, b""), FeatureKind.INCOMPATIBLE
+            )
             raise self.unknown("incompatible_features", f"unknown bit {what}")
         if header.extended_l2 and header.cluster_size // 32 < SECTOR:
             raise self.bad("cluster_bits", f"{header.cluster_bits} is too small for extended L2 entries")
@@ -353,12 +375,12 @@ class _HeaderReader:
         )
 
 
-def unknown_bits(bits: int, table: bytes) -> str:
-    """Say which incompatible features are set, by number, and by name where the image's table has one."""
+def unknown_bits(bits: int, table: bytes, kind: FeatureKind) -> str:
+    """Say which features are set, by number, and by name where the image's table has one for the kind."""
     names: dict[int, str] = {}
     for at in range(0, len(table) - _FEATURE_NAME.size + 1, _FEATURE_NAME.size):
-        kind, bit, name = _FEATURE_NAME.unpack_from(table, at)
-        if kind == _INCOMPATIBLE:
+        which, bit, name = _FEATURE_NAME.unpack_from(table, at)
+        if which == kind:
             names.setdefault(bit, c_text(name))
     found = [bit for bit in range(64) if bits >> bit & 1]
     shown = [f"{bit} ('{names[bit]}')" if names.get(bit) else str(bit) for bit in found[:_MOST_SHOWN]]

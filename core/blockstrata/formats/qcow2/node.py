@@ -69,6 +69,10 @@ class _Image(Driver):
             "dirty": bool(header.incompatible & Incompatible.DIRTY),
             "corrupt": bool(header.incompatible & Incompatible.CORRUPT),
         }
+        if unknown := header.unknown_compatible:
+            features["unknown-compatible"] = unknown
+        if unknown := header.unknown_autoclear:
+            features["unknown-autoclear"] = unknown
         if header.has_data_file:
             features["data-file-raw"] = bool(header.autoclear & Autoclear.RAW_DATA_FILE)
         if header.encryption:
