@@ -202,6 +202,21 @@ def test_repeats_within_reason_are_read(work):
     assert done.stdout.count("\n") == 1 + MAX_CLUSTER // 8 + REPEATS
 
 
+@pytest.mark.live("qemu-img")
+def test_repeats_within_reason_are_mapped_as_qemu_img_maps_them(work):
+    """One L2 table of 64 entries, named by forty L1 entries between others."""
+    l1_at, l2_at, data_at = 1024, 4096, 8192
+    words = np.where(np.arange(50) % 5 == 2, np.uint64(0), np.uint64(l2_at) | COPIED)
+    entries = np.uint64(data_at) + np.arange(64, dtype=np.uint64) % np.uint64(3) * np.uint64(512)
+    head = header(bits=9, size=50 << 15, l1=50, l1_at=l1_at)
+    stored = [(0, head), (l1_at, table(words)), (l2_at, table(entries | COPIED)), (data_at, b"x" * 1536)]
+    write_raw(work / "top.qcow2", data_at + 1536, stored)
+    question = Question("top.qcow2", (), "top.qcow2")
+    theirs = their_answer(question, work)
+    assert len(theirs.entries) > 40
+    assert difference(theirs, our_answer(question, work)) == ""
+
+
 # ------------------------------------------------------------------------------ check
 
 _SIZE = 1 << 16
