@@ -353,6 +353,13 @@ def test_luks(tail, work, luks):
     assert not difference(theirs, our_answer(Question(OPENED, ("--layer", "0"), OPENED), work))
 
 
+def test_info_calls_luks_encrypted(work, luks):
+    build(Recipe("luks", (luks,)), work)
+    done = run(sys.executable, "-m", "blockstrata_viewer", "info", "top.img", cwd=work)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("at no usable offset (encrypted)\n") == 2
+
+
 @pytest.mark.parametrize("more", [0, 1, 512])
 def test_luks_of_no_bytes_and_of_a_few(more, work, luks):
     build(Recipe("luks", (luks,)), work)
