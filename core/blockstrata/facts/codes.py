@@ -94,6 +94,19 @@ def is_lost(code: int) -> bool:
     return code & 0x7 == Storage.BEYOND_EOF and code >> 3 & 0xF != Mapping.PASSTHROUGH
 
 
+_HOLE: Final = "the file has a hole at the offset"
+
+
+def words_for(words: str, code: int) -> str:
+    """Return a row's words for a fact: where that is lost, they say that the file ends before."""
+    if not is_lost(code):
+        return words
+    if _HOLE in words:
+        return words.replace(_HOLE, "the file ends before the offset")
+    what = "its table is " if mapping_of(code) is Mapping.UNALLOCATED else ""
+    return f"{words} ({what}past the file's end)"
+
+
 DEFERRING: Final = (Mapping.UNALLOCATED, Mapping.UNALLOCATED_ALLOC)
 """The mappings that leave the guest's bytes to the layer below."""
 

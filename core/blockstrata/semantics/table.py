@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from blockstrata.facts.codes import CODES, Mapping, Traits, is_code, is_lost, mapping_of
+from blockstrata.facts.codes import CODES, Traits, is_code
 from blockstrata.guest.view import View
 
 
@@ -42,19 +41,6 @@ class Row:
     flags: int
     words: str
     is_bug: bool = False
-
-
-_HOLE: Final = "the file has a hole at the offset"
-
-
-def words_for(words: str, code: int) -> str:
-    """Return a row's words for a fact: where that is lost, they say that the file ends before."""
-    if not is_lost(code):
-        return words
-    if _HOLE in words:
-        return words.replace(_HOLE, "the file ends before the offset")
-    what = "its table is " if mapping_of(code) is Mapping.UNALLOCATED else ""
-    return f"{words} ({what}past the file's end)"
 
 
 def as_they_are(flags: NDArray[np.uint8]) -> NDArray[np.uint8]:

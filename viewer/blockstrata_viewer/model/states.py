@@ -12,8 +12,15 @@ from enum import IntEnum, StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from blockstrata.facts.codes import DEFERRED_WORDS, Mapping, Storage, is_lost, mapping_of, storage_of
-from blockstrata.semantics.table import words_for
+from blockstrata.facts.codes import (
+    DEFERRED_WORDS,
+    Mapping,
+    Storage,
+    is_lost,
+    mapping_of,
+    storage_of,
+    words_for,
+)
 
 if TYPE_CHECKING:
     from blockstrata.facts.codes import Traits

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from blockstrata.errors import BlockstrataError
-from blockstrata.facts.codes import Mapping
+from blockstrata.facts.codes import Mapping, words_for
 from blockstrata.facts.node import HostNode
 from blockstrata.formats.qcow2.bitmaps import Bitmap
 from blockstrata.formats.qcow2.node import HeaderNode, Qcow2Node
@@ -21,7 +21,6 @@ from blockstrata.questions.summary import Summary, Total
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.historic import HISTORIC, Flag
 from blockstrata.semantics.proposed import PROPOSED
-from blockstrata.semantics.table import words_for
 from blockstrata.text.printable import printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.units import counted

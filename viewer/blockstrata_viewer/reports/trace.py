@@ -8,13 +8,13 @@ from typing import Final
 import numpy as np
 
 from blockstrata import __version__
-from blockstrata.facts.codes import Mapping, Traits, fact, is_lost, mapping_of, storage_of
+from blockstrata.facts.codes import Mapping, Traits, fact, is_lost, mapping_of, storage_of, words_for
 from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.graph.chain import Chain
 from blockstrata.questions.trace import Rule, Step, Trace, trace
 from blockstrata.semantics import SEMANTICS
 from blockstrata.semantics.historic import HISTORIC, Flag, present_words
-from blockstrata.semantics.table import Semantics, words_for
+from blockstrata.semantics.table import Semantics
 from blockstrata.text.printable import printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.units import exact_size
