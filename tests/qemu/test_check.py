@@ -133,6 +133,12 @@ DAMAGE = {
         "beyond-end",
         lambda _: (FAR, CLUSTER, 0),
     ),
+    "beyond-cluster-zero": (
+        "plain",
+        lambda i: [word(l2_at(i), COPIED | FAR | 1)],
+        "beyond-end",
+        lambda _: (FAR, CLUSTER, 0),
+    ),
     "beyond-table": (
         "plain",
         lambda i: [word(l1_at(i), COPIED | FAR)],
@@ -257,6 +263,12 @@ def test_users_are_named(made):
     assert "entry 0" in low["says"]
     assert "entry 1" in low["says"]
     assert low["guest"] == 0
+
+
+def test_no_data_is_lost_where_the_zero_flag_is_set(made):
+    findings = patched(made("plain"), "plain", lambda i: [word(l2_at(i), COPIED | FAR | 1)])
+    (beyond,) = (each for each in findings if each["kind"] == "beyond-end")
+    assert beyond["says"].endswith("it reads as zeroes, as its entry says")
 
 
 def test_tail(made, tmp_path):

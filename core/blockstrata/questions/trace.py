@@ -141,7 +141,7 @@ def trace(chain: Chain, offset: int) -> Trace:
     """
     if not 0 <= offset < chain.size:
         raise BadRangeError(
-            chain.layers[0].name, "offset", f"{offset:#x} is not on the disk of {chain.size} bytes"
+            chain.layers[0].name, "offset", f"{offset:#x} is not on the disk of {chain.size:#x} bytes"
         )
     steps = []
     for layer in chain.layers:

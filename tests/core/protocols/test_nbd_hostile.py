@@ -635,7 +635,7 @@ def test_exports_of_no_bytes_or_no_whole_sectors_in_every_command(serve, size):
     done = CliRunner().invoke(main, ["trace", server.uri, "0"])
     assert done.exit_code == (0 if size else 1)
     if not size:
-        assert "0x0 is not on the disk of 0 bytes" in done.stderr
+        assert "0x0 is not on the disk of 0x0 bytes" in done.stderr
     done = CliRunner().invoke(main, ["map", "-f", "qcow2", server.uri])
     assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1)
 

@@ -87,7 +87,7 @@ def test_the_end_of_the_chain(tmp_path):
     with open_chain(str(tmp_path / "alone.qcow2")) as chain:
         assert trace(chain, CLUSTER).last.rule is Rule.END_OF_CHAIN
         for past in (2 * CLUSTER, -1):
-            what = f"offset: {past:#x} is not on the disk of {2 * CLUSTER} bytes"
+            what = f"offset: {past:#x} is not on the disk of {2 * CLUSTER:#x} bytes"
             with pytest.raises(BadRangeError, match=what):
                 trace(chain, past)
 

@@ -427,3 +427,20 @@ async def test_a_click_on_the_legend_isolates_and_with_shift_hides(demo_image):
         at = button(app, "#title", "under('historic')")
         await pilot.click("#title", offset=at)
         assert app.scene.semantics.name == "historic"
+
+
+async def test_where_nothing_can_be_folded_c_says_so(viewer):
+    app, press = viewer
+    await press("c")
+    assert app.main.pane.note.startswith("nothing to fold")
+
+
+async def test_ctrl_q_quits_from_the_palette_too(demo_image):
+    app = ViewerApp(Setup([demo_image]))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: app.screen is not app.main)
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: not app.is_running or app.return_code is not None)
+    assert app.return_code == 0

@@ -41,7 +41,7 @@ class ViewerApp(PlainApp):
     BINDINGS: ClassVar[list[BindingType]] = [
         *APP_BINDINGS,
         # over a page and in a prompt too, where the other keys of the app are not heard
-        Binding("ctrl+c", "quit_viewer", show=False, priority=True),
+        Binding("ctrl+c,ctrl+q", "quit_viewer", show=False, priority=True),
     ]
 
     def __init__(self, setup: Setup) -> None:

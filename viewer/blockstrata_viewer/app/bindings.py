@@ -105,7 +105,7 @@ KEYS: Final = (
     Key(
         "layers.fold",
         "c",
-        lambda scene, _: scene.drawn(folded=not scene.folded),
+        "fold_layers",
         "fold neighbouring layers that hold nothing in view, or show them all",
     ),
     Key(

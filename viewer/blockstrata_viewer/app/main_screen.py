@@ -26,6 +26,7 @@ from blockstrata_viewer.lessons.course import Course
 from blockstrata_viewer.model.aim import left_out, view_command
 from blockstrata_viewer.model.asking import NOT_YET, betrays
 from blockstrata_viewer.model.extent_filter import Filter
+from blockstrata_viewer.model.folding import tracks_of
 from blockstrata_viewer.model.history import at_place, place_of
 from blockstrata_viewer.screens.command import CommandScreen
 from blockstrata_viewer.screens.export import ExportScreen, proposed
@@ -91,6 +92,15 @@ class MainScreen(Screen[None]):
         """Show all but one state more, by its letters, or that again."""
         if not self._betrays("legend"):
             self.pane.change(lambda scene: scene.hide(letters))
+
+    def action_fold_layers(self) -> None:
+        """Fold neighbouring layers that hold nothing in view, or show them all."""
+        pane = self.pane
+        if pane.current is None:
+            return
+        pane.change(lambda scene: scene.drawn(folded=not scene.folded))
+        if pane.current.folded and not any(isinstance(each, range) for each in tracks_of(pane.current)):
+            pane.say("nothing to fold: no two neighbouring layers hold nothing in view")
 
     def action_go_to(self, offset: int) -> None:
         """Go to a byte."""

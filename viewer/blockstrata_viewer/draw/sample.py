@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blockstrata.facts.codes import Mapping, Traits, fact, storage_of
+from blockstrata.facts.codes import Mapping, Traits, fact, mapping_of, storage_of
 from blockstrata.text.printable import base_name
 from blockstrata_viewer.draw.extent import panel_unit
 from blockstrata_viewer.draw.lines import Ink, Line, shorten_all
@@ -14,6 +14,7 @@ from blockstrata_viewer.model.states import Paint, state_of
 from blockstrata_viewer.model.track import Track
 
 _MARKS = (" ◀ the guest reads this", " ◀ guest")
+_FAILS = (" ◀ the read fails here", " ◀ fails")
 
 
 def draw_sample(rows: list[Line], x: int, end: int, scene: Scene) -> int:
@@ -32,8 +33,10 @@ def draw_sample(rows: list[Line], x: int, end: int, scene: Scene) -> int:
     names = tuple(base_name(disk.layers[each.depths.start].name) for each in sample.rows)
     answer_at = next(nth for nth, each in enumerate(sample.rows) if answers in each.depths)
     room = end - x - 10
+    fails = mapping_of(int(disk.guest.view.extents.facts[answering])) is Mapping.INVALID
+    marks = _FAILS if fails else _MARKS
     # the long mark only where it leaves every letter of the name
-    mark = next((each for each in _MARKS if len(names[answer_at]) + len(each) <= room), _MARKS[-1])
+    mark = next((each for each in marks if len(names[answer_at]) + len(each) <= room), marks[-1])
     mark = "" if disk.is_file else mark
     short = shorten_all(names, max(4, room - len(mark)))
     for nth, (row, each) in enumerate(zip(rows[1:], sample.rows, strict=False)):

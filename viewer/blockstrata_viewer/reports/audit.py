@@ -72,7 +72,9 @@ class AuditReport:
 
     def told(self) -> Iterator[Told]:
         """Yield the lines for people, with the places that they name."""
-        yield Told(counted(self.findings, "finding"))
+        count = counted(self.findings, "finding")
+        yield Told(f"{count}: QEMU's answers that the proposed tables do not allow")
+        yield Told("whether the image itself is sound, blockstrata check says")
         yield from self._summary_lines()
         yield from _client_lines(self.conclusions)
         for judged in self.judged:

@@ -105,10 +105,17 @@ class EntryCheck:
             return
         beyond = tally.count(host, tally.size, times)
         if beyond is not None and tally.is_first:
-            says = PAST_END[Mapping.NORMAL]
-            tally.findings.add_entries(
-                "beyond-end", Severity.CORRUPTION, at.take(beyond), says, host[beyond], tally.size
-            )
+            # with the zero flag it reads as zeroes wherever it is; extended entries have no such flag
+            flag = np.uint64(ZERO if found.bitmaps is None else 0)
+            is_zero = found.words[present] & flag != 0
+            for mapping, some in (
+                (Mapping.NORMAL, ~is_zero & beyond),
+                (Mapping.ZERO_ALLOC, is_zero & beyond),
+            ):
+                says, entries = PAST_END[mapping], at.take(some)
+                tally.findings.add_entries(
+                    "beyond-end", Severity.CORRUPTION, entries, says, host[some], tally.size
+                )
         if isinstance(looked, int):
             if not looked:
                 return
