@@ -17,6 +17,9 @@ def draw_drill(row: Line, at: int, palette: Palette, *, heavy: bool = False) -> 
         row.set(at, _CROSSED[glyph], ink)
     elif glyph == " " and ink.bg == palette.page:
         row.set(at, "│", Ink(palette.rule, palette.page))
+    elif glyph.isalnum() and not palette.is_mono:
+        # a word stays whole: without a letter it may be another file's name
+        row.set(at, glyph, Ink(palette.crosshair, ink.bg, bold=True))
     elif palette.is_mono and glyph != " ":
         # there is no colour behind the line to show what the cell holds, so the cell stays
         row.set(at, glyph, Ink(ink.fg, "reverse", bold=heavy))
