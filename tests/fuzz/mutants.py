@@ -110,13 +110,20 @@ def ours(words: Sequence[str], directory: Path) -> Outcome:
         fault = "".join(traceback.format_exception(done.exception))
     elif done.exit_code not in (0, 1, EXIT_FINDINGS):
         fault = f"exit status {done.exit_code}: {done.stderr}"
-    elif len(done.stderr.splitlines()) != (done.exit_code == 1):
+    elif not _says_enough(done.exit_code, done.stderr.splitlines()):
         fault = f"exit status {done.exit_code}, and on standard error: {done.stderr!r}"
     elif not done.stderr.rstrip("\n").isprintable():
         fault = f"control characters on standard error: {done.stderr!r}"
     elif re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", done.stdout):
         fault = "control characters on standard output"
     return Outcome(done.exit_code, done.stdout, done.stderr, fault)
+
+
+def _says_enough(status: int, lines: list[str]) -> bool:
+    """Say whether what failed says one line, and what was done none but a warning of the image's faults."""
+    if status == 1:
+        return len(lines) == 1
+    return not lines or (len(lines) == 1 and lines[0].startswith("blockstrata: warning: "))
 
 
 def _pressed(image: str) -> Outcome:

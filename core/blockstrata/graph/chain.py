@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass
@@ -34,7 +35,8 @@ class MissingNode(Driver):
     def __init__(self, name: str, length: int, cause: BlockstrataError, above: str) -> None:
         super().__init__(NullNode(name, self.driver, 0, read_zeroes=False))
         self.length = length
-        self.cause = cause
+        # a copy does not keep the frames in which it was met, nor what these hold
+        self.cause = copy.copy(cause)
         self.error = cause.within(f"backing file of {above}")
 
     def extents(self, start: int, length: int) -> Extents:

@@ -207,7 +207,8 @@ def is_whole(text, columns, rows):
     parts = ("blockstrata", "guest sees", "web01-active", "EXTENT", "CORE SAMPLE", "supplied by")
     return (
         len(lines) == rows
-        and "q quit" in lines[-1]
+        # of an image without refcounts a note says so, in the place of the keys
+        and ("q quit" in lines[-1] or "no refcount block" in lines[-1])
         and lines[0].endswith(" nbd")
         and columns - 2 <= len(lines[0]) <= columns
         and all(words in text for words in parts)

@@ -537,7 +537,7 @@ def test_command(demo_image, tmp_path, capsys):
         (["-o", "a.svg", "--size", "120"], 2, "'120' is not COLSxROWS"),
         (["-o", "a.svg", "--size", "10x10"], 2, "'10x10' is not COLSxROWS"),
         (["-o", "a.svg", "--size", "9999x50"], 2, "'9999x50' is not COLSxROWS"),
-        (["-o", "a.svg", "--zoom", "1000"], 2, "'1000' is no multiple of 512"),
+        (["-o", "a.svg", "--zoom", "1000"], 2, "'1000' is not a multiple of 512"),
         (["-o", "a.svg", "--zoom", "0"], 2, "'0' is not a multiple of 512 bytes"),
         (["-o", "a.svg", "--at", "1x"], 2, "'1x' is not a size"),
         (["-o", "a.svg", "--at", "64M"], 1, "67108864 is not on the disk of 67108864 bytes"),

@@ -48,7 +48,9 @@ class Dissecting:
         self._disk: Disk | None = None
         self._worker: Worker[None] | None = None
         self._kept: tuple[Disk, UseTrack] | None = None
-        """The last file and its uses, for one who comes back."""
+        """The last file and its uses, for one who comes back; given up when the image is read anew."""
+        self._opened: object = None
+        """The active layer's node of the image that the file is of."""
         self._share: _Share | None = None
         """How far it is, None while nothing is taken apart."""
 
@@ -58,6 +60,9 @@ class Dissecting:
 
     def follow(self, scene: Scene) -> None:
         """Take apart the file that is on the screen, if that is one; any other is given up."""
+        opened = scene.chain_scene.disk.layers[0].node
+        if opened is not self._opened:
+            self._opened, self._kept = opened, None
         disk = scene.disk if scene.entered_from and scene.disk.is_file else None
         if disk is not None and (disk.uses or disk is self._disk):
             return
@@ -74,7 +79,8 @@ class Dissecting:
             self._host.post_message(self.Found(disk, self._kept[1]))
             return
         self._share, self._kept = _Share(), None
-        take = partial(self._take, scene, disk, self._share)
+        # a worker keeps what it was given, so it is given something to be emptied
+        take = partial(self._take, [scene], self._share)
         self._worker = self._host.run_worker(take, group="dissect", thread=True)
 
     def is_awaited(self, disk: Disk) -> bool:
@@ -84,8 +90,9 @@ class Dissecting:
         self._share = None
         return True
 
-    def _take(self, scene: Scene, disk: Disk, share: _Share) -> None:
-        worker = get_current_worker()
+    def _take(self, given: list[Scene], share: _Share) -> None:
+        worker, scene = get_current_worker(), given.pop()
+        disk = scene.disk
 
         def tick(done: int, whole: int) -> None:
             if worker.is_cancelled:
@@ -98,6 +105,8 @@ class Dissecting:
         layer = scene.chain_scene.disk.layers[scene.file_depth]
         try:
             uses = read_uses(layer, disk.layers[0], tick)
+            if worker.is_cancelled:
+                return
             self._kept = (disk, uses)
             self._host.post_message(self.Found(disk, uses))
         except WorkerCancelled:

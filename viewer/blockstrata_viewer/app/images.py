@@ -155,14 +155,17 @@ class Images:
         before = [opened.disk] if opened.disk and opened.is_whole else []
         opened.turn += 1
         opened.loader = opened.failure = None
-        load = partial(self._load_anew, before) if compares else self._load
-        self._host.run_worker(partial(load, opened, opened.turn), group="load", exclusive=True, thread=True)
+        read = partial(self._read, opened, opened.turn, before if compares else None)
+        self._host.run_worker(read, group="load", exclusive=True, thread=True)
 
-    def _load_anew(self, before: list[Disk], opened: Opened, turn: int) -> None:
-        """Read an image away from the screen, and find out whether it is what it was."""
+    def _read(self, opened: Opened, turn: int, before: list[Disk] | None) -> None:
+        """Read an image away from the screen, and find out whether it is what it was, if that is asked.
+
+        Returns nothing: the worker keeps what its work returns, and what is open keeps the worker.
+        """
         was = fingerprint(before.pop()) if before else None
         disk = self._load(opened, turn)
-        if disk:
+        if disk and before is not None:
             now = fingerprint(disk)
             is_same = None if was is None or now is None else was == now
             self._host.post_message(self.ReadAgain(opened, turn, is_same))
