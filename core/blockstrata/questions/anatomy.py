@@ -125,8 +125,7 @@ class Anatomy:
             return [User("the guest", host)], 1
         header, named = self._node.header, read_named(self._node)
         cluster = host >> header.cluster_bits
-        findings = Findings([f"'{each}'" for each in self.snapshots])
-        search = UserSearch(self.file, header, findings, np.array([cluster]), host)
+        search = UserSearch(self.file, header, Findings(self.snapshots), np.array([cluster]), host)
         found = search.find(named.metadata, named.tables, named.blocks)[cluster]
         return found.first, found.count
 

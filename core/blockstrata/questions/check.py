@@ -104,7 +104,7 @@ class _Checker:
             named.blocks,
             named.tables,
         )
-        self.findings = Findings([f"'{each.id}'" for each in node.read_snapshots()])
+        self.findings = Findings(each.id for each in node.read_snapshots())
         self.tally = Tally(self.header, node.file.length, self.table, self.findings)
         sizes = [*(each.disk_size for each in node.read_snapshots()), self.header.size]
         self.entries = EntryCheck(self.tally, node.host.length, sizes)
@@ -190,9 +190,8 @@ class _Checker:
 
     def _count_l1(self) -> None:
         said, tables = self.words, self.tables
-        span = self.header.l2_span
         offsets = (said.words & np.uint64(OFFSET_MASK)).astype(np.int64)
-        at = Entries(said.owner, np.full(len(offsets), -1), said.index, said.index * span)
+        at = Entries.of_l1(said.owner, said.index, self.header)
         order = np.lexsort((at.index, at.owner))
         at, words, times, active, host = (
             at.take(order),
@@ -206,7 +205,7 @@ class _Checker:
             "reserved", "reserved bits are set, so it cannot be trusted", reserved, times, at, host
         )
         zero = host == 0
-        of_table = Entries(tables.owner, np.full(len(tables.host), -1), tables.index, tables.index * span)
+        of_table = Entries.of_l1(tables.owner, tables.index, self.header)
         odd = tables.host & self.tally.size - 1 != 0
         says = "the L2 table is not aligned to a cluster: QEMU refuses to read what it maps"
         self.tally.fault("unaligned", says, odd, tables.times, of_table, tables.host)

@@ -56,7 +56,7 @@ def faults(layer: Layer, *, quick: bool = False) -> tuple[Finding, ...]:
     """
     layer.check_open()
     node = layer.node
-    found = Findings([])
+    found = Findings()
     if isinstance(node, RawNode) and not quick:
         _add_stated(found, node)
     elif isinstance(node, HeaderNode) and node.is_sound:
@@ -93,7 +93,7 @@ def _of_qcow2(node: Qcow2Node, *, quick: bool) -> Findings:
     with suppress(BlockstrataError):
         snapshots = node.read_snapshots()
         bitmaps = node.read_bitmaps()
-    found = Findings([f"'{each.id}'" for each in snapshots])
+    found = Findings(each.id for each in snapshots)
     in_use = list(warnings.of_use(node))
     flags = [*warnings.of_header(node.header), *warnings.of_bitmaps(bitmaps)]
     # whoever writes has bitmaps in use, and with lazy refcounts the dirty bit set: that is as it should be
@@ -125,12 +125,7 @@ def _add_tables(found: Findings, node: Qcow2Node, snapshots: tuple[Snapshot, ...
     if not len(index):
         return
     owner = snapshots.index(node.snapshot) if node.snapshot in snapshots else -1
-    at = Entries(
-        np.full(len(index), owner, np.int64),
-        np.full(len(index), -1, np.int64),
-        index,
-        index * node.header.l2_span,
-    )
+    at = Entries.of_l1(np.full(len(index), owner), index, node.header)
     says = PAST_END[Mapping.UNALLOCATED]
     found.add_entries("beyond-end", Severity.CORRUPTION, at, says, host, node.header.cluster_size)
 
@@ -235,7 +230,7 @@ class Losses:
 
     def of(self, layer: Layer) -> tuple[Finding, ...]:
         """Return what is lost of a layer; tables that are lost are among its :func:`faults`."""
-        found = Findings([])
+        found = Findings()
         for key, loss in self._found.items():
             source, code = divmod(key, CODES)
             if self._layers[source] is not layer:

@@ -93,9 +93,7 @@ class UseTrack(Track):
     def use_at(self, host: int) -> HostRun:
         """Return the run of the anatomy that holds a byte."""
         at = min(int(np.searchsorted(self.runs.edges, host, side="right")) - 1, len(self.runs.use) - 1)
-        edges, use, guest, owner = self.runs
-        part = slice(at, at + 1)
-        return next(self.anatomy.told(HostRuns(edges[at : at + 2], use[part], guest[part], owner[part])))
+        return next(self.anatomy.told(self.runs.part(at, at + 1)))
 
     def guest_at(self, host: int) -> int | None:
         """Return the guest byte that stands at a host byte, or the first of a table or of several."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from blockstrata.formats.qcow2.metadata import Use
 from blockstrata.formats.qcow2.refcount_blocks import RefcountTable
+from blockstrata.formats.qcow2.stored import counting
 from blockstrata.formats.qcow2.tables import ALL_ALLOCATED, SUBCLUSTERS
 
 
@@ -61,24 +62,10 @@ USES: Final = tuple(HostUse)
 NUMBER: Final = {use: np.uint8(at) for at, use in enumerate(USES)}
 """What stands for a use in arrays."""
 
-_METADATA: Final = {
-    Use.HEADER: HostUse.HEADER,
-    Use.REFCOUNT_TABLE: HostUse.REFCOUNT_TABLE,
-    Use.REFCOUNT_BLOCK: HostUse.REFCOUNT_BLOCK,
-    Use.L1: HostUse.L1,
-    Use.L2: HostUse.L2,
-    Use.SNAPSHOT_TABLE: HostUse.SNAPSHOT_TABLE,
-    Use.SNAPSHOT_L1: HostUse.SNAPSHOT_L1,
-    Use.BITMAP_DIRECTORY: HostUse.BITMAP_DIRECTORY,
-    Use.BITMAP_TABLE: HostUse.BITMAP_TABLE,
-    Use.BITMAP_DATA: HostUse.BITMAP_DATA,
-    Use.ENCRYPTION_HEADER: HostUse.ENCRYPTION_HEADER,
-}
-
 
 def use_of(use: Use) -> HostUse:
-    """Return what a region of metadata is for."""
-    return _METADATA[use]
+    """Return what a region of metadata is for; those of both are called alike."""
+    return HostUse[use.name]
 
 
 _META: Final = 15
@@ -143,6 +130,11 @@ class HostRuns(NamedTuple):
     use: NDArray[np.uint8]
     guest: NDArray[np.int64]
     owner: NDArray[np.int32]
+
+    def part(self, start: int, stop: int) -> HostRuns:
+        """Return the runs from one up to another, by their numbers."""
+        edges, some = self.edges[start : stop + 1], slice(start, stop)
+        return HostRuns(edges, self.use[some], self.guest[some], self.owner[some])
 
 
 class Canvas:
@@ -247,8 +239,7 @@ class Canvas:
         counts = high[which] - self.first - low + 1
         if (counts == 1).all():
             return low, which
-        group = np.repeat(np.arange(len(counts)), counts)
-        nth = np.arange(len(group)) - np.repeat(np.cumsum(counts) - counts, counts)
+        group, nth = counting(counts)
         return low[group] + nth, which[group]
 
     def _named_twice(self, clusters: NDArray[np.int64]) -> NDArray[np.bool_]:

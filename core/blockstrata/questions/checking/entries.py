@@ -12,11 +12,8 @@ from blockstrata.facts.codes import Mapping
 from blockstrata.formats.qcow2.references import Batch
 from blockstrata.formats.qcow2.tables import (
     ALL_ALLOCATED,
-    COMPRESSED,
     COPIED,
-    OFFSET_MASK,
     SUBCLUSTERS,
-    ZERO,
     compressed_spans,
 )
 from blockstrata.questions.checking.findings import PAST_DATA_END, PAST_END, Places, Severity
@@ -48,15 +45,7 @@ class EntryCheck:
         if found is None:
             return
         words, bitmaps, header = found.words, found.bitmaps, self._header
-        compressed = words & np.uint64(COMPRESSED) != 0
-        host = (words & np.uint64(OFFSET_MASK)).astype(np.int64)
-        is_set = words & np.uint64(COPIED) != 0
-        zero = words & np.uint64(0 if header.extended_l2 else ZERO) != 0
-        present = host != 0
-        if header.has_data_file:
-            # guest byte 0 lies at host byte 0; COPIED tells it from an unallocated cluster
-            present |= is_set & ~zero
-        present &= ~compressed
+        host, compressed, present = found.host, found.compressed, found.present
         at = Places(batch, found.rows, header)
         fault = self._tally.fault
         reserved = ~compressed & (words & np.uint64(_RESERVED) != 0)
@@ -72,25 +61,20 @@ class EntryCheck:
         fault("unaligned", says, present & (host & header.cluster_size - 1 != 0), found.times, at, host)
         if header.version < 3:
             says = "the zero flag is set, which version 2 does not have: reading it fails"
-            self._tally.warn("zero-flag", says, zero & ~compressed, at)
+            self._tally.warn("zero-flag", says, found.zero & ~compressed, at)
         if compressed.any():
-            self._compressed(found, compressed, at)
+            self._compressed(found, at)
         if not header.has_data_file:
-            self._cut(found, np.flatnonzero(present), host, at)
-        self._clusters(found, present, host, is_set, at)
+            self._cut(found, at)
+        self._clusters(found, at)
 
-    def _clusters(
-        self,
-        found: Rows,
-        present: NDArray[np.bool_],
-        host: NDArray[np.int64],
-        is_set: NDArray[np.bool_],
-        at: Places,
-    ) -> None:
+    def _clusters(self, found: Rows, at: Places) -> None:
         """Count the host clusters that entries name."""
-        tally = self._tally
+        tally, present, host, is_zero = self._tally, found.present, found.host, found.zero
+        is_set = found.words & np.uint64(COPIED) != 0
         if not present.all():
-            host, is_set, at = host[present], is_set[present], at.take(present)
+            host, is_set, is_zero = host[present], is_set[present], is_zero[present]
+            at = at.take(present)
         table, times = found.table[present], chosen(found.times, present)
         if tally.is_first:
             self.fragments.add(table, host, chosen(found.active, present))
@@ -105,9 +89,7 @@ class EntryCheck:
             return
         beyond = tally.count(host, tally.size, times)
         if beyond is not None and tally.is_first:
-            # with the zero flag it reads as zeroes wherever it is; extended entries have no such flag
-            flag = np.uint64(ZERO if found.bitmaps is None else 0)
-            is_zero = found.words[present] & flag != 0
+            # with the zero flag it reads as zeroes wherever it is
             for mapping, some in (
                 (Mapping.NORMAL, ~is_zero & beyond),
                 (Mapping.ZERO_ALLOC, is_zero & beyond),
@@ -126,18 +108,19 @@ class EntryCheck:
         if wrong is not None:
             tally.tell_copied(wrong, is_set, at, host)
 
-    def _cut(self, found: Rows, rows: NDArray[np.intp], host: NDArray[np.int64], at: Places) -> None:
+    def _cut(self, found: Rows, at: Places) -> None:
         """Warn of clusters that the file ends in, before the last of what is read from them.
 
         QEMU itself leaves out what is not: subclusters, and what lies past the disk's end.
         """
-        tally, size = self._tally, self._tally.size
+        tally, size, host = self._tally, self._tally.size, found.host
+        rows = np.flatnonzero(found.present)
         ends_in = tally.cut(host[rows])
         if ends_in is None:
             return
         rows = rows[ends_in]
         if found.bitmaps is None:
-            used = np.where(found.words[rows] & np.uint64(ZERO) != 0, 0, size)
+            used = np.where(found.zero[rows], 0, size)
         else:
             _, highest = np.frexp((found.bitmaps[rows] & np.uint64(ALL_ALLOCATED)).astype(np.float64))
             used = highest.astype(np.int64) * (size // SUBCLUSTERS)
@@ -155,9 +138,9 @@ class EntryCheck:
         self._tally.warn("data-file", says, host != entries.guest, entries, host)
         self._tally.warn("beyond-end", PAST_DATA_END, host >= self._data_length, entries, host)
 
-    def _compressed(self, found: Rows, compressed: NDArray[np.bool_], at: Places) -> None:
+    def _compressed(self, found: Rows, at: Places) -> None:
         """Count what compressed clusters take: whole sectors, up to the end of the last one."""
-        tally, words = self._tally, found.words
+        tally, words, compressed = self._tally, found.words, found.compressed
         says = "a compressed cluster is marked COPIED, which is not allowed"
         marked = compressed & (words & np.uint64(COPIED) != 0)
         tally.fault("copied", says, marked, found.times, at)

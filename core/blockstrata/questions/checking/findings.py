@@ -5,7 +5,7 @@ Faults come in columns and are joined into runs; what there are too many of, one
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -110,6 +110,11 @@ class Entries:
     index: NDArray[np.int64]
     guest: NDArray[np.int64]
 
+    @classmethod
+    def of_l1(cls, owner: NDArray[np.int64], index: NDArray[np.int64], header: Header) -> Entries:
+        """Return entries of L1 tables."""
+        return cls(owner, np.full(len(index), -1), index, index * header.l2_span)
+
     def take(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> Entries:
         """Return some of them."""
         return Entries(self.owner[which], self.table[which], self.index[which], self.guest[which])
@@ -157,9 +162,9 @@ def bad_blocks(table: RefcountTable, end: int) -> Iterator[tuple[NDArray[np.bool
 class Findings:
     """Gathers findings; of each kind no more than :data:`MOST` are kept apart."""
 
-    def __init__(self, snapshots: list[str]) -> None:
-        """``snapshots``: what each is called."""
-        self._snapshots = snapshots
+    def __init__(self, snapshots: Iterable[str] = ()) -> None:
+        """``snapshots``: their IDs."""
+        self._snapshots = [f"'{each}'" for each in snapshots]
         self._kept: dict[tuple[str, Severity, str], list[Finding]] = {}
         self._rest: dict[tuple[str, Severity, str], tuple[int, int]] = {}
 

@@ -13,11 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blockstrata.facts.codes import Storage
-from blockstrata.formats.qcow2.metadata import Use
 from blockstrata.formats.qcow2.node import Qcow2Node
 from blockstrata.formats.qcow2.references import Batch, l2_batches
-from blockstrata.formats.qcow2.tables import ALL_ALLOCATED, COPIED, OFFSET_MASK, ZERO, compressed_spans
-from blockstrata.formats.qcow2.tables import COMPRESSED as COMPRESSED_BIT
+from blockstrata.formats.qcow2.tables import ALL_ALLOCATED
 from blockstrata.questions.checking.canvas import (
     COMPRESSED,
     DATA,
@@ -147,25 +145,22 @@ class HostWalk:
         return self._header.cluster_size // self._header.l2_entry_size
 
     def _mark_metadata(self, canvas: Canvas) -> None:
-        metadata, size = self._named.metadata, self._header.cluster_size
+        metadata, size, blocks = self._named.metadata, self._header.cluster_size, self._named.blocks
+
+        def mark(use: HostUse, host: NDArray[np.int64], length: int, owner: NDArray[np.int64] | int) -> None:
+            canvas.metadata(use, host, length, owner)
+            self._note(host, length, np.full(len(host), NO_GUEST))
+
         for region in metadata.regions:
-            host, use = np.array([region.host]), use_of(region.use)
-            canvas.metadata(use, host, region.length, region.owner)
-            self._note(host, region.length, np.array([NO_GUEST]))
+            mark(use_of(region.use), np.array([region.host]), region.length, region.owner)
         for number in range(int(metadata.bits_of.max(initial=-1)) + 1):
-            canvas.metadata(use_of(Use.BITMAP_DATA), metadata.bits[metadata.bits_of == number], size, number)
-        self._note(metadata.bits, size, np.full(len(metadata.bits), NO_GUEST))
-        blocks = self._named.blocks
+            mark(HostUse.BITMAP_DATA, metadata.bits[metadata.bits_of == number], size, number)
         good = (blocks.offsets != 0) & ~blocks.unreadable
-        canvas.metadata(
-            HostUse.REFCOUNT_BLOCK, blocks.offsets[good].astype(np.int64), size, blocks.index[good]
-        )
-        self._note(blocks.offsets[good].astype(np.int64), size, np.full(np.count_nonzero(good), NO_GUEST))
+        mark(HostUse.REFCOUNT_BLOCK, blocks.offsets[good].astype(np.int64), size, blocks.index[good])
         tables = self._named.tables
         guest = tables.index * self._header.l2_span
         for use, which in ((HostUse.L2, tables.active > 0), (HostUse.SNAPSHOT_L2, tables.active == 0)):
-            owner = np.where(which, tables.owner, NOBODY)[which]
-            canvas.metadata(use, tables.host[which], size, owner, guest[which])
+            canvas.metadata(use, tables.host[which], size, tables.owner[which], guest[which])
         self._note(tables.host, size, guest)
 
     def _mark(self, canvas: Canvas, batch: Batch) -> None:
@@ -182,27 +177,18 @@ class HostWalk:
         found = rows_of(header, batch)
         if found is None:
             return
-        words, size = found.words, header.cluster_size
-        compressed = words & np.uint64(COMPRESSED_BIT) != 0
-        host = (words & np.uint64(OFFSET_MASK)).astype(np.int64)
-        zero = words & np.uint64(0 if header.extended_l2 else ZERO) != 0
-        present = host != 0
-        if header.has_data_file:
-            present |= (words & np.uint64(COPIED) != 0) & ~zero
-        present &= ~compressed
+        compressed, present = found.compressed, found.present
         if found.bitmaps is not None:
             # a compressed cluster has no subclusters, and QEMU does not follow one that says so
-            compressed &= found.bitmaps == 0
+            compressed = compressed & (found.bitmaps == 0)
         if self._is_first:
-            self._fragments.add(found.table[present], host[present], chosen(found.active, present))
+            self._fragments.add(found.table[present], found.host[present], chosen(found.active, present))
             self._fragments.add_compressed(found.active, compressed & ~np.bool_(header.has_data_file))
         if header.has_data_file:
             return
-        length = np.full(len(words), size)
-        if compressed.any():
-            host[compressed], length[compressed] = compressed_spans(header, words[compressed])
+        host, length = found.spans(header)
         active, times = tables.active[found.table], tables.times[found.table]
-        data = ~zero if found.bitmaps is None else found.bitmaps & np.uint64(ALL_ALLOCATED) != 0
+        data = ~found.zero if found.bitmaps is None else found.bitmaps & np.uint64(ALL_ALLOCATED) != 0
         word = (
             np.where(compressed, np.uint16(COMPRESSED), np.uint16(PLAIN))
             | (data & ~compressed) * np.uint16(DATA)
@@ -288,15 +274,14 @@ def _joined(blocks: Iterator[HostRuns], length: int) -> Iterator[HostRuns]:
         runs = block if last is None else _continued(last, block)
         at = len(runs.use) - 1
         if at:
-            yield HostRuns(runs.edges[: at + 1], runs.use[:at], runs.guest[:at], runs.owner[:at])
-        last = HostRuns(runs.edges[at:], runs.use[at:], runs.guest[at:], runs.owner[at:])
+            yield runs.part(0, at)
+        last = runs.part(at, at + 1)
     if last is None:
         return
-    edges = np.minimum(last.edges, length)
     use = last.use
     if use[0] == NUMBER[HostUse.FREE]:
         use = np.array([NUMBER[HostUse.TAIL]])
-    yield HostRuns(edges, use, last.guest, last.owner)
+    yield last._replace(edges=np.minimum(last.edges, length), use=use)
 
 
 def _continued(last: HostRuns, block: HostRuns) -> HostRuns:
@@ -306,16 +291,11 @@ def _continued(last: HostRuns, block: HostRuns) -> HostRuns:
     if expected != NO_GUEST and USES[use[0]] is not HostUse.COMPRESSED:
         expected += int(last.edges[1] - last.edges[0])
     follows = int(block.guest[0])
-    if use == owner and (expected == follows or USES[use[0]] is HostUse.COMPRESSED):
-        return HostRuns(
-            np.append(last.edges[0], block.edges[1:]),
-            block.use,
-            np.append(last.guest, block.guest[1:]),
-            block.owner,
-        )
+    goes_on = use == owner and (expected == follows or USES[use[0]] is HostUse.COMPRESSED)
+    rest = block.part(1, len(block.use)) if goes_on else block
     return HostRuns(
-        np.append(last.edges[0], block.edges),
-        np.append(last.use, block.use),
-        np.append(last.guest, block.guest),
-        np.append(last.owner, block.owner),
+        np.append(last.edges[0], rest.edges),
+        np.append(last.use, rest.use),
+        np.append(last.guest, rest.guest),
+        np.append(last.owner, rest.owner),
     )

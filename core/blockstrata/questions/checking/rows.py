@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from blockstrata.formats.qcow2.header import Header
 from blockstrata.formats.qcow2.references import Batch
-from blockstrata.formats.qcow2.tables import COPIED, OFFSET_MASK
+from blockstrata.formats.qcow2.tables import COMPRESSED, COPIED, OFFSET_MASK, ZERO, compressed_spans
 
 _LONG: Final = 64
 """Entries a run, on average, from which on runs are quicker than entries."""
@@ -32,17 +32,29 @@ class Rows(NamedTuple):
     """n entries that are not zero.
 
     ``rows`` int64 (n,), which of the batch's; ``words`` and, of extended ones, ``bitmaps``, uint64 (n,);
-    ``table`` int64 (n,), which table each stands in; ``times`` how often each counts, ``active`` how often
-    for the disk itself, ``looked`` how often its COPIED flag is looked at.
+    ``host`` int64 (n,), the byte that each names, of compressed ones nothing that makes sense;
+    ``compressed``, ``zero`` (extended ones have no such flag) and ``present``, whether there is a host
+    cluster, bool (n,); ``table`` int64 (n,), which table each stands in; ``times`` how often each counts,
+    ``active`` how often for the disk itself, ``looked`` how often its COPIED flag is looked at.
     """
 
     rows: NDArray[np.int64]
     words: NDArray[np.uint64]
     bitmaps: NDArray[np.uint64] | None
+    host: NDArray[np.int64]
+    compressed: NDArray[np.bool_]
+    zero: NDArray[np.bool_]
+    present: NDArray[np.bool_]
     table: NDArray[np.int64]
     times: Times
     active: Times
     looked: Times
+
+    def spans(self, header: Header) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the host byte and the length of what each entry names, compressed ones too, int64 (n,)."""
+        host, length = self.host.copy(), np.full(len(self.host), header.cluster_size)
+        host[self.compressed], length[self.compressed] = compressed_spans(header, self.words[self.compressed])
+        return host, length
 
 
 def rows_of(header: Header, batch: Batch) -> Rows | None:
@@ -56,12 +68,21 @@ def rows_of(header: Header, batch: Batch) -> Rows | None:
         rows = np.flatnonzero(words)
     if not len(rows):
         return None
+    words = words[rows]
+    compressed = words & np.uint64(COMPRESSED) != 0
+    host = (words & np.uint64(OFFSET_MASK)).astype(np.int64)
+    zero = words & np.uint64(0 if header.extended_l2 else ZERO) != 0
+    present = host != 0
+    if header.has_data_file:
+        # guest byte 0 lies at host byte 0; COPIED tells it from an unallocated cluster
+        present |= (words & np.uint64(COPIED) != 0) & ~zero
+    present &= ~compressed
     table = batch.table_of(rows)
     times, active, looked = (
         _weights(column, batch.table, table)
         for column in (batch.tables.times, batch.tables.active, batch.tables.looked)
     )
-    return Rows(rows, words[rows], bitmaps, table, times, active, looked)
+    return Rows(rows, words, bitmaps, host, compressed, zero, present, table, times, active, looked)
 
 
 def _weights(column: NDArray[np.int64], of_piece: NDArray[np.int64], of_row: NDArray[np.int64]) -> Times:

@@ -15,8 +15,8 @@ from blockstrata.formats.qcow2.metadata import Metadata, Use
 from blockstrata.formats.qcow2.refcount_blocks import RefcountTable
 from blockstrata.formats.qcow2.references import Batch, L2Tables, l2_batches
 from blockstrata.formats.qcow2.stored import counting
-from blockstrata.formats.qcow2.tables import COMPRESSED, OFFSET_MASK, compressed_spans
 from blockstrata.questions.checking.findings import Findings, Places
+from blockstrata.questions.checking.rows import rows_of
 
 _NAMED: Final = 3
 _LISTED: Final = 100
@@ -114,21 +114,18 @@ class UserSearch:
             self._is_read[at] |= guest is not None
 
     def _look(self, batch: Batch) -> None:
-        words = batch.words[:, 0] if self._header.extended_l2 else batch.words
-        compressed = words & np.uint64(COMPRESSED) != 0
-        length = np.full(len(words), self._header.cluster_size, np.int64)
-        host = (words & np.uint64(OFFSET_MASK)).astype(np.int64)
-        host[host == 0] = _NOWHERE
-        host[compressed], length[compressed] = compressed_spans(self._header, words[compressed])
-        if self._header.has_data_file:
-            host[:] = _NOWHERE
-        into = np.zeros(len(words), np.int64)
+        found = None if self._header.has_data_file else rows_of(self._header, batch)
+        if found is None:
+            return
+        compressed, (host, length) = found.compressed, found.spans(self._header)
+        host[~(found.present | compressed)] = _NOWHERE
+        into = np.zeros(len(host), np.int64)
         if self._byte is not None:
             into[~compressed] = self._byte - host[~compressed]
             host[compressed & ((host > self._byte) | (host + length <= self._byte))] = _NOWHERE
 
         def names(rows: NDArray[np.intp]) -> Iterator[tuple[str, int | None]]:
-            at = Places(batch, rows, self._header).entries()
+            at = Places(batch, found.rows[rows], self._header).entries()
             for nth, guest in enumerate((at.guest + into[rows]).tolist()):
                 yield self._findings.entry_name(at, nth, nth), guest
 
