@@ -20,8 +20,9 @@ from blockstrata.formats.qcow2.node import HeaderNode, Qcow2Node
 from blockstrata.graph.chain import Layer
 from blockstrata.questions.checking.canvas import NO_GUEST, NOBODY, USES, HostRuns, HostUse
 from blockstrata.questions.checking.findings import Findings
-from blockstrata.questions.checking.host_walk import HostWalk, Sums, Tick, one_run
+from blockstrata.questions.checking.host_walk import HostWalk, Sums, one_run
 from blockstrata.questions.checking.named import distinct, read_named
+from blockstrata.questions.checking.tick import Tick, no_tick
 from blockstrata.questions.checking.users import User, UserSearch
 
 _SNAPSHOTS: Final = (HostUse.SNAPSHOT_L1, HostUse.SNAPSHOT_L2, HostUse.SNAPSHOT_DATA)
@@ -76,7 +77,7 @@ class Anatomy:
             self.bitmaps = tuple(each.name for each in node.read_bitmaps())
             self.data_file = node.host.name if node.host is not node.file else None
 
-    def windows(self, tick: Tick | None = None) -> Iterator[HostRuns]:
+    def windows(self, tick: Tick = no_tick) -> Iterator[HostRuns]:
         """Yield the runs, many at a time, gapless from 0 to the file's length; :attr:`sums` grow with them.
 
         What is named past the file's end comes last, in runs with gaps between them, at most 10,000.

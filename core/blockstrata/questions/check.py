@@ -9,7 +9,7 @@ the same for the cluster that it names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,6 +38,7 @@ from blockstrata.questions.checking.findings import (
 from blockstrata.questions.checking.named import distinct, read_named
 from blockstrata.questions.checking.spans import Spans, spans_of
 from blockstrata.questions.checking.tally import Tally
+from blockstrata.questions.checking.tick import Tick, no_tick
 from blockstrata.questions.checking.users import UserSearch
 from blockstrata.questions.checking.warnings import warnings
 
@@ -66,11 +67,7 @@ class Check:
     format: str = "qcow2"
 
 
-def _ignore(_done: int, _total: int) -> None:
-    """Take no notice of progress."""
-
-
-def check(layer: Layer, progress: Callable[[int, int], None] = _ignore) -> Check:
+def check(layer: Layer, progress: Tick = no_tick) -> Check:
     """Check the image of one layer of a chain, which must be qcow2; its snapshots and bitmaps with it.
 
     Nothing below it is looked at.  ``progress`` is told now and then how many L2 tables were gone through,
@@ -110,7 +107,7 @@ class _Checker:
         self.entries = EntryCheck(self.tally, node.host.length, sizes)
         self.check_errors = self.leaks = self.highest = 0
 
-    def run(self, progress: Callable[[int, int], None]) -> Check:
+    def run(self, progress: Tick) -> Check:
         """Count, compare, and tell."""
         tally, header, file = self.tally, self.header, self.node.file
         for kind, entry, says in self.metadata.faults:

@@ -7,9 +7,10 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
+from blockstrata.questions.checking.tick import Tick
 from blockstrata.text.printable import printable
 
 _AFTER: Final = 1.0
@@ -19,7 +20,7 @@ _EVERY: Final = 0.5
 
 
 @contextlib.contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+def progress(what: str) -> Iterator[Tick]:
     """Say on standard error, if it is a terminal, that something goes on, and for how long it has.
 
     The function that is given may be told how much is done, and of how much.

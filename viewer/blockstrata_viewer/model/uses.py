@@ -15,7 +15,7 @@ from blockstrata.graph.chain import Layer
 from blockstrata.guest.merge import alone
 from blockstrata.questions.anatomy import Anatomy, HostRun, anatomy
 from blockstrata.questions.checking.canvas import USES, HostRuns, HostUse
-from blockstrata.questions.checking.host_walk import Tick
+from blockstrata.questions.checking.tick import Tick
 from blockstrata_viewer.model.shares import Shares
 from blockstrata_viewer.model.states import Paint, State
 from blockstrata_viewer.model.track import Track

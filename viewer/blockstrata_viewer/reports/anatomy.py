@@ -9,7 +9,7 @@ from typing import Any, Final
 from blockstrata.facts.codes import Storage
 from blockstrata.questions.anatomy import Anatomy, HostRun
 from blockstrata.questions.checking.canvas import NUMBER, USES, HostUse
-from blockstrata.questions.checking.host_walk import Tick
+from blockstrata.questions.checking.tick import Tick, no_tick
 from blockstrata.text.printable import printable
 from blockstrata.text.sizes import format_size
 from blockstrata_viewer.draw.units import counted, percents
@@ -93,7 +93,7 @@ def _sums(found: Anatomy) -> dict[str, Any]:
     }
 
 
-def human_lines(found: Anatomy, *, with_map: bool = False, tick: Tick | None = None) -> Iterator[str]:
+def human_lines(found: Anatomy, *, with_map: bool = False, tick: Tick = no_tick) -> Iterator[str]:
     """Yield what the bytes are for, how fragmented the guest's are, and where something is wrong.
 
     ``with_map``: all runs first, as the file is gone through; otherwise ``tick`` is told how far that is.
@@ -121,7 +121,7 @@ def human_lines(found: Anatomy, *, with_map: bool = False, tick: Tick | None = N
                 yield f"  … {counted(more, 'more run')}, all with --map or --output json\n"
 
 
-def _of_uses(found: Anatomy, uses: dict[HostUse, list[HostRun]], tick: Tick | None) -> Iterator[HostRun]:
+def _of_uses(found: Anatomy, uses: dict[HostUse, list[HostRun]], tick: Tick) -> Iterator[HostRun]:
     """Yield the runs of some uses; of millions of others no record is made."""
     numbers = [int(NUMBER[use]) for use in uses]
     for runs in found.windows(tick):

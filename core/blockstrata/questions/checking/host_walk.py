@@ -5,7 +5,7 @@ Memory is bounded so; L2 tables that name nothing in a window are not read for i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -35,9 +35,7 @@ from blockstrata.questions.checking.canvas import (
 from blockstrata.questions.checking.findings import Places
 from blockstrata.questions.checking.named import Named
 from blockstrata.questions.checking.rows import Fragments, chosen, plain_runs, rows_of
-
-Tick = Callable[[int, int], None]
-"""Told how many of how many bytes of the file are done; what it raises ends the walk."""
+from blockstrata.questions.checking.tick import Tick
 
 _LEAST_WINDOW: Final = 1 << 19
 _MOST_WINDOW: Final = 1 << 25
@@ -94,7 +92,8 @@ def one_run(start: int, end: int, use: HostUse, guest: int = NO_GUEST) -> HostRu
 class HostWalk:
     """One image, while it is gone through."""
 
-    def __init__(self, node: Qcow2Node, named: Named, sums: Sums, tick: Tick | None) -> None:
+    def __init__(self, node: Qcow2Node, named: Named, sums: Sums, tick: Tick) -> None:
+        """``tick`` is told how many of how many bytes of the file are done."""
         self._file, self._header, self._sums = node.file, node.header, sums
         self._tick, self._named = tick, named
         self._fragments = Fragments(node.header.cluster_size)
@@ -125,8 +124,7 @@ class HostWalk:
                 self._mark(canvas, batch)
                 done += len(batch.host)
                 share = min(1.0, done * batch.per_piece / max(1, len(tables.host) * self._per_table))
-                if self._tick:
-                    self._tick(first + int((last - first) * share) << bits, self._file.length)
+                self._tick(first + int((last - first) * share) << bits, self._file.length)
             for start in range(first, last, canvas.block):
                 end = min(start + canvas.block, last)
                 clusters, stretches, lead = canvas.data_runs(start, end, lead)
